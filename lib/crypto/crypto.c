@@ -1,5 +1,5 @@
-/* crypto.c: the only file that calls libsodium and ISA-L. Nothing here fails for the world's reasons: what can go wrong is a bug
- * (CHECK) or a text that does not open (false). */
+/* crypto.c: the only file that calls libsodium and ISA-L. Nothing here fails for the world's reasons: what can go wrong
+ * is a bug (CHECK) or a text that does not open (false). */
 #include "lib/crypto/crypto.h"
 
 #include <isa-l/crc.h>
@@ -7,7 +7,7 @@
 #include <sodium.h>
 #include <string.h>
 
-_Static_assert(sizeof(struct hash_stream) == sizeof(crypto_generichash_state), "a stream is libsodium's state, no more");
+_Static_assert(sizeof(struct hash_stream) == sizeof(crypto_generichash_state), "a stream is libsodium's state");
 _Static_assert(_Alignof(struct hash_stream) >= _Alignof(crypto_generichash_state), "and aligned like it");
 _Static_assert(HASH_SIZE == crypto_generichash_BYTES, "BLAKE2b-256");
 _Static_assert(KEY_SIZE == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "one key size for sealing");
@@ -76,14 +76,14 @@ uint32_t crc32c(uint32_t so_far, struct slice s) {
 
 /* ---- sealed text ------------------------------------------------------------------------------------------------ */
 
-/* The nonce's digest is apart from every hash_keyed under the same key by its personalisation, and the context's length stands
- * first so that no byte can move between context and text. */
-static void nonce_of(const struct key *k, struct slice context, struct slice plain, uint8_t nonce[static SEAL_NONCE_SIZE]) {
-    static const unsigned char personal[crypto_generichash_blake2b_PERSONALBYTES] = "seal nonce";
+/* The nonce's digest is apart from every hash_keyed under the same key by its personalisation, and the context's length
+ * stands first so that no byte can move between context and text. */
+static void nonce_of(const struct key *k, struct slice context, struct slice plain, uint8_t *nonce) {
+    static const unsigned char person[crypto_generichash_blake2b_PERSONALBYTES] = "seal nonce";
     uint8_t framed[8];
     put_le64(framed, context.len);
     crypto_generichash_blake2b_state state;
-    CHECK(crypto_generichash_blake2b_init_salt_personal(&state, k->byte, KEY_SIZE, SEAL_NONCE_SIZE, NULL, personal) == 0);
+    CHECK(crypto_generichash_blake2b_init_salt_personal(&state, k->byte, KEY_SIZE, SEAL_NONCE_SIZE, NULL, person) == 0);
     (void)crypto_generichash_blake2b_update(&state, framed, sizeof framed);
     (void)crypto_generichash_blake2b_update(&state, context.at, context.len);
     (void)crypto_generichash_blake2b_update(&state, plain.at, plain.len);
@@ -94,17 +94,18 @@ static void nonce_of(const struct key *k, struct slice context, struct slice pla
 void seal(const struct key *k, struct slice context, struct slice plain, uint8_t *to) {
     nonce_of(k, context, plain, to);
     unsigned long long len = 0;
-    CHECK(crypto_aead_xchacha20poly1305_ietf_encrypt(to + SEAL_NONCE_SIZE, &len, plain.at, plain.len, context.at, context.len,
-                                                     NULL, to, k->byte) == 0);
+    int r = crypto_aead_xchacha20poly1305_ietf_encrypt(to + SEAL_NONCE_SIZE, &len, plain.at, plain.len,
+                                                       context.at, context.len, NULL, to, k->byte);
+    CHECK(r == 0);
     CHECK(len == plain.len + SEAL_TAG_SIZE);
 }
 
 bool seal_open(const struct key *k, struct slice context, struct slice sealed, uint8_t *to) {
     if (sealed.len < SEAL_OVERHEAD)
         return false;
-    const uint8_t *nonce = sealed.at;
-    return crypto_aead_xchacha20poly1305_ietf_decrypt(to, NULL, NULL, sealed.at + SEAL_NONCE_SIZE, sealed.len - SEAL_NONCE_SIZE,
-                                                      context.at, context.len, nonce, k->byte) == 0;
+    struct slice hidden = {sealed.at + SEAL_NONCE_SIZE, sealed.len - SEAL_NONCE_SIZE};
+    return crypto_aead_xchacha20poly1305_ietf_decrypt(to, NULL, NULL, hidden.at, hidden.len, context.at, context.len,
+                                                      sealed.at, k->byte) == 0;
 }
 
 void wipe(void *at, size_t len) {

@@ -1,4 +1,4 @@
-/* crypto.h: digests, keyed digests, sealed text, checksums. Door: libsodium (BLAKE2b, XChaCha20-Poly1305) and ISA-L (CRC32C).
+/* crypto.h: digests, keyed digests, sealed text, checksums. Doors: libsodium (BLAKE2b, XChaCha20-Poly1305), ISA-L (CRC32C).
  *
  * BLAKE2b (RFC 7693) names content: batches, commands, configurations, digests of whole tables.
  * CRC32C (iSCSI, RFC 3720) only tells damage: it is not a key, and nothing is believed because of it. */
@@ -6,7 +6,8 @@
 #define CRYPTO_H
 #include "lib/base/base.h"
 
-enum { HASH_SIZE = 32, KEY_SIZE = 32, SEAL_NONCE_SIZE = 24, SEAL_TAG_SIZE = 16, SEAL_OVERHEAD = SEAL_NONCE_SIZE + SEAL_TAG_SIZE };
+enum { HASH_SIZE = 32, KEY_SIZE = 32 };
+enum { SEAL_NONCE_SIZE = 24, SEAL_TAG_SIZE = 16, SEAL_OVERHEAD = SEAL_NONCE_SIZE + SEAL_TAG_SIZE };
 
 struct hash { uint8_t byte[HASH_SIZE]; };
 struct key { uint8_t byte[KEY_SIZE]; };
@@ -19,7 +20,7 @@ bool hash_equal(const struct hash *a, const struct hash *b);     /* constant tim
 void hash_print(const struct hash *h, char to[static 2 * HASH_SIZE + 1]);
 
 /* The same, in pieces. */
-struct hash_stream { _Alignas(64) uint8_t opaque[384]; };        /* crypto_generichash_state; size asserted in crypto.c */
+struct hash_stream { _Alignas(64) uint8_t opaque[384]; };        /* libsodium's state; size asserted in crypto.c */
 void hash_begin(struct hash_stream *s);
 void hash_more(struct hash_stream *s, struct slice more);
 struct hash hash_end(struct hash_stream *s);

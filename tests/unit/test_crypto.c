@@ -1,4 +1,5 @@
-/* Digests and checksums against numbers computed elsewhere (Python's hashlib.blake2b, RFC 3720 B.4), and what sealing promises. */
+/* Digests and checksums against numbers computed elsewhere (Python's hashlib.blake2b, RFC 3720 B.4), and what sealing
+ * promises. */
 #include "lib/crypto/crypto.h"
 
 #include <setjmp.h>

@@ -1,0 +1,137 @@
+# One Makefile for everything, no recursion. `make help` says what it can do.
+#
+# Sources are found by folder; an object of lib/base/pure.c is build/<variant>/lib/base/pure.o. There are three variants:
+#   release   what is installed        asan   the same under ASan and UBSan        cov   the same, counting lines
+MAKEFLAGS += --no-builtin-rules
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+PREFIX  ?= /usr/local
+VARIANTS := release asan cov
+
+WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Werror
+CPPFLAGS := -std=c17 -D_GNU_SOURCE -I. -Ibuild/gen
+LDLIBS   := -Wl,--as-needed -lprotobuf-c -lzmq -lsodium -lisal -llmdb -lyaml -levent -lsystemd -ljansson -lpthread -lm
+FLAGS.release := -O2 -g
+FLAGS.asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+FLAGS.cov     := -O0 -g --coverage
+
+# ---- what there is ----------------------------------------------------------------------------------------------------
+
+PROTO := $(wildcard proto/whistle.proto)
+GEN_C := $(PROTO:proto/%.proto=build/gen/%.pb-c.c)
+GEN_H := $(PROTO:proto/%.proto=build/gen/%.pb-c.h)
+GEN   := $(GEN_C) $(GEN_H) $(PROTO:proto/%.proto=build/gen/%_pb2.py) $(PROTO:proto/%.proto=build/gen/%.desc)
+
+# The archives, lowest first; a test links against all of them, a program against those below it.
+SRC.whistle-all := $(wildcard lib/*/*.c) $(GEN_C)
+SRC.store  := $(wildcard daemon/kernel/*.c daemon/config/*.c daemon/store/*.c)
+SRC.daemon := $(filter-out daemon/whistled.c $(SRC.store),$(wildcard daemon/*.c daemon/*/*.c))
+SRC.worker := $(filter-out workers/worker.c,$(wildcard workers/*.c))
+SRC.ctl    := $(filter-out ctl/whistlectl.c,$(wildcard ctl/*.c))
+SRC.test   := $(filter-out tests/unit/test_%.c,$(wildcard tests/unit/*.c))
+ARCHIVES   := test ctl worker daemon store whistle-all
+
+# program: its main file, then the archives it links with. A program without a main file yet is left out.
+MAIN.whistled       := $(wildcard daemon/whistled.c)
+MAIN.whistle-worker := $(wildcard workers/worker.c)
+MAIN.whistlectl     := $(wildcard ctl/whistlectl.c)
+NEED.whistled       := daemon store whistle-all
+NEED.whistle-worker := worker store whistle-all
+NEED.whistlectl     := ctl store whistle-all
+PROGRAMS := $(foreach p,whistled whistle-worker whistlectl,$(if $(MAIN.$(p)),$(p)))
+
+TESTS   := $(patsubst %.c,%,$(wildcard tests/unit/test_*.c))
+BENCHES := $(patsubst %.c,%,$(wildcard bench/*.c))
+SOURCES := $(foreach a,$(ARCHIVES),$(SRC.$(a))) $(foreach p,$(PROGRAMS),$(MAIN.$(p))) $(TESTS:=.c) $(BENCHES:=.c)
+
+# patsubst sees a generated file as build/<variant>/build/gen/...: bring it back.
+objects = $(patsubst build/$(1)/build/gen/%,build/$(1)/gen/%,$(patsubst %.c,build/$(1)/%.o,$(2)))
+
+# ---- building -----------------------------------------------------------------------------------------------------------
+
+.PHONY: all
+all: $(PROGRAMS:%=build/release/bin/%) build/release/libwhistle-all.a build/release/libstore.a
+
+# Long names made short: Whistle__V1__CaseState -> PbCaseState, whistle__v1__ -> pb_, and every enumerator by its own name,
+# which proto/whistle.proto keeps unique. Only INIT macros and NOT_SET, which every message or oneof has, keep their owner.
+SHORTEN := sed -i -E \
+	-e 's/WHISTLE__V1__([A-Z0-9_]+)__INIT\b/PB_\1_INIT/g' \
+	-e 's/INT_SIZE\(WHISTLE__V1__/INT_SIZE(PB_/' \
+	-e 's/WHISTLE__V1__([A-Z0-9_]+)__([A-Z0-9]+(_[A-Z0-9]+)*)__NOT_SET\b/\1_\2_NOT_SET/g' \
+	-e 's/WHISTLE__V1__[A-Z0-9_]+__([A-Z0-9_]+)/\1/g' \
+	-e 's/WHISTLE__V1__/PB_/g' -e 's/Whistle__V1__/Pb/g' -e 's/whistle__v1__/pb_/g'
+
+build/gen/%.pb-c.c build/gen/%.pb-c.h: proto/%.proto Makefile
+	@mkdir -p build/gen
+	protoc-c -Iproto --c_out=build/gen $<
+	@$(SHORTEN) build/gen/$*.pb-c.c build/gen/$*.pb-c.h
+
+build/gen/%_pb2.py: proto/%.proto
+	@mkdir -p build/gen
+	protoc -Iproto --python_out=build/gen $<
+
+build/gen/%.desc: proto/%.proto
+	@mkdir -p build/gen
+	@protoc -Iproto --include_imports --descriptor_set_out=$@ $<
+
+# A file that holds a line and changes only when the line does: what depends on it is remade when the line changes.
+.PHONY: always
+line = mkdir -p $(@D); echo '$(1)' | cmp -s - $@ || echo '$(1)' > $@
+
+define variant
+COMPILE.$(1) = $(CC) $(CPPFLAGS) $$(FLAGS.$(1)) $(CFLAGS)
+
+build/$(1)/flags: always
+	@$$(call line,$$(COMPILE.$(1)) $(WARNINGS))
+
+build/$(1)/%.o: %.c build/$(1)/flags | $(GEN_H)
+	@mkdir -p $$(@D)
+	@echo "  CC $(1) $$<"; $$(COMPILE.$(1)) $(WARNINGS) -MMD -MP -c -o $$@ $$<
+
+build/$(1)/gen/%.o: build/gen/%.c build/$(1)/flags
+	@mkdir -p $$(@D)
+	@echo "  CC $(1) $$<"; $$(COMPILE.$(1)) -MMD -MP -c -o $$@ $$<
+
+$(foreach t,$(TESTS),build/$(1)/$(t)): build/$(1)/%: build/$(1)/%.o $(ARCHIVES:%=build/$(1)/lib%.a)
+	@echo "  LD $(1) $$@"; $$(COMPILE.$(1)) $(LDFLAGS) -o $$@ $$^ -lcmocka $(LDLIBS)
+
+$(foreach b,$(BENCHES),build/$(1)/$(b)): build/$(1)/%: build/$(1)/%.o $(ARCHIVES:%=build/$(1)/lib%.a)
+	@echo "  LD $(1) $$@"; $$(COMPILE.$(1)) $(LDFLAGS) -o $$@ $$^ $(LDLIBS)
+
+.PHONY: tests.$(1) programs.$(1)
+tests.$(1): $(TESTS:%=build/$(1)/%)
+programs.$(1): $(PROGRAMS:%=build/$(1)/bin/%)
+endef
+$(foreach v,$(VARIANTS),$(eval $(call variant,$(v))))
+
+# $(1) variant, $(2) archive
+define archive
+build/$(1)/$(2).members: always
+	@$$(call line,$(SRC.$(2)))
+build/$(1)/lib$(2).a: build/$(1)/$(2).members $(call objects,$(1),$(SRC.$(2)))
+	@rm -f $$@; ar rcs $$@ $$(filter %.o,$$^)
+endef
+$(foreach v,$(VARIANTS),$(foreach a,$(ARCHIVES),$(eval $(call archive,$(v),$(a)))))
+
+# $(1) variant, $(2) program
+define program
+build/$(1)/bin/$(2): $(call objects,$(1),$(MAIN.$(2))) $(NEED.$(2):%=build/$(1)/lib%.a)
+	@mkdir -p $$(@D)
+	@echo "  LD $(1) $$@"; $$(COMPILE.$(1)) $(LDFLAGS) -o $$@ $$^ $(LDLIBS)
+endef
+$(foreach v,$(VARIANTS),$(foreach p,$(PROGRAMS),$(eval $(call program,$(v),$(p)))))
+
+-include $(foreach v,$(VARIANTS),$(patsubst %.o,%.d,$(call objects,$(v),$(SOURCES))))
+
+# ---- using ----------------------------------------------------------------------------------------------------------------
+
+.PHONY: deps run test tidy coverage bench install clean help generated
+generated: $(GEN)
+
+clean:
+	rm -rf build

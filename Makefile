@@ -1,6 +1,6 @@
 # One Makefile for everything, no recursion. `make help` says what it can do.
 #
-# Sources are found by folder; an object of lib/base/pure.c is build/<variant>/lib/base/pure.o. There are three variants:
+# Sources are found by folder; lib/base/pure.c becomes build/<variant>/lib/base/pure.o. There are three variants:
 #   release   what is installed        asan   the same under ASan and UBSan        cov   the same, counting lines
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := all
@@ -13,14 +13,14 @@ endif
 PREFIX  ?= /usr/local
 VARIANTS := release asan cov
 
-WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Werror
+WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wvla -Werror
 CPPFLAGS := -std=c17 -D_GNU_SOURCE -I. -Ibuild/gen
 LDLIBS   := -Wl,--as-needed -lprotobuf-c -lzmq -lsodium -lisal -llmdb -lyaml -levent -lsystemd -ljansson -lpthread -lm
 FLAGS.release := -O2 -g
 FLAGS.asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 FLAGS.cov     := -O0 -g --coverage
 
-# ---- what there is ----------------------------------------------------------------------------------------------------
+# ---- what there is ---------------------------------------------------------------------------------------------------
 
 PROTO := $(wildcard proto/whistle.proto)
 GEN_C := $(PROTO:proto/%.proto=build/gen/%.pb-c.c)
@@ -52,14 +52,14 @@ SOURCES := $(foreach a,$(ARCHIVES),$(SRC.$(a))) $(foreach p,$(PROGRAMS),$(MAIN.$
 # patsubst sees a generated file as build/<variant>/build/gen/...: bring it back.
 objects = $(patsubst build/$(1)/build/gen/%,build/$(1)/gen/%,$(patsubst %.c,build/$(1)/%.o,$(2)))
 
-# ---- building -----------------------------------------------------------------------------------------------------------
+# ---- building --------------------------------------------------------------------------------------------------------
 
 .PHONY: all
-all: $(PROGRAMS:%=build/release/bin/%) build/release/libwhistle-all.a build/release/libstore.a
+all: programs.release build/release/libwhistle-all.a build/release/libstore.a ## builds the programs into build/release/bin
 
-# Long names made short: Whistle__V1__CaseState -> PbCaseState, whistle__v1__ -> pb_, and every enumerator by its own name,
-# which proto/whistle.proto keeps unique. Only INIT macros and NOT_SET, which every message or oneof has, keep their owner.
-SHORTEN := sed -i -E \
+# Long names made short: Whistle__V1__CaseState -> PbCaseState, whistle__v1__ -> pb_, and every enumerator by its own
+# name, which proto/whistle.proto keeps unique. INIT and NOT_SET, which every message or oneof has, keep their owner.
+SHORTEN := sed -E \
 	-e 's/WHISTLE__V1__([A-Z0-9_]+)__INIT\b/PB_\1_INIT/g' \
 	-e 's/INT_SIZE\(WHISTLE__V1__/INT_SIZE(PB_/' \
 	-e 's/WHISTLE__V1__([A-Z0-9_]+)__([A-Z0-9]+(_[A-Z0-9]+)*)__NOT_SET\b/\1_\2_NOT_SET/g' \
@@ -67,9 +67,10 @@ SHORTEN := sed -i -E \
 	-e 's/WHISTLE__V1__/PB_/g' -e 's/Whistle__V1__/Pb/g' -e 's/whistle__v1__/pb_/g'
 
 build/gen/%.pb-c.c build/gen/%.pb-c.h: proto/%.proto Makefile
-	@mkdir -p build/gen
-	protoc-c -Iproto --c_out=build/gen $<
-	@$(SHORTEN) build/gen/$*.pb-c.c build/gen/$*.pb-c.h
+	@mkdir -p build/gen/long
+	protoc-c -Iproto --c_out=build/gen/long $<
+	@$(SHORTEN) build/gen/long/$*.pb-c.h > build/gen/$*.pb-c.h
+	@$(SHORTEN) build/gen/long/$*.pb-c.c > build/gen/$*.pb-c.c
 
 build/gen/%_pb2.py: proto/%.proto
 	@mkdir -p build/gen
@@ -128,10 +129,53 @@ $(foreach v,$(VARIANTS),$(foreach p,$(PROGRAMS),$(eval $(call program,$(v),$(p))
 
 -include $(foreach v,$(VARIANTS),$(patsubst %.o,%.d,$(call objects,$(v),$(SOURCES))))
 
-# ---- using ----------------------------------------------------------------------------------------------------------------
+# ---- using -----------------------------------------------------------------------------------------------------------
 
-.PHONY: deps run test tidy coverage bench install clean help generated
-generated: $(GEN)
+.PHONY: help deps run test tidy coverage bench install clean generated objects
+JOBS := $(shell nproc)
 
-clean:
+help:              ## says what each target does, one sentence each
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+deps:              ## installs the Debian packages of deps.sh that are missing
+	@./deps.sh
+
+# deps must be over before anything is compiled, whatever -j says: hence a second make, of this same file.
+run: deps          ## builds everything and runs ctl/run.sh, which is told ONCE=1 and LIVE=1
+	@$(MAKE) -j$(JOBS) --no-print-directory all
+	@ONCE='$(ONCE)' LIVE='$(LIVE)' ctl/run.sh
+
+test: deps         ## runs everything that can fail: tidy, unit tests (release and sanitized), black-box tests
+	@MAKE='$(MAKE)' tests/run.sh
+
+tidy: $(GEN)       ## checks the rules of the house: floors, lengths, banned calls, messages, two compilers
+	@MAKE='$(MAKE)' FLAGS='$(CPPFLAGS) $(WARNINGS)' tests/tidy/run.sh
+
+coverage: tests.cov ## runs the unit tests counting lines, prints the table and writes build/coverage.html
+	@find build/cov -name '*.gcda' -delete
+	@for t in $(TESTS); do build/cov/$$t > /dev/null 2>&1 || { echo "$$t failed" >&2; exit 1; }; done
+	@gcovr --root . --object-directory build/cov --filter lib/ --filter daemon/ --filter workers/ --filter ctl/ \
+		--exclude-throw-branches --print-summary --html build/coverage.html --txt
+
+bench: programs.release $(BENCHES:%=build/release/%) ## runs the measurements of bench/run.sh
+	@bench/run.sh
+
+# What is installed beside the programs is what exists: settings, playbooks, units, manual pages.
+install: all       ## installs programs, settings and units under DESTDIR and PREFIX (/usr/local)
+	install -d $(DESTDIR)$(PREFIX)/bin
+	$(if $(PROGRAMS),install -m 755 $(PROGRAMS:%=build/release/bin/%) $(DESTDIR)$(PREFIX)/bin)
+	$(if $(UNITS),install -d $(DESTDIR)$(PREFIX)/lib/systemd/system)
+	$(if $(UNITS),install -m 644 $(UNITS) $(DESTDIR)$(PREFIX)/lib/systemd/system)
+	$(if $(SETTINGS),cd config && find . -type f -exec install -D -m 644 '{}' '$(DESTDIR)$(PREFIX)/share/whistled/{}' ';')
+	$(if $(MANUALS),install -d $(DESTDIR)$(PREFIX)/share/man/man8)
+	$(if $(MANUALS),install -m 644 $(MANUALS) $(DESTDIR)$(PREFIX)/share/man/man8)
+
+UNITS    := $(wildcard systemd/*.service systemd/*.socket systemd/*.target systemd/*.timer)
+SETTINGS := $(wildcard config/*)
+MANUALS  := $(wildcard docs/*.8)
+
+clean:             ## removes build/
 	rm -rf build
+
+generated: $(GEN)
+objects: $(call objects,release,$(SOURCES))

@@ -18,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* ---- bugs ------------------------------------------------------------------------------------------------------ */
+/* ---- bugs -------------------------------------------------------------------------------------------------------- */
 
 /* Stops the process when `x` does not hold. On in production: a broker that is wrong must not go on. */
 #define CHECK(x) ((x) ? (void)0 : check_failed(#x, __FILE__, __LINE__))
@@ -28,7 +28,7 @@ _Noreturn void check_failed(const char *what, const char *file, int line);
 /* What check_failed does before it traps: the daemon points it at the log. NULL: trap at once. */
 extern void (*check_hook)(const char *what, const char *file, int line);
 
-/* ---- slices ---------------------------------------------------------------------------------------------------- */
+/* ---- slices ------------------------------------------------------------------------------------------------------ */
 
 /* Bytes that somebody else owns. Not terminated; at may be NULL only when len is 0. */
 struct slice {
@@ -46,7 +46,7 @@ int slice_order(struct slice a, struct slice b);                  /* <0, 0, >0 a
 bool slice_starts(struct slice s, struct slice prefix);
 struct slice slice_trim(struct slice s);                          /* without spaces and tabs at both ends */
 bool slice_cut(struct slice s, char at, struct slice *ret_before, struct slice *ret_after);  /* false: no such byte */
-bool utf8_valid(struct slice s);                                  /* RFC 3629: no NUL, surrogate, overlong, > U+10FFFF */
+bool utf8_valid(struct slice s);                                  /* RFC 3629, and no NUL */
 
 /* Decimal digits only, no sign, no space; false on anything else or when the number does not fit. */
 bool parse_u64(struct slice s, uint64_t *ret);
@@ -60,7 +60,7 @@ uint32_t get_le32(const uint8_t *from);
 void put_le64(uint8_t *to, uint64_t v);
 uint64_t get_le64(const uint8_t *from);
 
-/* ---- arena ----------------------------------------------------------------------------------------------------- */
+/* ---- arena ------------------------------------------------------------------------------------------------------- */
 
 /* Memory that lives one turn (or one file load). Bounded; never grows; reset frees everything at once. */
 struct arena {
@@ -76,12 +76,12 @@ struct slice arena_copy(struct arena *a, struct slice s);         /* at == NULL 
 char *arena_text(struct arena *a, struct slice s);                /* the same with a terminating NUL */
 void arena_reset(struct arena *a);
 
-/* ---- the only clock (sys.c) ------------------------------------------------------------------------------------- */
+/* ---- the only clock (sys.c) -------------------------------------------------------------------------------------- */
 
 int64_t clock_wall_ms(void);                                      /* UTC, milliseconds since 1970; may jump */
-int64_t clock_boot_ms(void);                                      /* CLOCK_BOOTTIME: counts through suspend, never jumps */
+int64_t clock_boot_ms(void);                                      /* counts through suspend, never jumps */
 int64_t clock_mono_ns(void);                                      /* for durations, leases, heartbeats */
-bool clock_synchronised(void);                                    /* the kernel says an outside source disciplines the clock */
+bool clock_synchronised(void);                                    /* an outside source disciplines the clock */
 
 /* Tests put their own readings here; NULL members mean the real clock. */
 struct clock_source {
@@ -93,7 +93,7 @@ struct clock_source {
 extern struct clock_source clock_source;
 
 void random_bytes(void *to, size_t len);                          /* getrandom(2); CHECKs that it worked */
-void *memory_or_die(size_t size);                                 /* zeroed, at start-up only: no memory then is no service */
+void *memory_or_die(size_t size);                                 /* zeroed, at start-up only; CHECKs */
 
 /* "2026-02-14 09:30:05.123Z" into at least 25 bytes; parse accepts the same with T or space, with or without .mmm */
 void instant_print(int64_t ms, char to[static 32]);
@@ -114,7 +114,8 @@ extern enum log_level log_threshold;                              /* default LOG
 
 /* ---- options (options.c) ----------------------------------------------------------------------------------------- */
 
-/* One table makes the parser, `--print-config` and the manual page. Values live in a struct of the caller's. */
+/* One table makes the parser, `--print-config` and the manual page. Values live in a struct of the caller's: U64, MS and
+ * BYTES in a uint64_t, BOOL in a bool, TEXT in a char[OPTION_TEXT_MAX]. */
 enum option_type { OPTION_U64, OPTION_MS, OPTION_BYTES, OPTION_BOOL, OPTION_TEXT };
 enum { OPTION_TEXT_MAX = 256 };                                   /* a text option is a char[OPTION_TEXT_MAX] */
 
@@ -128,12 +129,14 @@ struct option_spec {
 };
 
 void options_default(const struct option_spec *table, size_t count, void *into);
-/* 0, -ENOENT (no such option; *ret_near names the closest one), -EINVAL (does not parse), -ERANGE (out of bounds).
+/* 0, -ENOENT (no such option; *ret_near, when asked for, names the closest one), -EINVAL (does not parse), -ERANGE (out of
+ * bounds; for TEXT in bytes).
  * Times accept `500ms 30s 5min 2h 1d`, sizes `512 64KiB 1MiB 4GiB`, booleans `true false`. */
 int option_set(const struct option_spec *table, size_t count, void *into, struct slice name, struct slice value,
                const char **ret_near);
-void options_print(const struct option_spec *table, size_t count, const void *values, void (*line)(void *to, const char *text),
-                   void *to);
+/* Hands `line` two lines an option, `# what it is for (bounds)` and `name: value`, as a settings file has them. */
+void options_print(const struct option_spec *table, size_t count, const void *values,
+                   void (*line)(void *to, const char *text), void *to);
 
 /* ---- counters (stats.c) ------------------------------------------------------------------------------------------ */
 

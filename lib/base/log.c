@@ -1,6 +1,6 @@
 /* log.c: one line a time, whole or not at all, and never so many that the log becomes the load.
  *
- * Called from one thread. A line is written with a single write(2), so lines of several processes on one pipe do not mix. */
+ * Called from one thread. A line is one write(2), so that lines of several processes on one pipe do not mix. */
 #include "lib/base/base.h"
 #include <errno.h>
 #include <stdio.h>
@@ -59,7 +59,8 @@ static bool log_admit(enum log_level level) {
         if (w->second == second)
             continue;
         if (w->dropped)
-            log_write_now(LOG_LEVEL_WARN, "log.dropped level=%s lines=%llu", levels[i].word, (unsigned long long)w->dropped);
+            log_write_now(LOG_LEVEL_WARN, "log.dropped level=%s lines=%llu", levels[i].word,
+                          (unsigned long long)w->dropped);
         *w = (struct window){.second = second};
     }
     if (level != LOG_LEVEL_ERROR && windows[level].passed >= LOG_BURST) {

@@ -1,6 +1,4 @@
-/* options.c: one table of options; from it the parser, the printed configuration and the manual page.
- *
- * U64, MS and BYTES live in a uint64_t of the caller's struct, BOOL in a bool, TEXT in a char[OPTION_TEXT_MAX]. */
+/* options.c: one table of options; from it the parser, the printed configuration and the manual page. */
 #include "lib/base/base.h"
 #include <errno.h>
 #include <stdio.h>
@@ -9,7 +7,9 @@
 struct unit { const char *name; uint64_t factor; };
 
 /* Largest first: a value is printed in the largest unit that divides it. */
-static const struct unit units_ms[] = {{"d", 86400000}, {"h", 3600000}, {"min", 60000}, {"s", 1000}, {"ms", 1}, {NULL, 0}};
+static const struct unit units_ms[] = {
+    {"d", 86400000}, {"h", 3600000}, {"min", 60000}, {"s", 1000}, {"ms", 1}, {NULL, 0},
+};
 static const struct unit units_bytes[] = {{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"", 1}, {NULL, 0}};
 static const struct unit units_none[] = {{"", 1}, {NULL, 0}};
 
@@ -25,7 +25,7 @@ static uint64_t text_max(const struct option_spec *o) {
     return o->max && o->max < OPTION_TEXT_MAX ? o->max : OPTION_TEXT_MAX - 1;
 }
 
-/* ---- defaults --------------------------------------------------------------------------------------------------------- */
+/* ---- defaults ---------------------------------------------------------------------------------------------------- */
 
 /* A default out of its own bounds is a bug of the table, found at the first start. */
 static void option_default(const struct option_spec *o, void *at) {
@@ -54,7 +54,7 @@ void options_default(const struct option_spec *table, size_t count, void *into) 
         option_default(&table[i], option_at(&table[i], into));
 }
 
-/* ---- setting ------------------------------------------------------------------------------------------------------------ */
+/* ---- setting ----------------------------------------------------------------------------------------------------- */
 
 enum { NAME_MAX_COMPARED = 64 };
 
@@ -159,7 +159,7 @@ int option_set(const struct option_spec *table, size_t count, void *into, struct
     return -ENOENT;
 }
 
-/* ---- printing --------------------------------------------------------------------------------------------------------------- */
+/* ---- printing ---------------------------------------------------------------------------------------------------- */
 
 /* As option_set would read it back. */
 static void value_print(enum option_type type, const void *at, char *to, size_t size) {
@@ -176,9 +176,8 @@ static void value_print(enum option_type type, const void *at, char *to, size_t 
     }
 }
 
-/* Two lines an option: `# sentence (least .. most)` and `name: value`, which is also how a settings file looks. */
-void options_print(const struct option_spec *table, size_t count, const void *values, void (*line)(void *to, const char *text),
-                   void *to) {
+void options_print(const struct option_spec *table, size_t count, const void *values,
+                   void (*line)(void *to, const char *text), void *to) {
     for (size_t i = 0; i < count; i++) {
         const struct option_spec *o = &table[i];
         char value[OPTION_TEXT_MAX], low[32], high[32], text[1024];

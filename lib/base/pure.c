@@ -1,17 +1,17 @@
 /* pure.c: the part of the ground floor that touches nothing. CHECK, slices, numbers, arena.
  *
- * The kernel links with this file alone, so it may call mem* and str* and nothing else: no I/O, no clock, no allocation.
+ * The kernel links with this file alone, so it may call mem* and str* and nothing else: no I/O, no clock, no memory.
  * `make tidy` looks at the undefined symbols and believes nobody. */
 #include "lib/base/base.h"
 #include <string.h>
 
-/* ---- bugs ------------------------------------------------------------------------------------------------------- */
+/* ---- bugs -------------------------------------------------------------------------------------------------------- */
 
 void (*check_hook)(const char *what, const char *file, int line);
 
 void check_failed(const char *what, const char *file, int line) {
     void (*hook)(const char *, const char *, int) = check_hook;
-    check_hook = NULL;                                   /* a hook that fails a CHECK of its own must not come back here */
+    check_hook = NULL;                                   /* a hook that fails a CHECK of its own ends here */
     if (hook)
         hook(what, file, line);
     __builtin_trap();
@@ -106,7 +106,7 @@ bool utf8_valid(struct slice s) {
     return true;
 }
 
-/* ---- numbers ------------------------------------------------------------------------------------------------------ */
+/* ---- numbers ----------------------------------------------------------------------------------------------------- */
 
 bool parse_u64(struct slice s, uint64_t *ret) {
     uint64_t v = 0;
@@ -172,7 +172,7 @@ uint64_t get_le64(const uint8_t *from) {
     return v;
 }
 
-/* ---- arena --------------------------------------------------------------------------------------------------------- */
+/* ---- arena ------------------------------------------------------------------------------------------------------- */
 
 enum { ARENA_ALIGN = 16 };
 

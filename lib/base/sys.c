@@ -8,7 +8,7 @@
 #include <sys/timex.h>
 #include <time.h>
 
-/* ---- clock --------------------------------------------------------------------------------------------------------- */
+/* ---- clock ------------------------------------------------------------------------------------------------------- */
 
 struct clock_source clock_source;
 
@@ -38,7 +38,7 @@ bool clock_synchronised(void) {
     return state >= 0 && state != TIME_ERROR && !(question.status & STA_UNSYNC);
 }
 
-/* ---- randomness and memory ------------------------------------------------------------------------------------------ */
+/* ---- randomness and memory --------------------------------------------------------------------------------------- */
 
 void random_bytes(void *to, size_t len) {
     uint8_t *at = to;
@@ -56,7 +56,7 @@ void *memory_or_die(size_t size) {
     return memory;
 }
 
-/* ---- instants -------------------------------------------------------------------------------------------------------- */
+/* ---- instants ---------------------------------------------------------------------------------------------------- */
 
 /* The calendar by whole 400-year eras that begin on 1 March, so that the leap day is the last day of its year and the
  * month lengths follow one straight line, (153 m + 2) / 5. 719468 days lie between 0000-03-01 and 1970-01-01. */
@@ -115,8 +115,8 @@ bool instant_parse(struct slice s, int64_t *ret_ms) {
         return false;
     char between = s.at[10] == 'T' ? 'T' : ' ';
     char after_second = s.len == 24 ? '.' : 'Z';
-    if (!instant_number(&s, 4, '-', &year) || !instant_number(&s, 2, '-', &month) || !instant_number(&s, 2, between, &day) ||
-        !instant_number(&s, 2, ':', &hour) || !instant_number(&s, 2, ':', &minute) ||
+    if (!instant_number(&s, 4, '-', &year) || !instant_number(&s, 2, '-', &month) ||
+        !instant_number(&s, 2, between, &day) || !instant_number(&s, 2, ':', &hour) || !instant_number(&s, 2, ':', &minute) ||
         !instant_number(&s, 2, after_second, &second) || (s.len && !instant_number(&s, 3, 'Z', &ms)))
         return false;
     if (month < 1 || month > 12 || day < 1 || hour > 23 || minute > 59 || second > 59)

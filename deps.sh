@@ -1,0 +1,46 @@
+#!/bin/sh
+# Installs what building, testing and measuring need, and only what is missing. Debian 12 or a descendant.
+set -eu
+
+DEPS="
+gcc libc6-dev make pkg-config   # the build
+libzmq3-dev                     # sockets between apps, broker, workers and consoles (lib/wire)
+libprotobuf-c-dev               # messages as C structs (lib/codec)
+protobuf-c-compiler             # proto/whistle.proto -> C
+protobuf-compiler               # proto/whistle.proto -> Python for the tests, and the descriptors that tidy reads
+liblmdb-dev                     # the folded state (daemon/store)
+libevent-dev                    # the loop, and HTTP (daemon, daemon/gates)
+libyaml-dev                     # settings and playbooks (daemon/config)
+libjansson-dev                  # JSON for people and scripts (ctl)
+libsodium-dev                   # digests and sealed text (lib/crypto)
+libisal-dev                     # CRC32C at the speed of memory (lib/crypto)
+libsystemd-dev                  # readiness and watchdog (daemon)
+libcmocka-dev                   # unit tests
+python3-pytest                  # black-box tests: the runner,
+python3-zmq                     #   their sockets,
+python3-protobuf                #   and their messages; tidy reads the descriptors with it, too
+clang                           # the second compiler of make tidy
+universal-ctags                 # the lengths of functions, for make tidy
+gcovr                           # the table of make coverage
+"
+
+missing=
+for package in $(echo "$DEPS" | sed 's/#.*//'); do
+    case $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true) in
+    installed) ;;
+    *) missing="$missing $package" ;;
+    esac
+done
+[ -n "$missing" ] || exit 0
+
+say() { echo "deps: $*" >&2; }
+command -v apt-get > /dev/null || { say "not a Debian system; please install what corresponds to:$missing"; exit 1; }
+root=
+if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo > /dev/null || { say "neither root nor sudo; please have installed:$missing"; exit 1; }
+    root=sudo
+fi
+say "installing$missing"
+$root apt-get update -q
+# shellcheck disable=SC2086  # a list of words
+$root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing

@@ -1,0 +1,64 @@
+#!/bin/bash
+# Everything that can fail, in order, each part with its time; the last line is the sum. A part that does not exist yet
+# is left out; one that exists and reports no count has failed.
+set -u
+cd "$(dirname "$0")/.." || exit
+make=${MAKE:-make}
+log=$(mktemp -d)
+trap 'rm -rf "$log"' EXIT
+passed=0 failed=0 part_began=0
+
+part_begin() { part_began=$(date +%s%N); echo "== $1"; }
+part_end() {
+    printf '   %d passed, %d failed in %d ms\n' "$1" "$2" $((($(date +%s%N) - part_began) / 1000000))
+    passed=$((passed + $1)) failed=$((failed + $2))
+}
+
+build() { "$make" --no-print-directory -j"$(nproc)" "$@" > "$log/build" 2>&1 || { cat "$log/build"; return 1; }; }
+
+tidy() {
+    part_begin tidy
+    if "$make" --no-print-directory tidy; then part_end 1 0; else part_end 0 1; fi
+}
+
+# cmocka speaks TAP: `ok N - name` or `not ok N - name` a test. A program that ends badly or counts nothing has failed.
+unit() {
+    local variant=$1 good=0 bad=0 program ok not_ok status
+    part_begin "unit tests, $variant"
+    if ! build "tests.$variant"; then part_end 0 1; return; fi
+    for source in tests/unit/test_*.c; do
+        program=build/$variant/${source%.c}
+        CMOCKA_MESSAGE_OUTPUT=TAP timeout 300 "$program" > "$log/out" 2> "$log/err"
+        status=$?
+        ok=$(grep -c '^ok ' "$log/out") not_ok=$(grep -c '^not ok ' "$log/out")
+        if [ $status -ne 0 ] && [ "$not_ok" -eq 0 ] || [ "$ok" -eq 0 ]; then not_ok=$((not_ok + 1)); fi
+        if [ "$not_ok" -ne 0 ]; then
+            echo "-- $program ended with $status"
+            grep -A20 '^not ok ' "$log/out" || tail -20 "$log/out"
+            tail -60 "$log/err"
+        fi
+        good=$((good + ok)) bad=$((bad + not_ok))
+    done
+    part_end $good $bad
+}
+
+# The programs are tested as they are installed, by the system's Python, where deps.sh put the modules. A skipped test is a
+# failed one: what exists is run.
+blackbox() {
+    local status good bad
+    part_begin "black-box tests"
+    if ! build all generated; then part_end 0 1; return; fi
+    export PYTHONPATH=build/gen PYTHONDONTWRITEBYTECODE=1
+    /usr/bin/python3 -m pytest -q -p no:cacheprovider tests/blackbox 2>&1 | tee "$log/out"
+    status=${PIPESTATUS[0]}
+    good=$(tail -1 "$log/out" | grep -oE '[0-9]+ passed' | cut -d' ' -f1)
+    bad=$(tail -1 "$log/out" | grep -oE '[0-9]+ (failed|errors?|skipped|xfailed)' | awk '{n += $1} END {print n + 0}')
+    if [ "$status" -ne 0 ] && [ "$bad" -eq 0 ] || [ -z "$good" ]; then bad=$((bad + 1)); fi
+    part_end "${good:-0}" "$bad"
+}
+
+tidy
+if compgen -G 'tests/unit/test_*.c' > /dev/null; then unit release; unit asan; fi
+if compgen -G 'tests/blackbox/test_*.py' > /dev/null; then blackbox; fi
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

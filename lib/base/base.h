@@ -114,10 +114,10 @@ extern enum log_level log_threshold;                              /* default LOG
 
 /* ---- options (options.c) ----------------------------------------------------------------------------------------- */
 
-/* One table makes the parser, `--print-config` and the manual page. Values live in a struct of the caller's: U64, MS and
- * BYTES in a uint64_t, BOOL in a bool, TEXT in a char[OPTION_TEXT_MAX]. */
+/* One table makes the parser, `--print-config` and the manual page. Values live in a struct of the caller's:
+ * U64, MS and BYTES in a uint64_t, BOOL in a bool, TEXT in a char[OPTION_TEXT_MAX]. */
 enum option_type { OPTION_U64, OPTION_MS, OPTION_BYTES, OPTION_BOOL, OPTION_TEXT };
-enum { OPTION_TEXT_MAX = 256 };                                   /* a text option is a char[OPTION_TEXT_MAX] */
+enum { OPTION_TEXT_MAX = 256 };
 
 struct option_spec {
     const char *name;                                             /* `lease_ms`; unit last */
@@ -129,8 +129,8 @@ struct option_spec {
 };
 
 void options_default(const struct option_spec *table, size_t count, void *into);
-/* 0, -ENOENT (no such option; *ret_near, when asked for, names the closest one), -EINVAL (does not parse), -ERANGE (out of
- * bounds; for TEXT in bytes).
+/* 0, -ENOENT (no such option; *ret_near, unless NULL, names the closest one), -EINVAL (does not parse), -ERANGE (out of
+ * bounds; TEXT is counted in bytes). On failure the value stays.
  * Times accept `500ms 30s 5min 2h 1d`, sizes `512 64KiB 1MiB 4GiB`, booleans `true false`. */
 int option_set(const struct option_spec *table, size_t count, void *into, struct slice name, struct slice value,
                const char **ret_near);

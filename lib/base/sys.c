@@ -116,8 +116,9 @@ bool instant_parse(struct slice s, int64_t *ret_ms) {
     char between = s.at[10] == 'T' ? 'T' : ' ';
     char after_second = s.len == 24 ? '.' : 'Z';
     if (!instant_number(&s, 4, '-', &year) || !instant_number(&s, 2, '-', &month) ||
-        !instant_number(&s, 2, between, &day) || !instant_number(&s, 2, ':', &hour) || !instant_number(&s, 2, ':', &minute) ||
-        !instant_number(&s, 2, after_second, &second) || (s.len && !instant_number(&s, 3, 'Z', &ms)))
+        !instant_number(&s, 2, between, &day) || !instant_number(&s, 2, ':', &hour) ||
+        !instant_number(&s, 2, ':', &minute) || !instant_number(&s, 2, after_second, &second) ||
+        (s.len && !instant_number(&s, 3, 'Z', &ms)))
         return false;
     if (month < 1 || month > 12 || day < 1 || hour > 23 || minute > 59 || second > 59)
         return false;

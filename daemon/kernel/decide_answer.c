@@ -1,0 +1,252 @@
+/* decide_answer.c: what the asked parties say. An answer names (case, stage, attempt) and the role it is given in; one that is late, repeated or not
+ * asked for is recorded, bounded, and decides nothing. */
+#include "daemon/kernel/decide_internal.h"
+
+#include <string.h>
+
+static PbAnswered *answered(struct scene *s, const PbAnswer *w, PbAnswerFate fate)
+{
+    PbAnswered *to = happen(s, EVENT_ANSWERED)->answered = make(s, sizeof *to);
+    to->party = w->party;
+    SET(to, stage, w->stage);
+    SET(to, attempt, w->attempt);
+    SET(to, kind, w->kind);
+    SET(to, fate, fate);
+    to->text = s->order->text;
+    to->evidence = w->evidence;
+    to->n_evidence = w->n_evidence;
+    return to;
+}
+
+/* Recorded, not counted; a party that keeps talking is told to stop. */
+static void record(struct scene *s, const PbAnswer *w, PbAnswerFate fate)
+{
+    if (s->c->late_answers >= LATE_ANSWERS_MAX) return refuse(s, REFUSED_TOO_MANY_LATE, "case_id");
+    answered(s, w, fate);
+}
+
+static void sign(struct scene *s, const PbAnswer *w)
+{
+    PbSigned *to = happen(s, EVENT_SIGNED)->signed_ = make(s, sizeof *to);
+    to->party = w->party;
+    SET(to, stage, w->stage);
+    SET(to, attempt, w->attempt);
+}
+
+/* ---- accept ------------------------------------------------------------------------------------------------------------------------ */
+
+static void answer_accept(struct scene *s, const PbAnswer *w, const struct ask *a)
+{
+    if (a->status == ASK_ACCEPTED) return record(s, w, FATE_REPEATED);
+    if (s->c->state == STATE_DISPATCHED && ask_at_cursor(s->c, a)) return sign(s, w);
+    answered(s, w, FATE_COUNTED);
+}
+
+/* ---- decline ----------------------------------------------------------------------------------------------------------------------- */
+
+static struct tally_count count_cursor(const struct case_state *c)
+{
+    struct tally_count n = { 0 };
+    for (unsigned i = 0; i < c->asks_count; i++) {
+        if (!ask_at_cursor(c, &c->asks[i])) continue;
+        n.asked++;
+        n.done += c->asks[i].status == ASK_DONE;
+        n.declined += c->asks[i].status == ASK_DECLINED || c->asks[i].status == ASK_ENDED;
+    }
+    return n;
+}
+
+/* When the answers still possible cannot meet the tally, act at once: ask the desk again, or climb when it has asked often enough. */
+static void answer_decline(struct scene *s, const PbAnswer *w, const struct ask *a)
+{
+    bool deciding = ask_at_cursor(s->c, a) && (s->c->state == STATE_DISPATCHED || s->c->state == STATE_HANDLING);
+    struct tally_count n = count_cursor(s->c);
+    n.declined++;
+    if (!deciding || tally_of(s->stage->tally, n) != TALLY_IMPOSSIBLE) {
+        answered(s, w, FATE_COUNTED);
+        return;
+    }
+    if (s->c->attempt == UINT8_MAX) return refuse(s, REFUSED_TOO_MANY_ASKS, "attempt");
+    bool spent = s->c->attempt >= s->stage->attempts_max;
+    PbAnswered *to = answered(s, w, FATE_COUNTED);
+    SET(to, reopens_desk, true);
+    struct timers t = { .count = 0 };
+    timers_desk(s, &t, s->stage);
+    to->timers = timers_list(s, &t);
+    to->n_timers = t.count;
+    if (spent) climb(s, n.declined == n.asked ? CAUSE_DECLINED : CAUSE_IMPOSSIBLE, TIMER_NONE, 0, NULL);
+}
+
+/* ---- done ---------------------------------------------------------------------------------------------------------------------------- */
+
+static bool on_time(const struct scene *s)
+{
+    const struct timer *handling = case_timer(s->c, TIMER_HANDLING);
+    if (s->c->overdue || (handling && handling->due_ms < s->now)) return false;
+    return s->c->promise_due_ms == 0 || s->now <= s->c->promise_due_ms;
+}
+
+static void resolve(struct scene *s, const PbAnswer *w, const struct ask *a)
+{
+    const char *verifier = NULL;
+    uint32_t verify = s->stage->on_done;
+    if (verify && !(verifier = choose_verifier(s, (PbLevel)a->level, a->party))) return refuse(s, REFUSED_NOBODY_NAMED, "party");
+    if (s->c->state == STATE_DISPATCHED && a->status == ASK_OPEN && ask_at_cursor(s->c, a)) sign(s, w);
+    PbResolved *to = happen(s, EVENT_RESOLVED)->resolved = make(s, sizeof *to);
+    to->party = w->party;
+    SET(to, stage, w->stage);
+    SET(to, attempt, w->attempt);
+    SET(to, level, (PbLevel)a->level);
+    SET(to, on_time, on_time(s));
+    to->text = s->order->text;
+    to->evidence = w->evidence;
+    to->n_evidence = w->n_evidence;
+    if (!verify) {
+        PbClosed *closed = happen(s, EVENT_CLOSED)->closed = make(s, sizeof *closed);
+        SET(closed, on_time, on_time(s));
+        return;
+    }
+    SET(to, verify_stage, verify);
+    to->n_asks = 1;
+    to->asks = make(s, sizeof *to->asks);
+    to->asks[0] = make(s, sizeof *to->asks[0]);
+    to->asks[0]->party = (char *)verifier;
+    SET(to->asks[0], lead, true);
+    struct timers t = { .count = 0 };
+    timers_verify(s, &t, stage_at(s->playbook, verify));
+    to->timers = timers_list(s, &t);
+    to->n_timers = t.count;
+}
+
+/* A co-ask of a lower rung that was the lead there: it is fixed, whoever was being asked meanwhile. */
+static bool meets_tally(const struct scene *s, const struct ask *a)
+{
+    if (!ask_at_cursor(s->c, a)) return a->lead;
+    struct tally_count n = count_cursor(s->c);
+    n.done++;
+    return tally_of(s->stage->tally, n) == TALLY_MET;
+}
+
+static void answer_milestone(struct scene *s, const PbAnswer *w, const struct ask *a)
+{
+    unsigned index = 0;
+    while (index < s->category->n_milestones && strcmp(s->category->milestones[index]->name, w->milestone) != 0) index++;
+    if (index != s->c->milestones_done || index >= s->category->n_milestones)
+        return refuse(s, REFUSED_MILESTONE_ORDER, "milestone");
+    if (s->c->state == STATE_DISPATCHED && a->status == ASK_OPEN && ask_at_cursor(s->c, a)) sign(s, w);
+    PbMilestoneDone *to = happen(s, EVENT_MILESTONE_DONE)->milestone_done = make(s, sizeof *to);
+    to->party = w->party;
+    to->milestone = s->category->milestones[index]->name;
+    SET(to, index, index);
+    to->evidence = w->evidence;
+    to->n_evidence = w->n_evidence;
+    to->text = s->order->text;
+    struct timers t = { .count = 0 };
+    if (case_timer(s->c, TIMER_HANDLING)) timers_milestone(s, &t, index + 1);
+    to->timers = timers_list(s, &t);
+    to->n_timers = t.count;
+}
+
+static void answer_done(struct scene *s, const PbAnswer *w, const struct ask *a)
+{
+    if (w->milestone && *w->milestone) {
+        const PbCategory *g = s->category;
+        bool last = g->n_milestones && strcmp(g->milestones[g->n_milestones - 1]->name, w->milestone) == 0;
+        if (!last || s->c->milestones_done + 1u != g->n_milestones) return answer_milestone(s, w, a);
+    }
+    if (meets_tally(s, a)) return resolve(s, w, a);
+    answered(s, w, FATE_COUNTED);
+}
+
+/* ---- the verifier's ------------------------------------------------------------------------------------------------------------------ */
+
+static void verified(struct scene *s, const PbAnswer *w)
+{
+    PbVerified *to = happen(s, EVENT_VERIFIED)->verified = make(s, sizeof *to);
+    to->party = w->party;
+    PbClosed *closed = happen(s, EVENT_CLOSED)->closed = make(s, sizeof *closed);
+    SET(closed, on_time, s->c->on_time);
+}
+
+/* Whom it goes back to: the party whose `done` was not good enough. */
+static const struct ask *handler_of(const struct case_state *c)
+{
+    const struct ask *last = NULL;
+    for (unsigned i = 0; i < c->asks_count; i++)
+        if (c->asks[i].status == ASK_DONE && (!last || c->asks[i].answered_at_ms >= last->answered_at_ms)) last = &c->asks[i];
+    return last;
+}
+
+/* 返工, bounded by the playbook; after that the rung above takes it. */
+static void rework(struct scene *s, const PbAnswer *w)
+{
+    const struct ask *handler = handler_of(s->c);
+    CHECK(handler);
+    const PbStage *stage = stage_at(s->playbook, s->c->handled_stage);
+    uint32_t attempt = next_attempt(s->c, s->c->handled_stage);
+    if (attempt == UINT8_MAX) return refuse(s, REFUSED_TOO_MANY_ASKS, "attempt");
+    if (s->c->reworks >= s->stage->loops_max && stage->on_overdue) {
+        answered(s, w, FATE_COUNTED);
+        climb_to(s, stage->on_overdue, CAUSE_ATTEMPTS_SPENT);
+        return;
+    }
+    PbRework *to = happen(s, EVENT_REWORK)->rework = make(s, sizeof *to);
+    to->party = (char *)handler->party;
+    SET(to, stage, s->c->handled_stage);
+    SET(to, attempt, attempt);
+    SET(to, level, stage->level);
+    to->text = s->order->text;
+    struct timers t = { .count = 0 };
+    timers_rework(s, &t);
+    to->timers = timers_list(s, &t);
+    to->n_timers = t.count;
+}
+
+static void answer_verifying(struct scene *s, const PbAnswer *w, const struct ask *a)
+{
+    switch (w->kind) {
+    case ANSWER_ACCEPT:
+        if (a->status == ASK_ACCEPTED) return record(s, w, FATE_REPEATED);
+        answered(s, w, FATE_COUNTED);
+        return;
+    case ANSWER_DONE: return verified(s, w);
+    default: return rework(s, w);
+    }
+}
+
+/* ---- the door -------------------------------------------------------------------------------------------------------------------------- */
+
+static bool ever_asked(const struct case_state *c, const char *party)
+{
+    for (unsigned i = 0; i < c->asks_count; i++)
+        if (strcmp(c->asks[i].party, party) == 0) return true;
+    return false;
+}
+
+static void check_answer(struct scene *s, const PbAnswer *w)
+{
+    if (!w->party) return refuse(s, REFUSED_FIELD_MISSING, "party");
+    if (!w->has_kind || w->kind == ANSWER_NONE) return refuse(s, REFUSED_FIELD_MISSING, "kind");
+    if (w->kind > ANSWER_DECLINE) return refuse(s, REFUSED_NOT_YET, "kind");
+    if (!rules_party(s->rules, slice_of(w->party), s->now)) return refuse(s, REFUSED_UNKNOWN_PARTY, "party");
+    if (w->text && strlen(w->text) > TEXT_BYTES_MAX) return refuse(s, REFUSED_TEXT_TOO_LONG, "text");
+    if (w->n_evidence > EVIDENCE_MAX) return refuse(s, REFUSED_FIELD_RANGE, "evidence");
+    for (size_t i = 0; i < w->n_evidence; i++)
+        if (!w->evidence[i]->has_sha256 || w->evidence[i]->sha256.len != 32) return refuse(s, REFUSED_FIELD_RANGE, "evidence.sha256");
+}
+
+void decide_answer(struct scene *s)
+{
+    const PbAnswer *w = s->order->answer;
+    check_answer(s, w);
+    if (s->out->refusal) return;
+    const struct ask *a = case_ask(s->c, w->party, w->stage, w->attempt);
+    if (!a || !ask_is_open(a)) return record(s, w, a || ever_asked(s->c, w->party) ? FATE_LATE : FATE_NOT_ASKED);
+    bool verify_ask = stage_at(s->playbook, a->stage)->kind == STAGE_VERIFY;
+    if (s->c->state == STATE_RESOLVED && verify_ask) return answer_verifying(s, w, a);
+    switch (w->kind) {
+    case ANSWER_ACCEPT: return answer_accept(s, w, a);
+    case ANSWER_DECLINE: return answer_decline(s, w, a);
+    default: return answer_done(s, w, a);
+    }
+}

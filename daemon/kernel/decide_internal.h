@@ -1,0 +1,52 @@
+/* decide_internal.h: what the files of decide share. A scene is one case, one order, one instant, with everything looked up once. */
+#ifndef DECIDE_INTERNAL_H
+#define DECIDE_INTERNAL_H
+#include "daemon/kernel/kernel.h"
+
+struct scene {
+    const struct decide_input *in;
+    const struct case_state *c;
+    const struct order *order;
+    const PbRules *rules;
+    const PbPlaybook *playbook;                    /* NULL for an order that makes a new case, until it is chosen */
+    const PbStage *stage;                          /* at the cursor */
+    const PbCategory *category;
+    const PbCalendar *calendar;
+    int64_t now;
+    struct decision *out;
+};
+
+#define SET(message, field, value) ((message)->has_##field = 1, (message)->field = (value))
+
+/* decide.c */
+void refuse(struct scene *s, PbRefusal why, const char *field);
+void *make(struct scene *s, size_t size);                          /* zeroed, in the room; the room is large enough or it is a bug */
+PbEvent *happen(struct scene *s, PbEvent__EventCase kind);         /* one more event of the decision */
+const PbStage *stage_at(const PbPlaybook *p, uint32_t number);
+bool cursor_matches(struct scene *s, uint32_t stage, uint32_t attempt);   /* else refuses WRONG_STAGE */
+
+/* decide_limits.c: the timers that events arm */
+struct timers { PbTimer *list[CASE_TIMERS_MAX]; size_t count; };
+void timers_desk(struct scene *s, struct timers *t, const PbStage *stage);
+void timers_promise(struct scene *s, struct timers *t, const PbLimit *promise);
+void timers_handling(struct scene *s, struct timers *t);           /* accept, handling or next milestone, reminder */
+void timers_milestone(struct scene *s, struct timers *t, unsigned next);
+void timers_verify(struct scene *s, struct timers *t, const PbStage *verify);
+void timers_rework(struct scene *s, struct timers *t);             /* what was left, at least half; the promise resumes */
+void timers_supervise(struct scene *s, struct timers *t);
+PbTimer **timers_list(struct scene *s, const struct timers *t);
+
+/* decide_desk.c */
+void decide_dispatch(struct scene *s);
+void decide_escalate(struct scene *s);
+void decide_offer_failed(struct scene *s);
+/* At due: the next rung, or on the last one the supervise ladder. fired: the timer that brought it, or NONE. */
+void climb(struct scene *s, PbCause cause, PbTimerKind fired, int64_t late_ms, const char *party);
+PbEscalated *climb_to(struct scene *s, uint32_t stage, PbCause cause);   /* the rung at `stage`: its desk is asked, with a limit of its own */
+uint32_t next_attempt(const struct case_state *c, uint32_t stage);
+const char *choose_verifier(struct scene *s, PbLevel level, const char *handler);   /* NULL: nobody but the handler */
+
+/* decide_answer.c, decide_deadline.c */
+void decide_answer(struct scene *s);
+void decide_deadline(struct scene *s);
+#endif

@@ -1,0 +1,349 @@
+/* evolve.c: (case, event) -> case. The only writer of a case. Never refuses: what it is given has happened.
+ *
+ * One row per event: the state after it, the timers that end with it, and what else it writes. The event carries everything that
+ * decide computed (dues, asks, levels), so a replay needs neither rules nor calendars. */
+#include "daemon/kernel/kernel.h"
+
+#include <string.h>
+
+enum { SAME = 0xff };
+#define T(kind) (1u << TIMER_##kind)
+#define ALL_TIMERS 0xffffu
+
+static void text_into(char *to, size_t cap, const char *from)
+{
+    size_t len = from ? strlen(from) : 0;
+    CHECK(len < cap);
+    if (len) memcpy(to, from, len);
+    to[len] = '\0';
+}
+
+/* ---- timers ------------------------------------------------------------------------------------------------------------ */
+
+static void timers_clear(struct case_state *c, unsigned kinds)
+{
+    unsigned kept = 0;
+    for (unsigned i = 0; i < c->timers_count; i++)
+        if (!(kinds & 1u << c->timers[i].kind)) c->timers[kept++] = c->timers[i];
+    memset(&c->timers[kept], 0, (c->timers_count - kept) * sizeof c->timers[0]);
+    c->timers_count = (uint8_t)kept;
+}
+
+static void timers_set(struct case_state *c, PbTimer *const *timers, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const PbTimer *t = timers[i];
+        timers_clear(c, 1u << t->kind);
+        CHECK(c->timers_count < CASE_TIMERS_MAX);
+        c->timers[c->timers_count++] = (struct timer){
+            .kind = (uint8_t)t->kind, .unit = (uint8_t)(t->limit ? t->limit->unit : UNIT_NONE),
+            .amount = t->limit ? t->limit->amount : 0, .milestone = (uint8_t)t->milestone, .past_calendar = t->past_calendar,
+            .start_ms = t->start_ms, .due_ms = t->due_ms,
+        };
+        if (t->kind == TIMER_PROMISE) c->promise_due_ms = t->due_ms;
+        if (t->kind == TIMER_HANDLING) c->handling_due_ms = t->due_ms;
+        c->past_calendar |= t->past_calendar;
+    }
+}
+
+/* ---- asks ---------------------------------------------------------------------------------------------------------------- */
+
+static struct ask *ask_find(struct case_state *c, const char *party, uint32_t stage, uint32_t attempt)
+{
+    for (unsigned i = 0; i < c->asks_count; i++) {
+        struct ask *a = &c->asks[i];
+        if (a->stage == stage && a->attempt == attempt && strcmp(a->party, party) == 0) return a;
+    }
+    return NULL;
+}
+
+/* Room for one more: the oldest ask that nobody waits for goes. decide has made sure there is one. */
+static struct ask *ask_new(struct case_state *c)
+{
+    for (unsigned i = 0; c->asks_count == CASE_ASKS_MAX && i < c->asks_count; i++) {
+        if (ask_is_open(&c->asks[i])) continue;
+        memmove(&c->asks[i], &c->asks[i + 1], (c->asks_count - i - 1u) * sizeof c->asks[0]);
+        c->asks_count--;
+    }
+    CHECK(c->asks_count < CASE_ASKS_MAX);
+    struct ask *a = &c->asks[c->asks_count++];
+    memset(a, 0, sizeof *a);
+    return a;
+}
+
+static void asks_add(struct case_state *c, PbAsk *const *asks, size_t count, int64_t at_ms)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct ask *a = ask_new(c);
+        text_into(a->party, sizeof a->party, asks[i]->party);
+        a->stage = c->stage;
+        a->attempt = c->attempt;
+        a->level = c->level;
+        a->lead = asks[i]->lead;
+        a->status = ASK_OPEN;
+        a->asked_at_ms = at_ms;
+    }
+}
+
+/* Ends the asks at the cursor, or all of them. */
+static void asks_end(struct case_state *c, bool all, int64_t at_ms)
+{
+    for (unsigned i = 0; i < c->asks_count; i++) {
+        struct ask *a = &c->asks[i];
+        if (!ask_is_open(a) || (!all && !ask_at_cursor(c, a))) continue;
+        a->status = ASK_ENDED;
+        a->answered_at_ms = at_ms;
+    }
+}
+
+/* Somebody is always the lead: when it declines, the next open ask beside it takes over. */
+static void lead_passes_on(struct case_state *c, struct ask *from)
+{
+    for (unsigned i = 0; i < c->asks_count; i++) {
+        struct ask *a = &c->asks[i];
+        if (a == from || !ask_is_open(a) || a->stage != from->stage || a->attempt != from->attempt) continue;
+        from->lead = false;
+        a->lead = true;
+        return;
+    }
+}
+
+/* ---- one function per event that does more than its row says --------------------------------------------------------------- */
+
+static void apply_report(struct case_state *c, const PbReported *r, int64_t at_ms)
+{
+    c->opened_at_ms = at_ms;
+    c->occurred_at_ms = r->occurred_at_ms;
+    c->district = r->district;
+    c->day = r->day;
+    c->day_number = r->day_number;
+    c->division = r->place->division;
+    c->wall = (uint8_t)r->place->wall;
+    c->has_place = r->place->has_lon_e7;
+    c->lon_e7 = r->place->lon_e7;
+    c->lat_e7 = r->place->lat_e7;
+    c->rules = r->rules;
+    c->playbook = (uint8_t)r->playbook;
+    c->urgency = (uint8_t)r->urgency;
+    c->level = (uint8_t)r->level;
+    c->stage = (uint8_t)r->stage;
+    c->attempt = 1;
+    c->slot = r->slot;
+    c->has_text = r->text != NULL;
+    c->has_address = r->address != NULL;
+    c->past_calendar = r->past_calendar;
+    c->offer_ready_ms = at_ms;
+    text_into(c->category, sizeof c->category, r->category);
+    text_into(c->external_id, sizeof c->external_id, r->external_id);
+    timers_set(c, r->timers, r->n_timers);
+}
+
+static void on_reported(struct case_state *c, const PbEvent *e, int64_t at_ms)
+{
+    apply_report(c, e->reported, at_ms);
+}
+
+static void on_self_handled(struct case_state *c, const PbEvent *e, int64_t at_ms)
+{
+    apply_report(c, e->self_handled->report, at_ms);
+    timers_clear(c, ALL_TIMERS);
+    c->self_handled = c->on_time = true;
+    c->resolved_at_ms = c->closed_at_ms = at_ms;
+}
+
+static void on_ended(struct case_state *c, const PbEvent *e, int64_t at_ms)
+{
+    (void)e;
+    asks_end(c, true, at_ms);
+    c->closed_at_ms = at_ms;
+}
+
+static void on_dispatched(struct case_state *c, const PbEvent *e, int64_t at_ms)
+{
+    const PbDispatched *d = e->dispatched;
+    CHECK(d->stage == c->stage && d->attempt == c->attempt && d->n_asks >= 1);
+    asks_add(c, d->asks, d->n_asks, at_ms);
+    timers_set(c, d->timers, d->n_timers);
+}
+
+static void on_signed(struct case_state *c, const PbEvent *e, int64_t at_ms)
+{
+    struct ask *a = ask_find(c, e->signed_->party, e->signed_->stage, e->signed_->attempt);
+    CHECK(a && a->status == ASK_OPEN);
+    a->status = ASK_ACCEPTED;
+    a->answered_at_ms = at_ms;
+}
+
+/* The desk is asked again: a new attempt of the same stage. */
+static void desk_reopens(struct case_state *c, int64_t at_ms)
+{
+    asks_end(c, false, at_ms);
+    timers_clear(c, T(ACCEPT) | T(REMIND) | T(HANDLING) | T(SUPERVISE));
+    c->state = STATE_ACCEPTED;
+    c->attempt++;
+    c->offer_tries = 0;
+    c->offer_dead = false;
+    c->offer_ready_ms = at_ms;
+}
+
+static void on_answered(struct case_state *c, const PbEvent *e, int64_t at_ms)
+{
+    static const uint8_t status[] = { [ANSWER_ACCEPT] = ASK_ACCEPTED, [ANSWER_DONE] = ASK_DONE, [ANSWER_DECLINE] = ASK_DECLINED };
+    const PbAnswered *w = e->answered;
+    if (w->fate != FATE_COUNTED) {
+        c->late_answers++;
+        return;
+    }
+    struct ask *a = ask_find(c, w->party, w->stage, w->attempt);
+    CHECK(a && ask_is_open(a) && w->kind >= ANSWER_ACCEPT && w->kind <= ANSWER_DECLINE);
+    a->status = status[w->kind];
+    a->answered_at_ms = at_ms;
+    if (w->kind == ANSWER_DECLINE && a->lead) lead_passes_on(c, a);
+    if (w->reopens_desk) desk_reopens(c, at_ms);
+    timers_set(c, w->timers, w->n_timers);
+}
+
+static void on_reminded(struct case_state *c, const PbEvent *e, int64_t at_ms)
+{
+    (void)e, (void)at_ms;
+    c->reminders++;
+}
+
+static bool is_overdue(PbTimerKind fired)
+{
+    return fired == TIMER_HANDLING || fired == TIMER_PROMISE;
+}
+
+static void on_supervised(struct case_state *c, const PbEvent *e, int64_t at_ms)
+{
+    (void)at_ms;
+    c->supervised++;
+    c->overdue |= is_overdue(e->supervised->fired);
+    timers_clear(c, 1u << e->supervised->fired);
+    timers_set(c, e->supervised->timers, e->supervised->n_timers);
+}
+
+/* The level below stays a co-party: its open asks keep their (stage, attempt) and may still be answered. */
+static void on_escalated(struct case_state *c, const PbEvent *e, int64_t at_ms)
+{
+    const PbEscalated *u = e->escalated;
+    bool verifying = u->n_asks > 0;
+    if (c->state == STATE_RESOLVED && !verifying) asks_end(c, true, at_ms);
+    c->escalations++;
+    c->overdue |= is_overdue(u->fired);
+    timers_clear(c, 1u << u->fired);
+    c->state = verifying ? STATE_RESOLVED : STATE_ACCEPTED;
+    if (!verifying) c->resolved_at_ms = 0;
+    c->level = (uint8_t)u->level;
+    c->stage = (uint8_t)u->stage;
+    c->attempt = (uint8_t)u->attempt;
+    c->offer_tries = 0;
+    c->offer_dead = false;
+    c->offer_ready_ms = at_ms;
+    asks_add(c, u->asks, u->n_asks, at_ms);
+    timers_set(c, u->timers, u->n_timers);
+}
+
+static void on_milestone_done(struct case_state *c, const PbEvent *e, int64_t at_ms)
+{
+    (void)at_ms;
+    c->milestones_done = (uint8_t)(e->milestone_done->index + 1);
+    timers_set(c, e->milestone_done->timers, e->milestone_done->n_timers);
+}
+
+static void on_resolved(struct case_state *c, const PbEvent *e, int64_t at_ms)
+{
+    const PbResolved *r = e->resolved;
+    struct ask *a = ask_find(c, r->party, r->stage, r->attempt);
+    CHECK(a && ask_is_open(a));
+    a->status = ASK_DONE;
+    a->answered_at_ms = at_ms;
+    asks_end(c, true, at_ms);
+    c->resolved_at_ms = at_ms;
+    c->on_time = r->on_time;
+    if (r->verify_stage) {
+        c->handled_stage = c->stage;
+        c->stage = (uint8_t)r->verify_stage;
+        c->attempt = (uint8_t)(c->reworks + 1);
+    }
+    asks_add(c, r->asks, r->n_asks, at_ms);
+    timers_set(c, r->timers, r->n_timers);
+}
+
+static void on_verified(struct case_state *c, const PbEvent *e, int64_t at_ms)
+{
+    struct ask *a = ask_find(c, e->verified->party, c->stage, c->attempt);
+    CHECK(a && ask_is_open(a));
+    a->status = ASK_DONE;
+    a->answered_at_ms = at_ms;
+}
+
+/* Back to the party that said it was done, under a new attempt of the stage it was done in. */
+static void on_rework(struct case_state *c, const PbEvent *e, int64_t at_ms)
+{
+    const PbRework *w = e->rework;
+    PbAsk again = { .party = w->party, .lead = true }, *asks[] = { &again };
+    asks_end(c, true, at_ms);
+    c->reworks++;
+    c->resolved_at_ms = 0;
+    c->on_time = false;
+    c->level = (uint8_t)w->level;
+    c->stage = (uint8_t)w->stage;
+    c->attempt = (uint8_t)w->attempt;
+    asks_add(c, asks, 1, at_ms);
+    c->asks[c->asks_count - 1].status = ASK_ACCEPTED;
+    timers_set(c, w->timers, w->n_timers);
+}
+
+static void on_offer_failed(struct case_state *c, const PbEvent *e, int64_t at_ms)
+{
+    (void)at_ms;
+    c->offer_tries = (uint8_t)e->offer_failed->tries;
+    c->offer_dead = e->offer_failed->dead;
+    c->offer_ready_ms = e->offer_failed->ready_at_ms;
+}
+
+/* ---- the table -------------------------------------------------------------------------------------------------------------- */
+
+struct evolution {
+    uint8_t state;                                   /* after the event */
+    uint16_t ends;                                   /* timers that end with it */
+    void (*apply)(struct case_state *c, const PbEvent *e, int64_t at_ms);
+};
+
+static const struct evolution evolutions[] = {
+    [EVENT_REPORTED]       = { STATE_REPORTED,   0, on_reported },
+    [EVENT_SELF_HANDLED]   = { STATE_CLOSED,     0, on_self_handled },
+    [EVENT_ACCEPTED]       = { STATE_ACCEPTED,   0, NULL },
+    [EVENT_REJECTED]       = { STATE_REJECTED,   ALL_TIMERS, on_ended },
+    [EVENT_DISPATCHED]     = { STATE_DISPATCHED, T(DESK) | T(ACCEPT) | T(REMIND) | T(HANDLING) | T(SUPERVISE), on_dispatched },
+    [EVENT_SIGNED]         = { STATE_HANDLING,   T(ACCEPT), on_signed },
+    [EVENT_ANSWERED]       = { SAME,             0, on_answered },
+    [EVENT_REMINDED]       = { SAME,             T(REMIND), on_reminded },
+    [EVENT_SUPERVISED]     = { SAME,             T(SUPERVISE), on_supervised },
+    [EVENT_ESCALATED]      = { SAME,             ALL_TIMERS & ~T(PROMISE), on_escalated },
+    [EVENT_MILESTONE_DONE] = { SAME,             T(REMIND) | T(HANDLING), on_milestone_done },
+    [EVENT_RESOLVED]       = { STATE_RESOLVED,   ALL_TIMERS, on_resolved },
+    [EVENT_VERIFIED]       = { SAME,             T(VERIFY) | T(REMIND), on_verified },
+    [EVENT_REWORK]         = { STATE_HANDLING,   ALL_TIMERS, on_rework },
+    [EVENT_CLOSED]         = { STATE_CLOSED,     ALL_TIMERS, on_ended },
+    [EVENT_NOTED]          = { SAME,             0, NULL },
+    [EVENT_OFFER_FAILED]   = { SAME,             0, on_offer_failed },
+};
+
+void evolve(struct case_state *c, const PbEvent *e, uint64_t seq, int64_t at_ms)
+{
+    CHECK((size_t)e->event_case < COUNT_OF(evolutions) && evolutions[e->event_case].state);
+    const struct evolution *row = &evolutions[e->event_case];
+    bool first = e->event_case == EVENT_REPORTED || e->event_case == EVENT_SELF_HANDLED;
+    CHECK(first == (c->id == 0));
+    CHECK(seq > c->last_seq);
+    if (first) {
+        memset(c, 0, sizeof *c);
+        c->id = seq;
+    }
+    timers_clear(c, row->ends);
+    if (row->state != SAME) c->state = row->state;
+    if (row->apply) row->apply(c, e, at_ms);
+    c->last_seq = seq;
+}

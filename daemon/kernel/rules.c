@@ -1,0 +1,101 @@
+/* rules.c: finding things in the compiled configuration. Every table is sorted by its key (rules_check says so), so every search halves. */
+#include "daemon/kernel/check.h"
+
+/* ---- tables sorted by a text ----------------------------------------------------------------------------------------------- */
+
+const char *table_name(enum rules_table t) {
+    static const char *const names[TABLE_COUNT] = {"calendars", "categories", "playbooks", "roles", "parties"};
+    CHECK(t < TABLE_COUNT);
+    return names[t];
+}
+
+size_t table_size(const PbRules *r, enum rules_table t) {
+    switch (t) {
+    case TABLE_CALENDARS: return r->n_calendars;
+    case TABLE_CATEGORIES: return r->n_categories;
+    case TABLE_PLAYBOOKS: return r->n_playbooks;
+    case TABLE_ROLES: return r->n_roles;
+    case TABLE_PARTIES: return r->n_parties;
+    default: CHECK(!"a table"); __builtin_unreachable();
+    }
+}
+
+const char *table_key(const PbRules *r, enum rules_table t, size_t index) {
+    CHECK(index < table_size(r, t));
+    switch (t) {
+    case TABLE_CALENDARS: return text_or_empty(r->calendars[index]->name);
+    case TABLE_CATEGORIES: return text_or_empty(r->categories[index]->code);
+    case TABLE_PLAYBOOKS: return text_or_empty(r->playbooks[index]->name);
+    case TABLE_ROLES: return text_or_empty(r->roles[index]->slug);
+    case TABLE_PARTIES: return text_or_empty(r->parties[index]->party);
+    default: CHECK(!"a table"); __builtin_unreachable();
+    }
+}
+
+size_t table_find(const PbRules *r, enum rules_table t, struct slice key) {
+    size_t size = table_size(r, t), low = 0, high = size;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = slice_order(slice_of(table_key(r, t, middle)), key);
+        if (order == 0)
+            return middle;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return size;
+}
+
+/* ---- lookups ----------------------------------------------------------------------------------------------------------------- */
+
+const PbCategory *rules_category(const PbRules *r, struct slice code) {
+    size_t i = table_find(r, TABLE_CATEGORIES, code);
+    return i < r->n_categories ? r->categories[i] : NULL;
+}
+
+const PbRole *rules_role(const PbRules *r, struct slice slug) {
+    size_t i = table_find(r, TABLE_ROLES, slug);
+    return i < r->n_roles ? r->roles[i] : NULL;
+}
+
+const PbParty *rules_party(const PbRules *r, struct slice party, int64_t at_ms) {
+    size_t i = table_find(r, TABLE_PARTIES, party);
+    if (i == r->n_parties)
+        return NULL;
+    const PbParty *p = r->parties[i];
+    return p->valid_from_ms <= at_ms && (p->valid_to_ms == 0 || at_ms < p->valid_to_ms) ? p : NULL;
+}
+
+const PbCalendar *rules_calendar(const PbRules *r, const char *name) {
+    size_t i = table_find(r, TABLE_CALENDARS, slice_of(text_or_empty(name)));
+    return i < r->n_calendars ? r->calendars[i] : NULL;
+}
+
+const PbPlaybook *rules_playbook(const PbRules *r, const char *name, uint32_t *ret_number) {
+    size_t i = table_find(r, TABLE_PLAYBOOKS, slice_of(text_or_empty(name)));
+    if (i == r->n_playbooks)
+        return NULL;
+    if (ret_number)
+        *ret_number = (uint32_t)i + 1;
+    return r->playbooks[i];
+}
+
+const PbRole *rules_role_of_kind(const PbRules *r, PbRoleKind kind, PbLevel level) {
+    for (size_t i = 0; i < r->n_roles; i++)
+        if (r->roles[i]->kind == kind && r->roles[i]->level == level)
+            return r->roles[i];
+    return NULL;
+}
+
+const PbDivision *rules_division(const PbRules *r, uint64_t code) {
+    size_t low = 0, high = r->n_divisions;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (r->divisions[middle]->code < code)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < r->n_divisions && r->divisions[low]->code == code ? r->divisions[low] : NULL;
+}

@@ -22,6 +22,8 @@
 
 /* Stops the process when `x` does not hold. On in production: a broker that is wrong must not go on. */
 #define CHECK(x) ((x) ? (void)0 : check_failed(#x, __FILE__, __LINE__))
+/* Where no way leads, as the default of a switch over all there is: NEVER("a limit without a unit"). */
+#define NEVER(what) check_failed(what, __FILE__, __LINE__)
 
 _Noreturn void check_failed(const char *what, const char *file, int line);
 

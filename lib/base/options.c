@@ -46,7 +46,7 @@ static void option_default(const struct option_spec *o, void *at) {
         memcpy(at, o->text, strlen(o->text));
         return;
     }
-    check_failed("a known type of option", __FILE__, __LINE__);
+    NEVER("an option without a type");
 }
 
 void options_default(const struct option_spec *table, size_t count, void *into) {
@@ -152,7 +152,7 @@ int option_set(const struct option_spec *table, size_t count, void *into, struct
         case OPTION_BYTES:
             return number_set(o, value, at);
         }
-        check_failed("a known type of option", __FILE__, __LINE__);
+        NEVER("an option without a type");
     }
     if (ret_near)
         *ret_near = nearest_name(table, count, name);

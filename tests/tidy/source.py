@@ -47,7 +47,7 @@ def width(path, text):
 def lengths(paths, texts):
     """name -> lines, of whatever is longer than it may be"""
     long = {p: texts[p].count("\n") for p in paths if texts[p].count("\n") > FILE_MAX}
-    command = ["ctags", "--output-format=json", "--langmap=C:.c.h", "--kinds-C=f", "--fields=ne", "-o", "-"]
+    command = ["ctags", "--output-format=json", "--langmap=C:.c.h", "--kinds-C=f", "--fields=+ne", "-o", "-"]
     for line in subprocess.run(command + paths, check=True, capture_output=True, text=True).stdout.splitlines():
         tag = json.loads(line)
         length = tag.get("end", tag["line"]) - tag["line"] + 1

@@ -1,4 +1,5 @@
-/* crypto.h: digests, keyed digests, sealed text, checksums. Doors: libsodium (BLAKE2b, XChaCha20-Poly1305), ISA-L (CRC32C).
+/* crypto.h: digests, keyed digests, sealed text, checksums.
+ * Doors: libsodium (BLAKE2b, XChaCha20-Poly1305) and ISA-L (CRC32C).
  *
  * BLAKE2b (RFC 7693) names content: batches, commands, configurations, digests of whole tables.
  * CRC32C (iSCSI, RFC 3720) only tells damage: it is not a key, and nothing is believed because of it. */

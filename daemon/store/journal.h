@@ -18,8 +18,8 @@
  *   J3  the chain of hashes runs unbroken from the first batch of segment 1 to the last, across segments.
  *   J4  at most one batch is ever unsynced; none crosses a segment; every batch starts on a block.
  *   J5  the log ends at the first failing batch only if the rest of the segment is zero or lies inside that batch's
- *       length (the longest there can be, where its header is torn), and no witness, later batch or checkpoint covers it.
- *       Otherwise it is refused by place.
+ *       length (the longest there can be, where its header is torn), and no witness, later batch or checkpoint covers
+ *       it. Otherwise it is refused by place.
  *   J6  a torn tail is saved as torn-<seq>.bin, zeroed and synced before the first append.
  *   J7  nobody reads past durable_seq.
  * A write or sync error is final: the outcome is unknown; the caller ends the process. Rules: docs/store.md 3-9. */

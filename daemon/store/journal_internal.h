@@ -2,7 +2,7 @@
  * include it.
  *
  *   segment.c    one file: its name, its header, filling it with zeroes, sealing it   batch.c      one batch: its
- * header, its hash, its records   recovery.c   journal_open: is everything there, where does the log end, what of
+ * header, its hash, its records   journal_open.c   journal_open: is everything there, where does the log end, what of
  * the tail is cut   journal.c    creating, appending, turning over, filling ahead   cursor.c     reading forward,
  * and the sparse index that finds a seq
  *
@@ -178,7 +178,7 @@ struct journal {
 };
 
 int journal_segments_note(struct journal *j, uint64_t ordinal, struct segment s);    /* journal.c */
-/* recovery.c: j->dir is open and the options stand; the caller closes what there is when it fails. */
+/* journal_open.c: j->dir is open and the options stand; the caller closes what there is when it fails. */
 int journal_recover(struct journal *j, bool full, struct journal_found *found);
 
 /* cursor.c, for the others */

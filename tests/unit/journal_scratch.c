@@ -154,6 +154,7 @@ void copy_file(const char *from, const char *to) {
     assert_non_null(bytes);
     get_bytes(from, 0, bytes, (size_t)st.st_size);
     put_bytes(to, 0, bytes, (size_t)st.st_size);
+    cut_file(to, (uint64_t)st.st_size);
     free(bytes);
 }
 

@@ -279,12 +279,16 @@ static void no_space_while_filling_ahead_is_not_final(void **state) {
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
     small = (struct rlimit){MIB / 2, old.rlim_max};
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
-    int first = journal_prepare(j, 4096), second = journal_prepare(j, 4096);
+    int at_once = journal_prepare(j, 4096);
     append(5, 500);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
-    assert_int_equal(first, -ENOSPC);
-    assert_int_equal(second, -ENOSPC);
-    assert_false(file_is_there("next.tmp"));
+    assert_int_equal(at_once, -ENOSPC);
+    assert_int_equal(journal_prepare(j, MIB - 4096), 1);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    int half_way = journal_prepare(j, 4096);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    assert_int_equal(half_way, -ENOSPC);
+    assert_false(file_is_there("next.tmp"));      /* the space is given back */
     assert_int_equal(journal_bytes(j), MIB);
     fill_ahead();
     assert_int_equal(journal_segments_ready(j), 2);

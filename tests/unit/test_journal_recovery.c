@@ -121,6 +121,29 @@ static void a_header_forged_inside_a_torn_record_is_not_believed(void **state) {
     assert_holds(1, 5, 500);
 }
 
+static void a_true_header_of_another_segment_is_not_believed_either(void **state) {
+    (void)state;
+    uint8_t record[2000] = {0};
+    create_journal();
+    fill_ahead();
+    append(5, 500);
+    append(1, 10);
+    append(1, 10);
+    append(1, 10);
+    get_bytes("00000001.seg", ONE + EXTENT + 1024, record + 1024 - 180, 168);
+    assert_int_equal(journal_turn_over(j), 0);
+    append(5, 500);
+    journal_begin(j, 0, 1);
+    assert_int_equal(journal_add(j, slice_from(record, sizeof record), 1), 0);
+    assert_int_equal(journal_append(j), 0);
+    close_journal();
+    get_bytes("00000002.seg", ONE + EXTENT + 1024, record, 8);
+    assert_memory_equal(record, "WHBATCH", 8);
+    fill_bytes("00000002.seg", ONE + EXTENT, 0, 512);
+    open_journal();
+    assert_int_equal(found.durable_seq, 13);
+}
+
 /* ---- damage ------------------------------------------------------------------------------------------------------ */
 
 /* With one byte flipped the journal may be refused, when it is opened or when the cursor gets there; or the last batch
@@ -244,6 +267,37 @@ static void stale_bytes_that_no_write_explains_are_refused(void **state) {
     assert_refused("00000001.seg at byte 3584 (seq 6)", "no single write reaches to byte 6661");
 }
 
+/* Two journals with one id and one key: a store and what became of its backup. Each batch verifies in either. */
+static void a_true_batch_of_another_history_breaks_the_chain(void **state) {
+    (void)state;
+    static uint8_t second[EXTENT];
+    struct slice record = {0};
+    uint64_t first = 0;
+    create_journal();
+    append(5, 500);
+    append(5, 500);
+    close_journal();
+    get_bytes("00000001.seg", ONE + EXTENT, second, sizeof second);
+    remove_journal();
+    create_journal();
+    fill_ahead();
+    journal_begin(j, 1, 1);
+    for (unsigned i = 0; i < 5; i++)
+        assert_int_equal(journal_add(j, record_of(100 + i, 500), 1), 0);
+    assert_int_equal(journal_append(j), 0);
+    append(5, 500);
+    put_bytes("00000001.seg", ONE + EXTENT, second, sizeof second);
+    struct journal_cursor *c = NULL;
+    uint32_t seqs = 0;
+    assert_int_equal(journal_cursor_open(&c, j, 5), 0);
+    assert_int_equal(journal_next(c, &first, &seqs, &record), 1);
+    assert_int_equal(journal_next(c, &first, &seqs, &record), -EBADMSG);
+    assert_non_null(strstr(journal_cursor_problem(c), "chain of hashes is broken"));
+    journal_cursor_close(c);
+    close_journal();
+    assert_refused("00000001.seg at byte 3584 (seq 6)", "chain of hashes is broken");
+}
+
 static void a_broken_file_is_refused_in_words_of_its_own(void **state) {
     (void)state;
     static const uint8_t newer[] = {9, 0, 0, 0};
@@ -267,6 +321,9 @@ static void a_broken_file_is_refused_in_words_of_its_own(void **state) {
     rename_file("kept", "00000001.seg");
 
     copy_file("00000001.seg", "kept");
+    copy_file("00000002.seg", "00000001.seg");
+    assert_refused("00000001.seg", "header is that of another segment");
+    copy_file("kept", "00000001.seg");
     cut_file("00000001.seg", ONE + 512);
     assert_refused("00000001.seg", "sealed segment is truncated");
     cut_file("00000001.seg", 100);
@@ -356,12 +413,14 @@ int main(void) {
         STORY(sectors_of_an_unsynced_batch_may_land_in_any_order),
         STORY(a_torn_tail_is_saved_byte_for_byte_and_under_a_new_name_each_time),
         STORY(a_header_forged_inside_a_torn_record_is_not_believed),
+        STORY(a_true_header_of_another_segment_is_not_believed_either),
         STORY(every_flipped_byte_is_refused_or_cut_with_the_last_batch),
         STORY(damage_before_the_last_batch_is_refused_by_place),
         STORY(damage_to_a_witnessed_batch_is_refused),
         STORY(damage_to_a_batch_below_the_checkpoint_is_refused),
         STORY(a_checkpoint_ahead_of_the_journal_is_refused),
         STORY(stale_bytes_that_no_write_explains_are_refused),
+        STORY(a_true_batch_of_another_history_breaks_the_chain),
         STORY(a_broken_file_is_refused_in_words_of_its_own),
         STORY(a_sealed_segments_damage_is_found_by_a_cursor_and_by_a_full_check),
         STORY(blocks_of_4_kib_keep_all_the_promises),

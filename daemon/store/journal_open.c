@@ -1,4 +1,4 @@
-/* recovery.c: journal_open. Is everything there, where does the log end, and what of the tail may be cut?
+/* journal_open.c: is everything there, where does the log end, and what of the tail may be cut?
  *
  * Three steps, and only the last one writes:   survey   which segments there are, and whether their headers belong
  * together   scan     every batch of the active segment (of all segments, when `full`), up to the first one that
@@ -141,8 +141,8 @@ static int check_succession(const struct journal *j, struct journal_found *found
     return 0;
 }
 
-/* A segment behind the last begun one: filled ahead, all zeroes. The next in turn may have a header that was torn as
- * it was written: it never counted, because nothing stands behind it. mend() zeroes it. */
+/* A segment behind the last begun one: filled ahead, all zeroes. The next in turn may have a header that was torn as it
+ * was written: it never counted, because nothing stands behind it, and will be written over. */
 static int check_ready(struct journal *j, struct journal_found *found, uint64_t ordinal, const struct glance *g) {
     uint64_t end = 0;
     int r = file_data_end(g->fd, SEGMENT_HEADER_SIZE, g->size, &end);
@@ -297,7 +297,7 @@ static int find_later(struct scan *s, uint64_t end, uint64_t *ret) {
         int r = window_borrow(&s->window, offset, BATCH_HEADER_SIZE, &at);
         if (r < 0)
             return r;
-        if (batch_header_read(at, &s->j->options.key, s->ordinal, offset, &h) && h.first_seq >= s->next_seq) {
+        if (batch_header_read(at, &s->j->options.key, s->ordinal, offset, &h)) {
             *ret = offset;
             return 0;
         }
@@ -380,31 +380,11 @@ static int rewrite_last(struct scan *s) {
     return r;
 }
 
-/* The header of a turn-over that was cut short goes back to zeroes. */
-static int blank_next(struct journal *j) {
-    struct glance g;
-    struct journal_found ignored = {0};
-    if (j->ordinal == atomic_load(&j->last_ordinal))
-        return 0;
-    int fd = -1, r = glance_at(j, &ignored, j->ordinal + 1, &g);
-    if (r < 0)
-        return r;
-    (void)close(g.fd);
-    if (g.state == SEGMENT_BLANK)
-        return 0;
-    r = segment_open(j->dir, j->ordinal + 1, true, &fd);
-    if (r < 0)
-        return r;
-    r = file_zero(fd, 0, SEGMENT_HEADER_SIZE);
-    (void)close(fd);
-    return r;
-}
-
 static int mend(struct scan *s, uint64_t end) {
     if (unlinkat(s->j->dir, "next.tmp", 0) < 0 && errno != ENOENT)
         return -errno;
-    int r = blank_next(s->j);
-    if (r == 0 && end > s->offset) {
+    int r = 0;
+    if (end > s->offset) {
         r = torn_save(s, end);
         if (r == 0)
             r = file_zero(s->j->fd, s->offset, end);

@@ -1,10 +1,11 @@
 /* journal.h: the only truth. Append-only segment files of hash-chained batches of records. Knows bytes, not
  * messages.
  *
- *   <dir>/journal/00000001.seg ...      ordinals contiguous from 1   segment = header (512 B, padded to the block) |
- * batch | batch | ... | zeroes (filled ahead)   batch   = header | record | record | ... | zero padding to the next
- * block (block = 512 B, 4096 if the device says so)   record  = length u32 | seqs u32 | crc32c u32 | bytes
- * (all integers little-endian; journal_internal.h has every byte)
+ *   <dir>/journal/00000001.seg ...      ordinals contiguous from 1
+ *   segment = header (512 B, padded to the block) | batch | batch | ... | zeroes (filled ahead)
+ *   batch   = header | record | record | ... | zero padding to the next block
+ *   record  = length u32 | seqs u32 | crc32c u32 | bytes
+ *   block   = 512 B, 4096 if the device says so. All integers are little-endian; journal_internal.h has every byte.
  *
  * segment header: magic, format, block, store id, ordinal, first seq, epoch, length of the previous segment, hash of
  * its last batch (0 in the first), MAC, crc32c. batch header: magic, flags (witness), record count, segment ordinal,
@@ -45,7 +46,8 @@ struct journal_options {
     uint64_t segments_ahead;                      /* ready beside the active one; >= 2 */
     bool read_only;                               /* verify, replay, export: changes nothing, cuts nothing */
     uint64_t covered_seq;                         /* the checkpoint's seq: a tail below it must not be missing (J5) */
-    uint32_t block;                               /* of segments to come: 512 or 4096; 0: what the device says */
+    uint32_t block;                               /* of segments to come: 512 or 4096; 0: what the device says. A drill
+                                                   * that must be byte-identical on two machines says which */
 };
 
 /* What opening found. Strings are for people: what is wrong, in which file, at which offset, what to do. */
@@ -97,8 +99,9 @@ unsigned journal_segments_ready(const struct journal *j); /* zero-filled and wai
 int journal_prepare(struct journal *j, size_t slice_bytes);
 
 /* Reading forward. A cursor starts at the record that covers `seq` and never passes durable_seq. Bytes are borrowed
- * until the next call. 1 = a record, 0 = the end for now (more may come), -EBADMSG damaged (problem says where; also
- * what opening found). Checks CRC and chain on the way. Cursors belong to the thread that appends. */
+ * until the next call. 1 = a record, 0 = the end for now (more may come), -EBADMSG damaged (problem says where; a
+ * cursor onto damage opens, and says so at the first call). Checks CRC and chain on the way. Cursors belong to the
+ * thread that appends. */
 struct journal_cursor;
 int journal_cursor_open(struct journal_cursor **ret, struct journal *j, uint64_t seq);
 int journal_next(struct journal_cursor *c, uint64_t *ret_first_seq, uint32_t *ret_seqs, struct slice *ret_record);

@@ -1,10 +1,11 @@
 /* journal_internal.h: the format of the journal's files, byte by byte, and what its five sources share. Only they
  * include it.
  *
- *   segment.c    one file: its name, its header, filling it with zeroes, sealing it   batch.c      one batch: its
- * header, its hash, its records   journal_open.c   journal_open: is everything there, where does the log end, what of
- * the tail is cut   journal.c    creating, appending, turning over, filling ahead   cursor.c     reading forward,
- * and the sparse index that finds a seq
+ *   batch.c          one batch in memory: its header, its hash, its records
+ *   segment.c        one file: its name, its header, reserving it, sealing it
+ *   journal.c        creating, appending, turning over, filling ahead
+ *   journal_open.c   is everything there, where does the log end, what of the tail is cut
+ *   cursor.c         reading forward, and the sparse index that finds a seq
  *
  * All integers are little-endian. `block` is 512, or 4096 where the device says that it writes that much at a time.
  *

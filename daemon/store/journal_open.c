@@ -1,8 +1,9 @@
 /* journal_open.c: is everything there, where does the log end, and what of the tail may be cut?
  *
- * Three steps, and only the last one writes:   survey   which segments there are, and whether their headers belong
- * together   scan     every batch of the active segment (of all segments, when `full`), up to the first one that
- * fails   mend     save and zero a torn tail, write the last batch once more, sync
+ * Three steps, and only the last one writes:
+ *   survey   which segments there are, and whether their headers belong together
+ *   scan     every batch of the active segment (of all segments, when `full`), up to the first one that fails
+ *   mend     save and zero a torn tail, write the last batch once more, sync
  *
  * A batch that fails is a tear only when nothing says that it was once whole: no later batch or witness, no
  * checkpoint, and no byte behind the place it could reach. Everything else is damage, and is refused by place: a

@@ -5,8 +5,8 @@
  *
  * A case's text is sealed under the key of its slot; wiping the slot in place erases the text, and the journal's chain
  * stays valid. (A key deleted inside LMDB would survive in free pages.) Slots are filled with random keys and synced
- * ahead of use; a drill store derives them from a fixed seed (slot i: BLAKE2b of i as le64, keyed with the seed), so that
- * two drills are byte-identical. Slot numbers are given out by the journal (Reported.slot). */
+ * ahead of use; a drill store derives them from a fixed seed (slot i: BLAKE2b of i as le64, keyed with the seed), so
+ * that two drills are byte-identical. Slot numbers are given out by the journal (Reported.slot). */
 #ifndef SLOTS_H
 #define SLOTS_H
 #include "lib/crypto/crypto.h"

@@ -167,7 +167,7 @@ static void report_into(struct scene *s, const PbReport *r, PbReported *to)
     SET(to, stage, stage);
     SET(to, level, s->stage->level);
     if (r->has_occurred_at_ms) SET(to, occurred_at_ms, r->occurred_at_ms);
-    if (s->order->text || s->order->address) SET(to, slot, s->in->slot);
+    SET(to, slot, s->in->slot);                  /* always: what is said later about the case is sealed under it too */
     to->text = s->order->text;
     to->address = s->order->address;
     to->n_evidence = r->n_evidence;
@@ -219,6 +219,7 @@ static void decide_self_handle(struct scene *s)
     to->report = make(s, sizeof *to->report);
     report_into(s, h->report, to->report);
     to->party = h->party;
+    to->text = s->order->deed;
 }
 
 /* ---- Accept, Reject, Note ------------------------------------------------------------------------------------------------------ */
@@ -289,8 +290,8 @@ static const struct cell table[ORDER_COUNT][STATE_REJECTED + 1] = {
                              NO(NOT_YET),         NO(NOT_YET),           NO(NOT_YET),           NO(NOT_YET) },
     [ORDER_DEADLINE]     = { NO(NO_SUCH_TIMER),   DO(decide_deadline),   DO(decide_deadline),   DO(decide_deadline),
                              DO(decide_deadline), DO(decide_deadline),   NO(NO_SUCH_TIMER),     NO(NO_SUCH_TIMER) },
-    [ORDER_OFFER_FAILED] = { NO(NO_SUCH_CASE),    DO(decide_offer_failed), DO(decide_offer_failed), NO(WRONG_STAGE),
-                             NO(WRONG_STAGE),     NO(WRONG_STAGE),       NO(CASE_CLOSED),       NO(CASE_CLOSED) },
+    [ORDER_OFFER_FAILED] = { NO(NO_SUCH_CASE),    DO(decide_offer_failed), DO(decide_offer_failed), DO(decide_offer_failed),
+                             DO(decide_offer_failed), DO(decide_offer_failed), NO(CASE_CLOSED),       NO(CASE_CLOSED) },
 };
 
 /* Looks up what the case is pinned to. A case's rules are always at hand: they are journaled before it. */

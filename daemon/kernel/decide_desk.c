@@ -176,15 +176,21 @@ void decide_escalate(struct scene *s)
 void decide_offer_failed(struct scene *s)
 {
     uint32_t tries = s->order->offer_failed.tries;
-    if (!cursor_matches(s, s->order->offer_failed.stage, s->order->offer_failed.attempt)) return;
-    if (tries != s->c->offer_tries || s->c->offer_dead) return refuse(s, REFUSED_WRONG_STAGE, "tries");
+    PbOfferEnd how = s->order->offer_failed.how;
+    if (how == OFFER_LATE) {                                      /* a result after its lease or epoch: recorded, bounded */
+        if (s->c->late_answers >= LATE_ANSWERS_MAX) return refuse(s, REFUSED_TOO_MANY_LATE, "case_id");
+    } else {
+        if (!cursor_matches(s, s->order->offer_failed.stage, s->order->offer_failed.attempt)) return;
+        if (tries != s->c->offer_tries || !case_wants_desk(s->c)) return refuse(s, REFUSED_WRONG_STAGE, "tries");
+    }
     int64_t retry_ms = s->order->offer_failed.retry_ms;
     CHECK(retry_ms >= 0);
     PbOfferFailed *to = happen(s, EVENT_OFFER_FAILED)->offer_failed = make(s, sizeof *to);
-    SET(to, stage, s->c->stage);
-    SET(to, attempt, s->c->attempt);
+    SET(to, stage, s->order->offer_failed.stage);
+    SET(to, attempt, s->order->offer_failed.attempt);
+    SET(to, how, how);
+    if (how == OFFER_LATE) return;
     SET(to, tries, tries + 1);
-    SET(to, how, s->order->offer_failed.how);
     SET(to, ready_at_ms, s->now + retry_ms);
-    if (s->order->offer_failed.how == OFFER_REJECTED || tries + 1 >= s->stage->offers_max) SET(to, dead, true);
+    if (how == OFFER_REJECTED || tries + 1 >= s->stage->offers_max) SET(to, dead, true);
 }

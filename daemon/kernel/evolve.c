@@ -298,6 +298,10 @@ static void on_rework(struct case_state *c, const PbEvent *e, int64_t at_ms)
 static void on_offer_failed(struct case_state *c, const PbEvent *e, int64_t at_ms)
 {
     (void)at_ms;
+    if (e->offer_failed->how == OFFER_LATE) {                    /* recorded; it decides nothing */
+        c->late_answers++;
+        return;
+    }
     c->offer_tries = (uint8_t)e->offer_failed->tries;
     c->offer_dead = e->offer_failed->dead;
     c->offer_ready_ms = e->offer_failed->ready_at_ms;

@@ -1,0 +1,360 @@
+/* command.c: one message, all the way: unpack, who, seen before?, load, decide, journal, fold, reply.
+ *
+ * Every command is decided against the state after all earlier ones of its turn. A refusal changes nothing and holds no receipt. */
+#include "daemon/daemon.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define SINCE_2000_MS 946684800000LL
+#define SET(message, field, value) ((message)->has_##field = 1, (message)->field = (value))
+
+/* ---- what each command means ---------------------------------------------------------------------------------------------------------- */
+
+struct verb {
+    enum order_kind order;
+    enum admission admission;
+    bool journaled;                               /* else a query or a word to the broker */
+};
+
+static const struct verb verbs[] = {
+    [COMMAND_REPORT]      = { ORDER_REPORT,      ADMIT_REPORT,  true },
+    [COMMAND_SELF_HANDLE] = { ORDER_SELF_HANDLE, ADMIT_REPORT,  true },
+    [COMMAND_ANSWER]      = { ORDER_ANSWER,      ADMIT_CLOSURE, true },
+    [COMMAND_ACCEPT]      = { ORDER_ACCEPT,      ADMIT_ANSWER,  true },
+    [COMMAND_REJECT]      = { ORDER_REJECT,      ADMIT_CLOSURE, true },
+    [COMMAND_DISPATCH]    = { ORDER_DISPATCH,    ADMIT_ANSWER,  true },
+    [COMMAND_ESCALATE]    = { ORDER_ESCALATE,    ADMIT_ANSWER,  true },
+    [COMMAND_NOTE]        = { ORDER_NOTE,        ADMIT_ANSWER,  true },
+    [COMMAND_LATER]       = { ORDER_LATER,       ADMIT_ANSWER,  true },
+};
+
+static bool is_journaled(const PbEnvelope *e)
+{
+    return (size_t)e->command_case < COUNT_OF(verbs) && verbs[e->command_case].journaled;
+}
+
+/* The order, the case it is about (0: it makes one), and its plain texts. */
+struct parts { struct order order; uint64_t case_id; const PbReport *report; const char *text, *address, *deed; };
+
+static void parts_of(const PbEnvelope *e, struct parts *p)
+{
+    *p = (struct parts){ .order.kind = verbs[e->command_case].order };
+    switch (e->command_case) {
+    case COMMAND_REPORT: p->report = p->order.report = e->report; break;
+    case COMMAND_SELF_HANDLE:
+        p->order.self_handle = e->self_handle;
+        p->report = e->self_handle->report;
+        p->deed = e->self_handle->text;
+        break;
+    case COMMAND_ANSWER: p->order.answer = e->answer; p->case_id = e->answer->case_id; p->text = e->answer->text; break;
+    case COMMAND_ACCEPT: p->order.accept = e->accept; p->case_id = e->accept->case_id; break;
+    case COMMAND_REJECT: p->order.reject = e->reject; p->case_id = e->reject->case_id; p->text = e->reject->text; break;
+    case COMMAND_DISPATCH: p->order.dispatch = e->dispatch; p->case_id = e->dispatch->case_id; break;
+    case COMMAND_ESCALATE: p->order.escalate = e->escalate; p->case_id = e->escalate->case_id; break;
+    case COMMAND_NOTE: p->order.note = e->note; p->case_id = e->note->case_id; p->text = e->note->text; break;
+    case COMMAND_LATER: p->case_id = e->later->case_id; break;
+    default: NEVER("a command without a verb");
+    }
+    if (p->report) p->text = p->report->text, p->address = p->report->address;
+}
+
+/* ---- replies ------------------------------------------------------------------------------------------------------------------------------ */
+
+static void refuse(struct daemon *d, const struct command *c, const PbEnvelope *e, PbRefusal code, const char *field)
+{
+    struct slice id = { 0 };
+    if (e && e->has_command_id) id = slice_from(e->command_id.data, e->command_id.len);
+    if (!c->work) return front_refuse(d->front, c->peer, id, code, field);
+    COUNT(REFUSED);
+    counters_refused[code]++;
+    pool_taken(d->pool, c->work, code, 0);
+}
+
+static void reply_done(struct daemon *d, const struct command *c, const PbEnvelope *e, uint64_t seq, const struct case_state *about,
+                       int64_t at_ms)
+{
+    if (c->work) return pool_taken(d->pool, c->work, REFUSED_NOTHING, seq);
+    char number[NUMBER_BYTES];
+    view_number(about->district, about->day, about->day_number, number);
+    PbDone done = { .has_seq = 1, .seq = seq, .has_case_id = 1, .case_id = about->id, .number = number, .has_at_ms = 1, .at_ms = at_ms };
+    PbReply reply = { .has_command_id = 1, .command_id = e->command_id, .reply_case = REPLY_DONE, .done = &done };
+    front_reply(d->front, c->peer, &reply);
+}
+
+/* Seen before: the first reply again, or CONFLICT when the bytes differ. */
+static int repeat(struct daemon *d, const struct command *c, const PbEnvelope *e, const struct receipt *r, const struct hash *hash)
+{
+    if (memcmp(r->hash, hash->byte, sizeof r->hash) != 0) return refuse(d, c, e, REFUSED_CONFLICT, "command_id"), 0;
+    int error = store_case(d->store, r->case_id, &d->before);
+    if (error < 0) return error;
+    COUNT(REPEATED);
+    reply_done(d, c, e, r->seq, &d->before, r->at_ms);
+    return 0;
+}
+
+/* ---- sealed text --------------------------------------------------------------------------------------------------------------------------- */
+
+static PbSealed *sealed(struct daemon *d, const struct key *k, const char *context, const char *text)
+{
+    size_t len = text ? strlen(text) : 0;
+    if (len == 0 || len > TEXT_BYTES_MAX) return NULL;                    /* too long: decide refuses it */
+    PbSealed *to = arena_zero(&d->room, sizeof *to);
+    uint8_t *box = arena_take(&d->room, len + SEAL_OVERHEAD);
+    CHECK(to && box);
+    seal(k, slice_of(context), slice_from(text, len), box);
+    SET(to, box, ((ProtobufCBinaryData){ .len = len + SEAL_OVERHEAD, .data = box }));
+    return to;
+}
+
+static int seal_texts(struct daemon *d, struct parts *p, uint64_t slot)
+{
+    if (!p->text && !p->address && !p->deed) return 0;
+    struct key k;
+    int r = store_slot_key(d->store, slot, &k);
+    if (r < 0) return r;
+    p->order.text = sealed(d, &k, "text", p->text);
+    p->order.address = sealed(d, &k, "address", p->address);
+    p->order.deed = sealed(d, &k, "deed", p->deed);
+    wipe(&k, sizeof k);
+    return 0;
+}
+
+/* ---- decided: into the record --------------------------------------------------------------------------------------------------------------- */
+
+/* Divisions that a case concerns besides its own and those above or below it: where its other parties sit. */
+static size_t routes_of(const struct case_state *c, uint64_t to[static ROUTES_MAX])
+{
+    size_t count = 0;
+    for (unsigned i = 0; i < c->asks_count && count < ROUTES_MAX; i++) {
+        struct slice role;
+        uint64_t at;
+        CHECK(party_split(slice_of(c->asks[i].party), &role, &at));
+        bool known = division_covers(at, c->division) || division_covers(c->division, at);
+        for (size_t k = 0; k < count; k++) known |= to[k] == at;
+        if (!known) to[count++] = at;
+    }
+    return count;
+}
+
+static int journal(struct daemon *d, const char *source, struct slice id, const struct hash *hash, const struct decision *decision,
+                   PbRecord *record)
+{
+    uint64_t first = store_next_seq(d->store);
+    *record = (PbRecord){ .source = (char *)source, .n_events = decision->count, .events = (PbEvent **)decision->events };
+    SET(record, first_seq, first);
+    SET(record, at_ms, d->now_ms);
+    if (id.len) SET(record, command_id, ((ProtobufCBinaryData){ .len = id.len, .data = (uint8_t *)id.at }));
+    if (hash) SET(record, command_hash, ((ProtobufCBinaryData){ .len = HASH_SIZE, .data = (uint8_t *)hash->byte }));
+    d->after = d->before;
+    for (uint32_t i = 0; i < decision->count; i++) evolve(&d->after, decision->events[i], first + i, d->now_ms);
+    case_check(&d->after);
+    SET(record, case_id, d->after.id);
+    SET(record, division, d->after.division);
+    uint64_t *routes = arena_take(&d->room, ROUTES_MAX * sizeof *routes);
+    CHECK(routes);
+    record->n_routes = routes_of(&d->after, routes);
+    record->routes = routes;
+    codec_prepare(CODEC_RECORD, record);
+    int r = store_record(d->store, record, &d->before, &d->after, &d->room);
+    if (r < 0) return r;
+    COUNT_ADD(EVENTS, decision->count);
+    feed_record(d->feed, record, &d->room);
+    return 0;
+}
+
+/* ---- one command ------------------------------------------------------------------------------------------------------------------------------ */
+
+static PbRefusal check_envelope(const struct daemon *d, const PbEnvelope *e, const char **ret_field)
+{
+    *ret_field = "version";
+    if (e->version != PROTOCOL_VERSION) return REFUSED_VERSION;
+    *ret_field = "command";
+    if (e->command_case == ENVELOPE_COMMAND_NOT_SET) return REFUSED_NO_COMMAND;
+    *ret_field = "command_id";
+    if (!e->has_command_id || e->command_id.len != COMMAND_ID_SIZE) return REFUSED_BAD_COMMAND_ID;
+    *ret_field = "sent_at_ms";
+    if (e->has_sent_at_ms && e->sent_at_ms < SINCE_2000_MS) return REFUSED_BAD_INSTANT;
+    if (e->has_sent_at_ms && e->sent_at_ms > d->now_ms + FAR_FUTURE_MS) return REFUSED_FAR_FUTURE;
+    *ret_field = "drill_at_ms";
+    if (e->has_drill_at_ms && !d->drill) return REFUSED_NOT_A_DRILL;
+    *ret_field = NULL;
+    return REFUSED_NOTHING;
+}
+
+/* The case, the rules it is pinned to, and for a new one its number of the day. 0; refusal in *ret; negative: fault. */
+static int load(struct daemon *d, const struct parts *p, struct decide_input *in, PbRefusal *ret)
+{
+    uint32_t rules = store_rules_number(d->store);
+    d->before.id = 0;
+    d->before.state = STATE_NONE;
+    if (p->case_id) {
+        int r = store_case(d->store, p->case_id, &d->before);
+        if (r == -ENOENT) return *ret = REFUSED_NO_SUCH_CASE, 0;
+        if (r < 0) return r;
+        rules = d->before.rules;
+    } else {
+        memset(&d->before, 0, sizeof d->before);
+    }
+    *in = (struct decide_input){ .state = &d->before, .rules = store_rules(d->store, rules), .rules_number = rules, .now_ms = d->now_ms, .room = &d->room };
+    uint32_t district = p->report ? decide_district(in->rules, p->report) : 0;
+    if (district) {
+        const PbCalendar *calendar = rules_calendar(in->rules, in->rules->calendar);
+        in->day_number = store_next_number(d->store, district, calendar_date(calendar, d->now_ms));
+        in->slot = store_next_slot(d->store);
+    }
+    return 0;
+}
+
+static int decide_and_journal(struct daemon *d, const struct command *c, const PbEnvelope *e, const struct hash *hash)
+{
+    struct parts p;
+    struct decide_input in;
+    struct decision decision;
+    PbRefusal refusal = REFUSED_NOTHING;
+    parts_of(e, &p);
+    if (!store_admits(d->store, verbs[e->command_case].admission)) return refuse(d, c, e, REFUSED_RETRY_LATER, NULL), 0;
+    int r = load(d, &p, &in, &refusal);
+    if (r < 0) return r;
+    if (refusal) return refuse(d, c, e, refusal, "case_id"), 0;
+    r = seal_texts(d, &p, p.case_id ? d->before.slot : in.slot);
+    if (r == -ENOENT) return refuse(d, c, e, REFUSED_RETRY_LATER, NULL), 0;      /* no key slot is ready yet */
+    if (r < 0 && r != -ENODATA) return r;
+    in.source = slice_of(c->source.name);
+    decide(&in, &p.order, &decision);
+    if (decision.refusal) return refuse(d, c, e, decision.refusal, decision.field), 0;
+    PbRecord record;
+    const char *source = c->work ? "work" : c->source.name;
+    r = journal(d, source, slice_from(e->command_id.data, e->command_id.len), hash, &decision, &record);
+    if (r < 0) return r;
+    COUNT(ACKNOWLEDGED);
+    reply_done(d, c, e, record.first_seq + record.n_events - 1, &d->after, d->now_ms);
+    return 0;
+}
+
+/* Queries wait for the end of the turn: they are answered from what is on disk. */
+static void hold_query(struct daemon *d, const struct command *c, PbEnvelope *e)
+{
+    if (c->work) return refuse(d, c, e, REFUSED_NOT_PERMITTED, "decision");
+    if (!guard_may(&c->source, GUARD_QUERY, 0)) return refuse(d, c, e, REFUSED_NOT_PERMITTED, NULL);
+    if (d->queries_count == TURN_QUERIES_MAX) return refuse(d, c, e, REFUSED_BUSY, NULL);
+    d->queries[d->queries_count++] = (struct query){ .peer = c->peer, .source = c->source, .envelope = e };
+}
+
+/* ---- the broker's own orders --------------------------------------------------------------------------------------------------------------------- */
+
+static int own_order(struct daemon *d, const char *source, uint64_t case_id, const struct order *order, PbRefusal *ret)
+{
+    struct parts p = { .case_id = case_id };
+    struct decide_input in;
+    struct decision decision;
+    PbRecord record;
+    *ret = REFUSED_NOTHING;
+    int r = load(d, &p, &in, ret);
+    if (r < 0 || *ret) return r;
+    decide(&in, order, &decision);
+    if (decision.refusal) return *ret = decision.refusal, 0;
+    return journal(d, source, (struct slice){ 0 }, NULL, &decision, &record);
+}
+
+int command_deadline(struct daemon *d, const struct due_row *due)
+{
+    PbRefusal refusal;
+    struct order order = { .kind = ORDER_DEADLINE, .deadline.kind = due->kind };
+    int r = own_order(d, "timer", due->case_id, &order, &refusal);
+    CHECK(r < 0 || refusal == REFUSED_NOTHING);                          /* the row and the case are one fold: they agree */
+    if (r < 0) return r;
+    COUNT(DEADLINES);
+    if (d->now_ms - due->due_ms > 1000) COUNT(DEADLINES_LATE);
+    return 0;
+}
+
+int command_offer_failed(struct daemon *d, const struct pool_item *item)
+{
+    PbRefusal refusal;
+    struct order order = { .kind = ORDER_OFFER_FAILED };
+    order.offer_failed.stage = item->token.stage;
+    order.offer_failed.attempt = item->token.attempt;
+    order.offer_failed.tries = item->token.tries;
+    order.offer_failed.how = item->how;
+    order.offer_failed.retry_ms = item->retry_ms;
+    int r = own_order(d, "work", item->token.case_id, &order, &refusal);
+    if (r < 0) return r;
+    COUNT(OFFERS_FAILED);
+    if (!refusal && d->after.offer_dead) COUNT(DEAD_LETTERS);
+    pool_taken(d->pool, item, refusal, store_next_seq(d->store) - 1);
+    return 0;
+}
+
+/* A result after its lease or under an older epoch: recorded, changes nothing. */
+static int offer_late(struct daemon *d, const struct pool_item *item)
+{
+    struct pool_item late = *item;
+    late.how = OFFER_LATE;
+    late.retry_ms = 0;
+    return command_offer_failed(d, &late);
+}
+
+/* ---- the door ------------------------------------------------------------------------------------------------------------------- */
+
+int command_do(struct daemon *d, const struct command *c)
+{
+    struct codec_result why;
+    struct receipt receipt;
+    const char *field;
+    COUNT(COMMANDS);
+    PbEnvelope *e = codec_unpack(CODEC_ENVELOPE, c->bytes, &d->room, &why);
+    if (!e) {
+        COUNT(FRAMES_BAD);
+        if (c->work) return refuse(d, c, NULL, why.refusal, why.field), 0;
+        return front_refuse(d->front, c->peer, codec_peek_id(c->bytes), why.refusal, why.field), 0;
+    }
+    PbRefusal refusal = check_envelope(d, e, &field);
+    if (refusal) return refuse(d, c, e, refusal, field), 0;
+    if (!is_journaled(e)) return hold_query(d, c, e), 0;
+    if (d->drill && drill_is_driven(d) && !c->work && !c->due) {
+        refusal = drill_hold(d, c, e);
+        return refusal ? refuse(d, c, e, refusal, "drill_at_ms") : (void)0, 0;
+    }
+    if (d->stopping) return refuse(d, c, e, REFUSED_STOPPING, NULL), 0;
+    if (!guard_may(&c->source, GUARD_COMMAND, 0)) return refuse(d, c, e, REFUSED_NOT_PERMITTED, NULL), 0;
+    struct hash hash = store_command_hash(d->store, c->bytes);
+    struct slice source = c->work ? SLICE("work") : slice_of(c->source.name);
+    int r = store_receipt(d->store, source, e->command_id.data, &receipt);
+    if (r == 0) return repeat(d, c, e, &receipt, &hash);
+    if (r != -ENOENT) return r;
+    if (c->work && !c->work->current) return offer_late(d, c->work);
+    return decide_and_journal(d, c, e, &hash);
+}
+
+/* ---- events of the broker itself ---------------------------------------------------------------------------------------------------------------------- */
+
+int broker_event(struct daemon *d, PbEvent *event)
+{
+    PbRecord record = { .source = (char *)"broker", .n_events = 1, .events = &event };
+    SET(&record, first_seq, store_next_seq(d->store));
+    SET(&record, at_ms, d->now_ms);
+    codec_prepare(CODEC_RECORD, &record);
+    COUNT(EVENTS);
+    return store_record(d->store, &record, NULL, NULL, &d->room);
+}
+
+/* Adoption journals the canonical form in chunks between Begun and Adopted; only the end takes effect. */
+int broker_adopt(struct daemon *d, struct slice canonical, const struct hash *hash)
+{
+    enum { PART = 48 << 10 };
+    uint32_t number = store_rules_number(d->store) + 1, chunks = (uint32_t)((canonical.len + PART - 1) / PART);
+    ProtobufCBinaryData name = { .len = HASH_SIZE, .data = (uint8_t *)hash->byte };
+    PbRulesBegun begun = { .has_rules = 1, .rules = number, .has_hash = 1, .hash = name, .has_bytes = 1, .bytes = canonical.len, .has_chunks = 1, .chunks = chunks };
+    PbEvent event = { .event_case = EVENT_RULES_BEGUN, .rules_begun = &begun };
+    int r = broker_event(d, &event);
+    for (uint32_t i = 0; r == 0 && i < chunks; i++) {
+        size_t at = (size_t)i * PART, len = canonical.len - at < PART ? canonical.len - at : PART;
+        PbRulesChunk chunk = { .has_rules = 1, .rules = number, .has_index = 1, .index = i, .has_part = 1, .part = { .len = len, .data = (uint8_t *)canonical.at + at } };
+        PbEvent part = { .event_case = EVENT_RULES_CHUNK, .rules_chunk = &chunk };
+        r = broker_event(d, &part);
+    }
+    PbRulesAdopted adopted = { .has_rules = 1, .rules = number, .has_hash = 1, .hash = name };
+    PbEvent end = { .event_case = EVENT_RULES_ADOPTED, .rules_adopted = &adopted };
+    return r == 0 ? broker_event(d, &end) : r;
+}

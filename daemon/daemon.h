@@ -1,0 +1,113 @@
+/* daemon.h: the turn, and what it needs. One thread does all of it.
+ *
+ *     take ──▶ decide ──▶ commit ──▶ speak ──▶ rest
+ *
+ * Take what has arrived; decide each against the state after all earlier ones of its turn; one write and one sync; then speak. Group commit needs no timer:
+ * the batch is what arrived during the last sync. Two helper threads share only atomics with this one: `pulse` (watchdog, status while a sync is slow)
+ * and `preparer` (zero-fills the next segment). */
+#ifndef DAEMON_H
+#define DAEMON_H
+#include "daemon/gates/gates.h"
+
+enum {
+    TURN_COMMANDS_MAX = 4096,                     /* whichever of the three is first */
+    TURN_BYTES_MAX = 1 << 20,
+    TURN_DECIDE_NS_MAX = 5000000,
+    TURN_REPORTS_MAX = TURN_COMMANDS_MAX * 3 / 4, /* a quarter is kept for deadlines, answers and closures */
+    TURN_DEADLINES_MAX = 1024,
+    TURN_QUERIES_MAX = 256,
+    TURN_ROOM_BYTES = 64 << 20,                   /* the turn's arena */
+    COMMAND_ROOM_BYTES = 1 << 20,                 /* what one command may take of it; the turn ends before it could not */
+    STRIDE_INPUTS_MAX = 256, STRIDE_SPAN_MS = 600000,
+    HELD_MAX = 4096, HELD_BYTES_MAX = 8 << 20,
+};
+_Static_assert(TURN_BYTES_MAX + 2 * (int)JOURNAL_RECORD_BYTES_MAX <= (int)JOURNAL_BATCH_BYTES_MAX, "a turn fits one batch");
+
+/* ---- settings ------------------------------------------------------------------------------------------------------------------------- */
+
+struct settings {
+    char data[OPTION_TEXT_MAX], config[OPTION_TEXT_MAX], front[OPTION_TEXT_MAX], pool[OPTION_TEXT_MAX], feed[OPTION_TEXT_MAX];
+    uint64_t lease_ms, segment_bytes, segments_ahead, map_bytes, store_max_bytes, slots_ahead, checkpoint_bytes, checkpoint_changes,
+        checkpoint_idle_ms, checkpoint_age_ms, clock_step_ms, drill_start_ms, watchdog_ms;
+    bool verify_full, debug;
+};
+extern const struct option_spec settings_table[];
+extern const size_t settings_count;
+
+/* ---- time in ----------------------------------------------------------------------------------------------------------------------------- */
+
+/* Broker time = last trusted wall time + CLOCK_BOOTTIME. A step of the wall clock is doubted: journaled, and followed only when the kernel says it is
+ * synchronised (or an operator accepts it); backwards is waited out. Broker time never goes back. */
+struct broker_clock { int64_t base_wall_ms, base_boot_ms, last_ms, step_ms; bool doubting; };
+void broker_clock_start(struct broker_clock *c, int64_t not_before_ms, int64_t step_ms);
+enum clock_word { CLOCK_FINE, CLOCK_DOUBT, CLOCK_FOLLOW };
+enum clock_word broker_clock_read(struct broker_clock *c, int64_t *ret_now_ms);
+
+/* ---- the daemon --------------------------------------------------------------------------------------------------------------------------- */
+
+struct query { struct wire_peer peer; struct source source; PbEnvelope *envelope; };
+struct held;
+
+struct daemon {
+    struct settings settings;
+    struct wire *wire;
+    struct store *store;
+    struct front *front;
+    struct pool *pool;
+    struct feed *feed;
+    struct loop *loop;
+    struct broker_clock clock;
+    struct arena room;
+    int64_t now_ms, mono_ms;                      /* this turn's */
+    unsigned commands;                            /* decided in this turn */
+    struct query queries[TURN_QUERIES_MAX];
+    unsigned queries_count;
+    bool more;                                    /* the turn ended at a limit: another one at once */
+    bool stopping, drill;
+    struct held *held;                            /* drill: commands that wait for their instant */
+    struct case_state before, after;              /* of the command being decided */
+};
+
+/* turn.c */
+void turn(struct daemon *d);
+bool turn_full(const struct daemon *d, int64_t since_ns);
+
+/* command.c: one message -> decided, journaled, folded, its reply queued. 0; -ENOSPC: the turn must be abandoned; other negative: final. */
+struct command { struct wire_peer peer; struct source source; struct slice bytes; const struct pool_item *work;
+    bool due; };                                  /* drill: its instant has come */
+int command_do(struct daemon *d, const struct command *c);
+int command_deadline(struct daemon *d, const struct due_row *due);
+int command_offer_failed(struct daemon *d, const struct pool_item *item);
+int broker_event(struct daemon *d, PbEvent *event);
+int broker_adopt(struct daemon *d, struct slice canonical, const struct hash *hash);
+
+/* query.c: answers from what is on disk, after the sync. */
+void query_answer(struct daemon *d, const struct query *q);
+
+/* drill.c: strides and barriers on a driven clock. */
+void drill_open(struct daemon *d, int64_t start_ms);
+int64_t drill_now(struct daemon *d);              /* V: broker time of a drill store */
+bool drill_is_driven(const struct daemon *d);     /* else it runs by itself: an ordinary turn at V */
+int drill_take(struct daemon *d);                 /* the whole taking and deciding of a driven turn */
+void drill_spoken(struct daemon *d);              /* after the sync: says DrillAt when all is quiet */
+PbRefusal drill_hold(struct daemon *d, const struct command *c, const PbEnvelope *e);   /* NOTHING: held until its instant */
+PbRefusal drill_go(struct daemon *d, const struct query *q);
+
+/* loop.c (libevent), pulse.c, preparer.c, notify.c (systemd) */
+struct loop;
+int loop_open(struct loop **ret, struct daemon *d);
+void loop_wait(struct loop *l, int64_t wait_ms);
+void loop_close(struct loop *l);
+void pulse_start(uint64_t watchdog_ms);
+void pulse_beat(void);
+void pulse_stop(void);
+void preparer_start(struct store *s);
+void preparer_stop(void);
+void notify_ready(const char *status);
+void notify_status(const char *status);
+void notify_watchdog(void);
+void notify_stopping(void);
+uint64_t notify_watchdog_ms(void);                /* what systemd asks for; 0: nothing */
+
+_Noreturn void die(const char *event, int error, const char *what);   /* a final fault: said once, exit 75 */
+#endif

@@ -1,0 +1,434 @@
+/* feed.c: consoles. Unicast from a ROUTER, so that each session has its own contiguous numbers, its own credit and exactly its own divisions.
+ *
+ *   subscribe ──▶ SNAPSHOT (rows of open cases) ──▶ CATCH-UP (the journal, in slices) ──▶ LIVE
+ *                                                        ▲                                │ no credit, or it does not read
+ *                                                        └────────────────────────────────┘
+ *
+ * There is no queue per console: one that falls behind goes back to reading the journal from where it stood. An update is a pure function of its record
+ * (codec_update_of), so what a console catches up on is byte for byte what it would have been told live. */
+#include "daemon/gates/gates.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { LIVE_MAX = 8192, SLICE_RECORDS = 512, SLICE_ROWS = 256, ROOM_BYTES = 4 << 20 };
+
+enum mode { MODE_GREETED, MODE_SNAPSHOT, MODE_CATCHING_UP, MODE_LIVE };
+
+struct console {
+    uint64_t session;                                        /* 0: free */
+    struct wire_peer peer;
+    struct source source;
+    enum mode mode;
+    unsigned prefixes_count;
+    uint64_t prefixes[CONSOLE_PREFIXES_MAX];
+    uint64_t session_seq, next_seq;                           /* next_seq: the first event it has not been told or spared */
+    uint32_t credit;
+    int64_t heard_ms, told_ms;
+    bool live_said;
+    unsigned row_prefix;                                      /* where its snapshot stands */
+    uint64_t row_division, row_case;
+    struct journal_cursor *cursor;
+};
+
+/* A record of this turn, packed once for everybody. */
+struct live { struct wire_shared *update; uint64_t first_seq, last_seq, division, routes[ROUTES_MAX]; unsigned routes_count; };
+
+struct feed {
+    struct wire_socket *socket;
+    struct store *store;
+    bool drill, behind;                                       /* behind: somebody catches up and has credit */
+    uint64_t sessions;
+    unsigned listening, turn_of;                              /* listening: consoles that are LIVE */
+    struct console consoles[CONSOLES_MAX];
+    struct live *live;
+    unsigned live_count;
+    struct arena room;
+};
+
+/* ---- one frame pair -------------------------------------------------------------------------------------------------------------------- */
+
+static struct slice head_of(PbFeedKind kind, uint64_t session_seq, uint64_t seq, uint8_t to[static 48])
+{
+    PbFeedHead head = { .has_session_seq = 1, .session_seq = session_seq, .has_kind = 1, .kind = kind, .has_seq = 1, .seq = seq };
+    codec_prepare(CODEC_FEED_HEAD, &head);
+    size_t size = codec_size(CODEC_FEED_HEAD, &head);
+    CHECK(size <= 48);
+    codec_pack(CODEC_FEED_HEAD, &head, to);
+    return slice_from(to, size);
+}
+
+/* Numbered frames take a number and a credit only when they were sent. */
+static int say(struct feed *f, struct console *c, PbFeedKind kind, uint64_t seq, struct slice body)
+{
+    uint8_t bytes[48];
+    bool numbered = kind != FEED_HEARTBEAT && kind != FEED_WELCOME && kind != FEED_REFUSED && kind != FEED_GOODBYE;
+    struct slice frames[2] = { head_of(kind, numbered ? c->session_seq + 1 : 0, seq, bytes), body };
+    int r = wire_send(f->socket, c->peer, frames, 2);
+    if (r == 0 && numbered) c->session_seq++;
+    return r;
+}
+
+static void refuse(struct feed *f, struct wire_peer to, PbRefusal code)
+{
+    uint8_t bytes[512];
+    const struct sentence *words = sentence_of(code);
+    PbRefused refused = { .has_code = 1, .code = code, .name = (char *)words->name, .en = (char *)words->en };
+    struct console nobody = { .peer = to };
+    codec_prepare(CODEC_REFUSED, &refused);
+    size_t size = codec_size(CODEC_REFUSED, &refused);
+    CHECK(size <= sizeof bytes);
+    codec_pack(CODEC_REFUSED, &refused, bytes);
+    COUNT(REFUSED);
+    counters_refused[code]++;
+    say(f, &nobody, FEED_REFUSED, 0, slice_from(bytes, size));
+}
+
+/* ---- sessions ------------------------------------------------------------------------------------------------------------------------------ */
+
+static struct console *console_of(struct feed *f, struct wire_peer peer)
+{
+    for (unsigned i = 0; i < CONSOLES_MAX; i++)
+        if (f->consoles[i].session && f->consoles[i].peer.id == peer.id) return &f->consoles[i];
+    return NULL;
+}
+
+static void set_mode(struct feed *f, struct console *c, enum mode mode)
+{
+    if (c->mode == MODE_LIVE) f->listening--;
+    if (mode == MODE_LIVE) f->listening++;
+    c->mode = mode;
+    if (mode != MODE_CATCHING_UP && c->cursor) {
+        journal_cursor_close(c->cursor);
+        c->cursor = NULL;
+    }
+}
+
+static void console_leaves(struct feed *f, struct console *c)
+{
+    set_mode(f, c, MODE_GREETED);
+    memset(c, 0, sizeof *c);
+}
+
+static void on_hello(struct feed *f, struct wire_peer from, const struct source *source, int64_t mono_ms, int64_t now_ms)
+{
+    struct console *c = console_of(f, from);
+    for (unsigned i = 0; !c && i < CONSOLES_MAX; i++)
+        if (!f->consoles[i].session) c = &f->consoles[i];
+    if (!c) return refuse(f, from, REFUSED_TOO_MANY_SESSIONS);
+    if (c->session) console_leaves(f, c);
+    *c = (struct console){ .session = ++f->sessions, .peer = from, .source = *source, .heard_ms = mono_ms, .told_ms = mono_ms };
+    PbWelcome welcome = {
+        .has_version = 1, .version = PROTOCOL_VERSION, .has_now_ms = 1, .now_ms = now_ms, .has_epoch = 1, .epoch = store_epoch(f->store),
+        .has_drill = 1, .drill = f->drill, .has_heartbeat_ms = 1, .heartbeat_ms = HEARTBEAT_MS, .has_session = 1, .session = c->session,
+        .has_durable_seq = 1, .durable_seq = store_durable_seq(f->store),
+    };
+    uint8_t bytes[128];
+    codec_prepare(CODEC_WELCOME, &welcome);
+    size_t size = codec_size(CODEC_WELCOME, &welcome);
+    CHECK(size <= sizeof bytes);
+    codec_pack(CODEC_WELCOME, &welcome, bytes);
+    say(f, c, FEED_WELCOME, welcome.durable_seq, slice_from(bytes, size));
+}
+
+static PbRefusal check_subscription(const struct console *c, const PbSubscribe *s)
+{
+    if (s->n_prefixes == 0 || s->n_prefixes > CONSOLE_PREFIXES_MAX) return REFUSED_TOO_MANY_PREFIXES;
+    for (size_t i = 0; i < s->n_prefixes; i++) {
+        if (!division_digits(s->prefixes[i])) return REFUSED_BAD_DIVISION;
+        if (!guard_may(&c->source, GUARD_WATCH, s->prefixes[i])) return REFUSED_NOT_PERMITTED;
+    }
+    return REFUSED_NOTHING;
+}
+
+static void on_subscribe(struct feed *f, struct console *c, const PbSubscribe *s)
+{
+    PbRefusal refusal = check_subscription(c, s);
+    if (refusal) return refuse(f, c->peer, refusal);
+    set_mode(f, c, MODE_GREETED);
+    uint64_t durable = store_durable_seq(f->store);
+    c->session_seq = 0;
+    c->live_said = false;
+    c->credit = s->credit < CONSOLE_CREDIT_MAX ? s->credit : CONSOLE_CREDIT_MAX;
+    if (!s->snapshot && s->from_seq > durable) {              /* it has seen a future that is not ours: another store, or a restored one */
+        COUNT(RESYNCS);
+        say(f, c, FEED_RESYNC, durable, (struct slice){ 0 });
+        return;
+    }
+    c->prefixes_count = (unsigned)s->n_prefixes;
+    memcpy(c->prefixes, s->prefixes, s->n_prefixes * sizeof c->prefixes[0]);
+    c->next_seq = (s->snapshot ? durable : s->from_seq) + 1;
+    c->row_prefix = 0;
+    c->row_division = c->row_case = 0;
+    set_mode(f, c, s->snapshot ? MODE_SNAPSHOT : MODE_CATCHING_UP);
+}
+
+static void on_frame(struct feed *f, const struct wire_message *m, int64_t mono_ms, int64_t now_ms)
+{
+    struct source source;
+    struct codec_result why;
+    if (!guard_source(m->address, &source) || !guard_may(&source, GUARD_WATCH, 0)) return (void)COUNT(STRANGERS);
+    arena_reset(&f->room);
+    if (m->frames != 1) return COUNT(FRAMES_BAD), refuse(f, m->from, REFUSED_FRAME_COUNT);
+    const PbConsoleFrame *frame = codec_unpack(CODEC_CONSOLE_FRAME, m->frame[0], &f->room, &why);
+    if (!frame) return COUNT(FRAMES_BAD), refuse(f, m->from, why.refusal);
+    if (frame->version != PROTOCOL_VERSION) return refuse(f, m->from, REFUSED_VERSION);
+    if (frame->console_says_case == CONSOLE_SAYS_HELLO) return on_hello(f, m->from, &source, mono_ms, now_ms);
+    struct console *c = console_of(f, m->from);
+    if (!c) return refuse(f, m->from, REFUSED_NO_SESSION);
+    c->heard_ms = mono_ms;
+    switch (frame->console_says_case) {
+    case CONSOLE_SAYS_SUBSCRIBE: return on_subscribe(f, c, frame->subscribe);
+    case CONSOLE_SAYS_GOODBYE: return console_leaves(f, c);
+    case CONSOLE_SAYS_CREDIT:
+        c->credit = frame->credit->more > CONSOLE_CREDIT_MAX - c->credit ? CONSOLE_CREDIT_MAX : c->credit + frame->credit->more;
+        return;
+    default: return;                                          /* a heartbeat */
+    }
+}
+
+void feed_take(struct feed *f, int64_t mono_ms, int64_t now_ms)
+{
+    struct wire_message m;
+    for (unsigned i = 0; i < 2 * CONSOLES_MAX; i++) {
+        if (wire_receive(f->socket, &m) != 1) break;
+        on_frame(f, &m, mono_ms, now_ms);
+    }
+    for (unsigned i = 0; i < CONSOLES_MAX; i++) {
+        struct console *c = &f->consoles[i];
+        if (!c->session || mono_ms - c->heard_ms < SILENCE_MS) continue;
+        COUNT(CONSOLES_GONE);
+        console_leaves(f, c);
+    }
+}
+
+/* ---- whose is it --------------------------------------------------------------------------------------------------------------------------- */
+
+/* A console covers what lies under one of its prefixes: where the case is, was, or whom it asks. */
+static bool covers(const struct console *c, uint64_t division, const uint64_t *routes, size_t routes_count)
+{
+    for (unsigned p = 0; p < c->prefixes_count; p++) {
+        if (division_covers(c->prefixes[p], division)) return true;
+        for (size_t i = 0; i < routes_count; i++)
+            if (division_covers(c->prefixes[p], routes[i])) return true;
+    }
+    return false;
+}
+
+/* ---- live ------------------------------------------------------------------------------------------------------------------------------------ */
+
+void feed_record(struct feed *f, PbRecord *record, struct arena *room)
+{
+    if (f->listening == 0 || record->case_id == 0) return;
+    if (f->live_count == LIVE_MAX) return;                    /* feed_speak sees the gap and sends everybody back to the journal */
+    PbUpdate update;
+    size_t mark = room->used;
+    codec_update_of(record, &update);
+    struct slice bytes = codec_packed(CODEC_UPDATE, &update, room);
+    CHECK(bytes.at);
+    struct live *l = &f->live[f->live_count++];
+    *l = (struct live){ .update = wire_share(bytes), .first_seq = record->first_seq, .division = record->division };
+    CHECK(l->update);
+    l->last_seq = record->first_seq + record->n_events - 1;
+    for (size_t i = 0; i < record->n_routes && l->routes_count < ROUTES_MAX; i++) l->routes[l->routes_count++] = record->routes[i];
+    room->used = mark;
+}
+
+static void fall_behind(struct feed *f, struct console *c, uint64_t seq)
+{
+    COUNT(FEED_BEHIND);
+    c->next_seq = seq;
+    set_mode(f, c, MODE_CATCHING_UP);
+}
+
+static void say_live(struct feed *f, struct console *c)
+{
+    for (unsigned i = 0; i < f->live_count; i++) {
+        const struct live *l = &f->live[i];
+        if (l->last_seq < c->next_seq || !covers(c, l->division, l->routes, l->routes_count)) continue;
+        uint8_t bytes[48];
+        struct slice head = head_of(FEED_UPDATE, c->session_seq + 1, l->last_seq, bytes);
+        if (!c->credit || wire_send_shared(f->socket, c->peer, head, l->update) < 0) return fall_behind(f, c, l->first_seq);
+        c->session_seq++;
+        c->credit--;
+        COUNT(UPDATES);
+    }
+    c->next_seq = store_durable_seq(f->store) + 1;
+}
+
+/* ---- catching up -------------------------------------------------------------------------------------------------------------------------------- */
+
+/* One open case; false when it cannot be sent now. */
+static bool say_row(struct feed *f, struct console *c, uint64_t case_id, struct arena *room)
+{
+    static struct case_state state;
+    size_t mark = room->used;
+    CHECK(store_case(f->store, case_id, &state) == 0);
+    PbCaseView *view = view_case(f->store, &state, true, room);
+    struct slice bytes = codec_packed(CODEC_CASE_VIEW, view, room);
+    CHECK(bytes.at);
+    int r = say(f, c, FEED_SNAPSHOT, state.last_seq, bytes);
+    room->used = mark;
+    if (r == 0) c->credit--;
+    return r == 0;
+}
+
+/* A case under two of its prefixes is sent under the first that covers it. */
+static bool row_is_repeated(const struct console *c, uint64_t division)
+{
+    for (unsigned i = 0; i < c->row_prefix; i++)
+        if (division_covers(c->prefixes[i], division)) return true;
+    return false;
+}
+
+static void say_snapshot(struct feed *f, struct console *c, struct arena *room)
+{
+    uint64_t division, case_id;
+    for (unsigned rows = 0; c->credit && rows < SLICE_ROWS; rows++) {
+        uint64_t prefix = c->prefixes[c->row_prefix];
+        if (store_next_open(f->store, prefix, c->row_division, c->row_case, &division, &case_id) < 0) {
+            c->row_division = c->row_case = 0;
+            if (++c->row_prefix < c->prefixes_count) continue;
+            return set_mode(f, c, MODE_CATCHING_UP);
+        }
+        if (!row_is_repeated(c, division) && !say_row(f, c, case_id, room)) return;
+        c->row_division = division;
+        c->row_case = case_id;
+    }
+}
+
+static void now_live(struct feed *f, struct console *c)
+{
+    if (!c->live_said && say(f, c, FEED_LIVE, c->next_seq - 1, (struct slice){ 0 }) < 0) return;
+    c->live_said = true;
+    set_mode(f, c, MODE_LIVE);
+}
+
+/* One record of the journal to a console that it concerns. false: not now. */
+static bool say_record(struct feed *f, struct console *c, struct slice bytes, struct arena *room)
+{
+    PbRecord *record = NULL;
+    PbUpdate update;
+    size_t mark = room->used;
+    CHECK(codec_unpack_own(CODEC_RECORD, bytes, room, &record) == 0);      /* the cursor has checked its CRC */
+    uint64_t last = record->first_seq + record->n_events - 1;
+    bool sent = true;
+    if (record->case_id && covers(c, record->division, record->routes, record->n_routes)) {
+        codec_update_of(record, &update);
+        struct slice packed = codec_packed(CODEC_UPDATE, &update, room);
+        CHECK(packed.at);
+        sent = say(f, c, FEED_UPDATE, last, packed) == 0;
+        if (sent) c->credit--, COUNT(UPDATES);
+    }
+    if (sent) c->next_seq = last + 1;
+    room->used = mark;
+    return sent;
+}
+
+static void catch_up(struct feed *f, struct console *c, struct arena *room)
+{
+    uint64_t first;
+    uint32_t seqs;
+    struct slice bytes;
+    if (c->next_seq > store_durable_seq(f->store)) return now_live(f, c);
+    if (!c->cursor && journal_cursor_open(&c->cursor, store_journal(f->store), c->next_seq) < 0) return;
+    for (unsigned i = 0; c->credit && i < SLICE_RECORDS; i++) {
+        int r = journal_next(c->cursor, &first, &seqs, &bytes);
+        CHECK(r >= 0);                                        /* a damaged journal ends the process: it would serve what is not true */
+        if (r == 0) return now_live(f, c);
+        if (first + seqs - 1 < c->next_seq) continue;
+        if (!say_record(f, c, bytes, room)) {                 /* not read: again from here, later */
+            journal_cursor_close(c->cursor);
+            c->cursor = NULL;
+            return;
+        }
+    }
+}
+
+/* ---- the end of the turn -------------------------------------------------------------------------------------------------------------------------- */
+
+static void heartbeat(struct feed *f, struct console *c, int64_t mono_ms)
+{
+    if (mono_ms - c->told_ms < HEARTBEAT_MS) return;
+    c->told_ms = mono_ms;
+    say(f, c, FEED_HEARTBEAT, store_durable_seq(f->store), (struct slice){ 0 });
+}
+
+void feed_forget(struct feed *f)
+{
+    for (unsigned i = 0; i < f->live_count; i++) wire_unshare(f->live[i].update);
+    f->live_count = 0;
+}
+
+void feed_speak(struct feed *f, int64_t mono_ms, int64_t now_ms, struct arena *room)
+{
+    (void)now_ms;
+    f->behind = false;
+    for (unsigned i = 0; i < CONSOLES_MAX; i++) {
+        struct console *c = &f->consoles[(f->turn_of + i) % CONSOLES_MAX];
+        if (!c->session) continue;
+        if (c->mode == MODE_LIVE) {
+            if (f->live_count == LIVE_MAX) fall_behind(f, c, c->next_seq);
+            else if (f->live_count) say_live(f, c);
+            else c->next_seq = store_durable_seq(f->store) + 1;
+        }
+        if (c->mode == MODE_SNAPSHOT) say_snapshot(f, c, room);
+        if (c->mode == MODE_CATCHING_UP) catch_up(f, c, room);
+        if (c->credit && (c->mode == MODE_SNAPSHOT || c->mode == MODE_CATCHING_UP)) f->behind = true;
+        heartbeat(f, c, mono_ms);
+    }
+    f->turn_of = (f->turn_of + 1) % CONSOLES_MAX;
+    feed_forget(f);
+}
+
+/* ---- figures and life -------------------------------------------------------------------------------------------------------------------------------- */
+
+bool feed_wants_turn(const struct feed *f)
+{
+    return f->behind;
+}
+
+unsigned feed_consoles(const struct feed *f)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < CONSOLES_MAX; i++) count += f->consoles[i].session != 0;
+    return count;
+}
+
+int64_t feed_next_ms(const struct feed *f, int64_t mono_ms)
+{
+    int64_t next = 1000;
+    for (unsigned i = 0; i < CONSOLES_MAX; i++)
+        if (f->consoles[i].session && f->consoles[i].told_ms + HEARTBEAT_MS - mono_ms < next)
+            next = f->consoles[i].told_ms + HEARTBEAT_MS - mono_ms;
+    return next > 0 ? next : 0;
+}
+
+int feed_open(struct feed **ret, struct wire *w, const char *endpoint, struct store *s, bool drill)
+{
+    struct feed *f = memory_or_die(sizeof *f);
+    int r = wire_bind(&f->socket, w, endpoint);
+    if (r < 0) return r;
+    f->store = s;
+    f->drill = drill;
+    f->live = memory_or_die(LIVE_MAX * sizeof *f->live);
+    arena_wrap(&f->room, memory_or_die(ROOM_BYTES), ROOM_BYTES);
+    *ret = f;
+    return 0;
+}
+
+struct wire_socket *feed_socket(struct feed *f)
+{
+    return f->socket;
+}
+
+void feed_close(struct feed *f)
+{
+    for (unsigned i = 0; i < CONSOLES_MAX; i++) {
+        struct console *c = &f->consoles[i];
+        if (!c->session) continue;
+        say(f, c, FEED_GOODBYE, store_durable_seq(f->store), (struct slice){ 0 });
+        console_leaves(f, c);
+    }
+    wire_socket_close(f->socket);
+}

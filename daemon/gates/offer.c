@@ -1,0 +1,105 @@
+/* offer.c: what an offer says. Everything a desk needs to decide, so that its worker keeps no state: the case, the duty row of its category at this side of
+ * the wall, and the parties this level may ask, with those that were tried. */
+#include "daemon/gates/pool_internal.h"
+
+#include <string.h>
+
+enum { CANDIDATES_MAX = 24 };
+
+#define SET(message, field, value) ((message)->has_##field = 1, (message)->field = (value))
+
+static void *room_for(struct arena *room, size_t size)
+{
+    void *at = arena_zero(room, size);
+    CHECK(at);
+    return at;
+}
+
+/* Asked before in this stage and not asked any more: it declined, or the desk was reopened over it. */
+static bool tried(const struct case_state *c, const char *party)
+{
+    for (unsigned i = 0; i < c->asks_count; i++)
+        if (c->asks[i].stage == c->stage && c->asks[i].attempt < c->attempt && strcmp(c->asks[i].party, party) == 0) return true;
+    return false;
+}
+
+struct candidates { const PbRules *rules; const struct case_state *c; int64_t now_ms; struct arena *room; PbOffer *offer; };
+
+static void candidate(struct candidates *x, const PbRole *role, uint64_t division)
+{
+    char name[PARTY_BYTES_MAX + 1];
+    if (!role || !division || x->offer->n_candidates == CANDIDATES_MAX) return;
+    party_print(name, role->slug, division);
+    const PbParty *party = rules_party(x->rules, slice_of(name), x->now_ms);
+    if (!party) return;
+    PbCandidate *to = x->offer->candidates[x->offer->n_candidates++] = room_for(x->room, sizeof *to);
+    to->party = party->party;
+    to->name_zh = party->name_zh;
+    SET(to, kind, role->kind);
+    if (tried(x->c, name)) SET(to, tried, true);
+}
+
+/* The departments that the duty row names, at whatever level at or below this one they sit. */
+static void candidate_departments(struct candidates *x, const PbDuty *duty, PbLevel level, uint64_t desk)
+{
+    for (size_t i = 0; duty && i < duty->n_roles; i++) {
+        const PbRole *role = rules_role(x->rules, slice_of(duty->roles[i]));
+        if (!role) continue;
+        uint64_t at = role->level == level ? desk : division_at_level(x->rules, x->c->division, role->level, x->now_ms);
+        candidate(x, role, at);
+    }
+}
+
+static void candidates_of(struct candidates *x, const PbDuty *duty, PbLevel level)
+{
+    uint64_t desk = division_at_level(x->rules, x->c->division, level, x->now_ms), grid = division_cut(x->c->division, 15);
+    x->offer->candidates = room_for(x->room, CANDIDATES_MAX * sizeof *x->offer->candidates);
+    if (level == LEVEL_COMMUNITY) {
+        candidate(x, rules_role_of_kind(x->rules, ROLE_GRID_WORKER, LEVEL_GRID), grid);
+        candidate(x, rules_role_of_kind(x->rules, ROLE_GRID_LEADER, LEVEL_COMMUNITY), desk);
+    } else {
+        candidate_departments(x, duty, level, desk);
+        candidate(x, rules_role_of_kind(x->rules, ROLE_OUTER_WORKER, level), desk);
+    }
+    candidate(x, rules_role_of_kind(x->rules, ROLE_DESK, level), desk);
+}
+
+static PbOffer *offer_make(struct pool *p, const struct case_state *c, const struct lease *l, int64_t now_ms, struct arena *room)
+{
+    const PbRules *rules = store_rules(p->store, c->rules);
+    const PbCategory *g = rules_category(rules, slice_of(c->category));
+    const PbStage *stage = rules->playbooks[c->playbook - 1]->stages[c->stage - 1];
+    const PbDuty *duty = c->wall == WALL_OUTSIDE ? g->outside : g->inside;
+    PbOffer *o = room_for(room, sizeof *o);
+    PbLeaseToken *t = o->token = room_for(room, sizeof *t);
+    SET(t, epoch, p->epoch);
+    SET(t, number, l->number);
+    SET(t, case_id, l->case_id);
+    SET(t, stage, l->stage);
+    SET(t, attempt, l->attempt);
+    SET(t, tries, l->tries);
+    SET(o, lease_ms, (uint32_t)p->options.lease_ms);
+    o->case_view = view_case(p->store, c, false, room);
+    SET(o, desk_level, (PbLevel)c->level);
+    SET(o, duty_level, duty ? duty->level : LEVEL_COMMUNITY);
+    SET(o, last_rung, stage->on_overdue == 0);
+    SET(o, now_ms, now_ms);
+    if (duty) o->n_duty_roles = duty->n_roles, o->duty_roles = duty->roles;
+    struct candidates x = { .rules = rules, .c = c, .now_ms = now_ms, .room = room, .offer = o };
+    candidates_of(&x, duty, (PbLevel)c->level);
+    return o;
+}
+
+bool pool_offer(struct pool *p, struct worker *w, const struct lease *l, int64_t now_ms, struct arena *room)
+{
+    static struct case_state c;                               /* one thread; too large for the stack of a loop */
+    size_t mark = room->used;
+    int r = store_case(p->store, l->case_id, &c);
+    CHECK(r == 0 && c.stage == l->stage && c.attempt == l->attempt && c.offer_tries == l->tries);
+    PbPoolFrame frame = { .pool_says_case = POOL_SAYS_OFFER, .offer = offer_make(p, &c, l, now_ms, room) };
+    struct slice bytes = codec_packed(CODEC_POOL_FRAME, &frame, room);
+    CHECK(bytes.at);
+    r = wire_send(p->socket, w->peer, &bytes, 1);
+    room->used = mark;                                        /* an offer's parts live only until it is sent */
+    return r == 0;
+}

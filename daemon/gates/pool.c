@@ -1,0 +1,394 @@
+/* pool.c: workers of the desks. Sign on, credit, offers, leases, results.
+ *
+ * A lease is volatile: token = (epoch journaled at start, number). What must survive is in the journal: the work itself (a function of the case) and each
+ * failed attempt. So a worker or the broker may be killed at any moment: the work is offered again, and a result under an old token is late.
+ *
+ * Work rows are ordered by readiness, and every change of a row moves it behind: so a worker's place in its level's rows only goes forward, and
+ * goes back to the beginning only when leases were given back without a trace in the rows (goodbye). */
+#include "daemon/gates/pool_internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { TAKE_MAX = 4096, SPEAK_OFFERS_MAX = 1024, SCAN_MAX = 8192 };
+
+/* ---- leases -------------------------------------------------------------------------------------------------------------------------- */
+
+static struct lease *lease_of_case(struct pool *p, uint64_t case_id)
+{
+    for (uint32_t i = p->lease_hash[case_id % LEASE_HASH]; i != LEASE_NONE; i = p->leases[i].next)
+        if (p->leases[i].case_id == case_id) return &p->leases[i];
+    return NULL;
+}
+
+static struct lease *lease_find(struct pool *p, const PbLeaseToken *t)
+{
+    struct lease *l = lease_of_case(p, t->case_id);
+    bool same = l && l->number == t->number && t->epoch == p->epoch && l->stage == t->stage && l->attempt == t->attempt && l->tries == t->tries;
+    return same ? l : NULL;
+}
+
+static struct lease *lease_new(struct pool *p, struct worker *w, const struct work_row *row, int64_t mono_ms)
+{
+    CHECK(p->leases_free != LEASE_NONE);
+    uint32_t at = p->leases_free;
+    struct lease *l = &p->leases[at];
+    p->leases_free = l->next;
+    *l = (struct lease){
+        .case_id = row->case_id, .number = ++p->lease_numbers, .worker = w->session, .stage = row->stage, .attempt = row->attempt,
+        .tries = row->tries, .expires_ms = mono_ms + p->options.lease_ms, .next = p->lease_hash[row->case_id % LEASE_HASH],
+    };
+    p->lease_hash[row->case_id % LEASE_HASH] = at;
+    p->leases_count++;
+    return l;
+}
+
+static void lease_end(struct pool *p, struct lease *l)
+{
+    uint32_t at = (uint32_t)(l - p->leases), *link = &p->lease_hash[l->case_id % LEASE_HASH];
+    while (*link != at) {
+        CHECK(*link != LEASE_NONE);
+        link = &p->leases[*link].next;
+    }
+    *link = l->next;
+    *l = (struct lease){ .next = p->leases_free };
+    p->leases_free = at;
+    p->leases_count--;
+}
+
+/* ---- workers -------------------------------------------------------------------------------------------------------------------------- */
+
+static struct worker *worker_of(struct pool *p, struct wire_peer peer)
+{
+    for (unsigned i = 0; i < WORKERS_MAX; i++)
+        if (p->workers[i].session && p->workers[i].peer.id == peer.id) return &p->workers[i];
+    return NULL;
+}
+
+void pool_tell(struct pool *p, struct wire_peer to, PbPoolFrame *frame)
+{
+    uint8_t bytes[512];
+    codec_prepare(CODEC_POOL_FRAME, frame);
+    size_t size = codec_size(CODEC_POOL_FRAME, frame);
+    CHECK(size <= sizeof bytes);
+    codec_pack(CODEC_POOL_FRAME, frame, bytes);
+    struct slice one = slice_from(bytes, size);
+    wire_send(p->socket, to, &one, 1);                       /* a worker that does not read falls silent, and its leases run out */
+}
+
+void pool_refuse(struct pool *p, struct wire_peer to, PbRefusal code)
+{
+    const struct sentence *words = sentence_of(code);
+    PbRefused refused = { .has_code = 1, .code = code, .name = (char *)words->name, .en = (char *)words->en };
+    PbPoolFrame frame = { .pool_says_case = POOL_SAYS_REFUSED, .refused = &refused };
+    COUNT(REFUSED);
+    pool_tell(p, to, &frame);
+}
+
+static void rewind_level(struct pool *p, PbLevel level)
+{
+    for (unsigned i = 0; i < WORKERS_MAX; i++)
+        if (p->workers[i].level == level) p->workers[i].seen_any = false;
+}
+
+/* Its leases go; the work they were for is offered to others. A clean goodbye is no failed attempt. */
+static void worker_leaves(struct pool *p, struct worker *w, bool cleanly)
+{
+    for (uint32_t i = 0; i < LEASES_MAX; i++) {
+        struct lease *l = &p->leases[i];
+        if (!l->case_id || l->worker != w->session) continue;
+        if (cleanly) lease_end(p, l);
+        else l->expires_ms = INT64_MIN;
+    }
+    if (cleanly) rewind_level(p, w->level);
+    *w = (struct worker){ .session = 0 };
+}
+
+static void keep_tokens(struct pool *p, struct worker *w, const PbWorkerHello *h)
+{
+    for (size_t i = 0; i < h->n_tokens; i++) {
+        struct lease *l = lease_find(p, h->tokens[i]);
+        if (l) {
+            l->worker = w->session;
+            w->outstanding++;
+            continue;
+        }
+        PbPoolFrame frame = { .pool_says_case = POOL_SAYS_LEASE_LOST, .lease_lost = h->tokens[i] };
+        pool_tell(p, w->peer, &frame);
+    }
+}
+
+static void on_hello(struct pool *p, struct wire_peer from, const PbWorkerHello *h, int64_t mono_ms, int64_t now_ms)
+{
+    struct worker *w = worker_of(p, from);
+    for (unsigned i = 0; !w && i < WORKERS_MAX; i++)
+        if (!p->workers[i].session) w = &p->workers[i];
+    if (!w) return pool_refuse(p, from, REFUSED_TOO_MANY_SESSIONS);
+    if (h->n_divisions == 0 || h->n_divisions > WORKER_DIVISIONS_MAX) return pool_refuse(p, from, REFUSED_TOO_MANY_PREFIXES);
+    for (size_t i = 0; i < h->n_divisions; i++)
+        if (!division_digits(h->divisions[i])) return pool_refuse(p, from, REFUSED_BAD_DIVISION);
+    *w = (struct worker){ .session = ++p->sessions, .peer = from, .level = h->level, .heard_ms = mono_ms, .told_ms = mono_ms };
+    w->divisions_count = (unsigned)h->n_divisions;
+    memcpy(w->divisions, h->divisions, h->n_divisions * sizeof w->divisions[0]);
+    PbWelcome welcome = {
+        .has_version = 1, .version = PROTOCOL_VERSION, .has_now_ms = 1, .now_ms = now_ms, .has_epoch = 1, .epoch = p->epoch,
+        .has_drill = 1, .drill = p->options.drill, .has_heartbeat_ms = 1, .heartbeat_ms = HEARTBEAT_MS, .has_session = 1, .session = w->session,
+        .has_durable_seq = 1, .durable_seq = store_durable_seq(p->store),
+    };
+    PbPoolFrame frame = { .pool_says_case = POOL_SAYS_WELCOME, .welcome = &welcome };
+    pool_tell(p, from, &frame);
+    keep_tokens(p, w, h);
+}
+
+/* ---- results ---------------------------------------------------------------------------------------------------------------------------- */
+
+static bool on_result(struct pool *p, struct worker *w, const struct source *source, const PbWorkerResult *r, struct pool_item *ret)
+{
+    if (!r->token) return pool_refuse(p, w->peer, REFUSED_FIELD_MISSING), false;
+    if (!r->has_failed && !r->has_decision) return pool_refuse(p, w->peer, REFUSED_FIELD_MISSING), false;
+    struct lease *l = lease_find(p, r->token);
+    *ret = (struct pool_item){ .peer = w->peer, .source = *source, .token = *r->token, .current = l != NULL };
+    if (w->outstanding) w->outstanding--;
+    if (l) lease_end(p, l);
+    else COUNT(OFFERS_LATE);
+    ret->kind = r->has_failed ? POOL_FAILED : POOL_RESULT;
+    ret->how = r->failed;
+    ret->retry_ms = r->retry_ms;
+    ret->decision = slice_from(r->decision.data, r->decision.len);
+    return true;
+}
+
+static void on_extend(struct pool *p, const PbWorkerExtend *e, int64_t mono_ms)
+{
+    struct lease *l = e->token ? lease_find(p, e->token) : NULL;
+    if (l) l->expires_ms = mono_ms + p->options.lease_ms;
+}
+
+static void on_credit(struct worker *w, const PbWorkerCredit *c)
+{
+    w->credit = c->more > WORKER_CREDIT_MAX - w->credit ? WORKER_CREDIT_MAX : w->credit + c->more;
+}
+
+/* One frame; true when the turn has something to decide. */
+static bool on_frame(struct pool *p, const struct wire_message *m, int64_t mono_ms, int64_t now_ms, struct pool_item *ret)
+{
+    struct source source;
+    struct codec_result why;
+    if (!guard_source(m->address, &source) || !guard_may(&source, GUARD_WORK, 0)) return COUNT(STRANGERS), false;
+    arena_reset(&p->room);
+    if (m->frames != 1) return COUNT(FRAMES_BAD), pool_refuse(p, m->from, REFUSED_FRAME_COUNT), false;
+    const PbWorkerFrame *f = codec_unpack(CODEC_WORKER_FRAME, m->frame[0], &p->room, &why);
+    if (!f) return COUNT(FRAMES_BAD), pool_refuse(p, m->from, why.refusal), false;
+    if (f->version != PROTOCOL_VERSION) return pool_refuse(p, m->from, REFUSED_VERSION), false;
+    if (f->worker_says_case == WORKER_SAYS_HELLO) return on_hello(p, m->from, f->hello, mono_ms, now_ms), false;
+    struct worker *w = worker_of(p, m->from);
+    if (!w) return pool_refuse(p, m->from, REFUSED_NO_SESSION), false;
+    w->heard_ms = mono_ms;
+    switch (f->worker_says_case) {
+    case WORKER_SAYS_CREDIT: return on_credit(w, f->credit), false;
+    case WORKER_SAYS_RESULT: return on_result(p, w, &source, f->result, ret);
+    case WORKER_SAYS_EXTEND: return on_extend(p, f->extend, mono_ms), false;
+    case WORKER_SAYS_GOODBYE: return worker_leaves(p, w, true), false;
+    default: return false;                                    /* a heartbeat, or a word of a later version */
+    }
+}
+
+/* ---- time ------------------------------------------------------------------------------------------------------------------------------- */
+
+static void silence(struct pool *p, int64_t mono_ms)
+{
+    for (unsigned i = 0; i < WORKERS_MAX; i++) {
+        struct worker *w = &p->workers[i];
+        if (!w->session || mono_ms - w->heard_ms < SILENCE_MS) continue;
+        COUNT(WORKERS_GONE);
+        worker_leaves(p, w, false);
+    }
+}
+
+/* A lease that ran out is a failed attempt, and the turn journals it. */
+static bool expire_one(struct pool *p, int64_t mono_ms, struct pool_item *ret)
+{
+    for (uint32_t i = 0; p->leases_count && i < LEASES_MAX; i++) {
+        struct lease *l = &p->leases[i];
+        if (!l->case_id || l->expires_ms > mono_ms) continue;
+        *ret = (struct pool_item){ .kind = POOL_FAILED, .current = true, .how = OFFER_EXPIRED };
+        ret->token.epoch = p->epoch;
+        ret->token.number = l->number;
+        ret->token.case_id = l->case_id;
+        ret->token.stage = l->stage;
+        ret->token.attempt = l->attempt;
+        ret->token.tries = l->tries;
+        COUNT(OFFERS_EXPIRED);
+        p->expired++;
+        lease_end(p, l);
+        return true;
+    }
+    return false;
+}
+
+bool pool_take(struct pool *p, int64_t mono_ms, int64_t now_ms, struct pool_item *ret)
+{
+    struct wire_message m;
+    for (unsigned i = 0; i < TAKE_MAX; i++) {
+        if (wire_receive(p->socket, &m) != 1) {
+            if (mono_ms - p->swept_ms < 100) return false;    /* liveness is judged only after draining */
+            silence(p, mono_ms);
+            if (expire_one(p, mono_ms, ret)) return true;
+            p->swept_ms = mono_ms;
+            return false;
+        }
+        if (on_frame(p, &m, mono_ms, now_ms, ret)) return true;
+    }
+    return false;
+}
+
+/* ---- out ----------------------------------------------------------------------------------------------------------------------------------- */
+
+void pool_taken(struct pool *p, const struct pool_item *item, PbRefusal refusal, uint64_t seq)
+{
+    if (item->how == OFFER_EXPIRED && item->kind == POOL_FAILED) return;
+    if (p->taken_count == TAKEN_MAX) return;                  /* it asks again with the same id */
+    p->taken[p->taken_count++] = (struct taken){ .peer = item->peer, .token = item->token, .refusal = refusal, .seq = seq };
+}
+
+static void say_taken(struct pool *p, struct taken *t)
+{
+    PbResultTaken taken = { .token = &t->token, .has_seq = 1, .seq = t->seq };
+    if (t->refusal != REFUSED_NOTHING) taken.has_refusal = 1, taken.refusal = t->refusal;
+    PbPoolFrame frame = { .pool_says_case = POOL_SAYS_TAKEN, .taken = &taken };
+    pool_tell(p, t->peer, &frame);
+}
+
+static bool covers(const struct worker *w, uint64_t division)
+{
+    for (unsigned i = 0; i < w->divisions_count; i++)
+        if (division_covers(w->divisions[i], division)) return true;
+    return false;
+}
+
+/* Offers to one worker what waits at its level, from where it last looked. */
+static unsigned offer_to(struct pool *p, struct worker *w, unsigned most, int64_t mono_ms, int64_t now_ms, struct arena *room)
+{
+    struct work_row row;
+    unsigned made = 0;
+    for (unsigned scanned = 0; w->credit && made < most && p->leases_free != LEASE_NONE; scanned++) {
+        if (scanned == SCAN_MAX) return p->more = true, made;
+        if (store_next_work(p->store, w->level, w->seen_any ? &w->seen : NULL, &row) < 0 || row.ready_ms > now_ms) break;
+        w->seen = row;
+        w->seen_any = true;
+        if (!covers(w, row.division) || lease_of_case(p, row.case_id)) continue;
+        struct lease *l = lease_new(p, w, &row, mono_ms);
+        if (!pool_offer(p, w, l, now_ms, room)) {             /* it does not read: later, or it falls silent */
+            lease_end(p, l);
+            w->seen_any = false;
+            break;
+        }
+        w->credit--;
+        w->outstanding++;
+        made++;
+        COUNT(OFFERS);
+    }
+    return made;
+}
+
+static void heartbeats(struct pool *p, int64_t mono_ms)
+{
+    PbHeartbeat beat = { .has_n = 1, .n = p->epoch };
+    PbPoolFrame frame = { .pool_says_case = POOL_SAYS_HEARTBEAT, .heartbeat = &beat };
+    for (unsigned i = 0; i < WORKERS_MAX; i++) {
+        struct worker *w = &p->workers[i];
+        if (!w->session || mono_ms - w->told_ms < HEARTBEAT_MS) continue;
+        w->told_ms = mono_ms;
+        pool_tell(p, w->peer, &frame);
+    }
+}
+
+void pool_speak(struct pool *p, int64_t mono_ms, int64_t now_ms, struct arena *room)
+{
+    for (unsigned i = 0; i < p->taken_count; i++) say_taken(p, &p->taken[i]);
+    p->taken_count = 0;
+    p->more = false;
+    unsigned left = SPEAK_OFFERS_MAX;
+    for (unsigned i = 0; i < WORKERS_MAX && left; i++) {
+        struct worker *w = &p->workers[(p->turn_of + i) % WORKERS_MAX];
+        if (w->session && w->credit) left -= offer_to(p, w, left, mono_ms, now_ms, room);
+    }
+    p->turn_of = (p->turn_of + 1) % WORKERS_MAX;              /* nobody is always served first */
+    if (left == 0) p->more = true;
+    heartbeats(p, mono_ms);
+}
+
+void pool_forget(struct pool *p)
+{
+    p->taken_count = 0;
+}
+
+/* ---- figures and life ----------------------------------------------------------------------------------------------------------------------- */
+
+unsigned pool_offers_open(const struct pool *p)
+{
+    return p->leases_count;
+}
+
+unsigned pool_workers(const struct pool *p, PbLevel level)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < WORKERS_MAX; i++) count += p->workers[i].session && p->workers[i].level == level;
+    return count;
+}
+
+unsigned pool_workers_all(const struct pool *p)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < WORKERS_MAX; i++) count += p->workers[i].session != 0;
+    return count;
+}
+
+bool pool_wants_turn(const struct pool *p)
+{
+    return p->more;
+}
+
+uint64_t pool_expired(const struct pool *p)
+{
+    return p->expired;
+}
+
+int64_t pool_next_ms(const struct pool *p, int64_t mono_ms)
+{
+    int64_t next = 1000;
+    for (unsigned i = 0; i < WORKERS_MAX; i++)
+        if (p->workers[i].session && p->workers[i].told_ms + HEARTBEAT_MS - mono_ms < next)
+            next = p->workers[i].told_ms + HEARTBEAT_MS - mono_ms;
+    return next > 0 ? next : 0;
+}
+
+int pool_open(struct pool **ret, struct wire *w, const struct pool_options *o, struct store *s)
+{
+    struct pool *p = memory_or_die(sizeof *p);
+    int r = wire_bind(&p->socket, w, o->endpoint);
+    if (r < 0) return r;
+    p->options = *o;
+    p->store = s;
+    p->epoch = store_epoch(s);
+    p->leases = memory_or_die(LEASES_MAX * sizeof *p->leases);
+    for (uint32_t i = 0; i < LEASES_MAX; i++) p->leases[i].next = i + 1 < LEASES_MAX ? i + 1 : LEASE_NONE;
+    for (uint32_t i = 0; i < LEASE_HASH; i++) p->lease_hash[i] = LEASE_NONE;
+    arena_wrap(&p->room, memory_or_die(ROOM_BYTES), ROOM_BYTES);
+    *ret = p;
+    return 0;
+}
+
+struct wire_socket *pool_socket(struct pool *p)
+{
+    return p->socket;
+}
+
+void pool_close(struct pool *p)
+{
+    PbGoodbye goodbye = { .why = (char *)"stopping" };
+    PbPoolFrame frame = { .pool_says_case = POOL_SAYS_GOODBYE, .goodbye = &goodbye };
+    for (unsigned i = 0; i < WORKERS_MAX; i++)
+        if (p->workers[i].session) pool_tell(p, p->workers[i].peer, &frame);
+    wire_socket_close(p->socket);
+}

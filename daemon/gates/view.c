@@ -1,0 +1,167 @@
+/* view.c: a case for people and desks: names resolved, sealed text opened where the asker may read it. */
+#include "daemon/gates/gates.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define SET(message, field, value) ((message)->has_##field = 1, (message)->field = (value))
+
+static void *room_for(struct arena *room, size_t size)
+{
+    void *at = arena_zero(room, size);
+    CHECK(at);
+    return at;
+}
+
+static char *text_in(struct arena *room, const char *text)
+{
+    char *at = arena_text(room, slice_of(text));
+    CHECK(at);
+    return at;
+}
+
+void view_number(uint32_t district, uint32_t day, uint32_t day_number, char to[static NUMBER_BYTES])
+{
+    snprintf(to, NUMBER_BYTES, "%06u-%08u-%05u", district, day, day_number);
+}
+
+static const char *ask_status_name(uint8_t status)
+{
+    static const char *const names[] = { "asked", "accepted", "done", "declined", "ended" };
+    CHECK(status < COUNT_OF(names));
+    return names[status];
+}
+
+static void view_asks(const struct case_state *c, const PbRules *r, PbCaseView *v, struct arena *room)
+{
+    v->n_asks = c->asks_count;
+    v->asks = room_for(room, (c->asks_count + 1u) * sizeof *v->asks);
+    for (unsigned i = 0; i < c->asks_count; i++) {
+        const struct ask *a = &c->asks[i];
+        PbAskView *to = v->asks[i] = room_for(room, sizeof *to);
+        const PbParty *party = rules_party(r, slice_of(a->party), a->asked_at_ms);
+        to->party = text_in(room, a->party);
+        to->name_zh = party ? party->name_zh : NULL;
+        SET(to, lead, a->lead);
+        SET(to, stage, a->stage);
+        SET(to, attempt, a->attempt);
+        to->status = (char *)ask_status_name(a->status);
+        SET(to, asked_at_ms, a->asked_at_ms);
+        if (a->answered_at_ms) SET(to, answered_at_ms, a->answered_at_ms);
+        SET(to, level, (PbLevel)a->level);
+    }
+}
+
+static void view_timers(const struct case_state *c, const PbCategory *g, PbCaseView *v, struct arena *room)
+{
+    v->n_timers = c->timers_count;
+    v->timers = room_for(room, (c->timers_count + 1u) * sizeof *v->timers);
+    for (unsigned i = 0; i < c->timers_count; i++) {
+        const struct timer *t = &c->timers[i];
+        PbTimerView *to = v->timers[i] = room_for(room, sizeof *to);
+        SET(to, kind, (PbTimerKind)t->kind);
+        SET(to, due_ms, t->due_ms);
+        SET(to, start_ms, t->start_ms);
+        to->limit = room_for(room, sizeof *to->limit);
+        SET(to->limit, unit, (PbUnit)t->unit);
+        SET(to->limit, amount, t->amount);
+        if (t->milestone && g && t->milestone <= g->n_milestones) to->milestone = g->milestones[t->milestone - 1]->name;
+        if (t->past_calendar) SET(to, past_calendar, true);
+    }
+}
+
+/* Text and address stand sealed in the case's first record; their key stands in its slot. An erased slot opens nothing. */
+static char *open_sealed(const struct key *k, const char *context, const PbSealed *sealed, struct arena *room)
+{
+    if (!sealed || sealed->box.len < SEAL_OVERHEAD) return NULL;
+    size_t len = sealed->box.len - SEAL_OVERHEAD;
+    uint8_t *plain = room_for(room, len + 1);
+    if (!seal_open(k, slice_of(context), slice_from(sealed->box.data, sealed->box.len), plain)) return NULL;
+    plain[len] = '\0';
+    return (char *)plain;
+}
+
+static void view_text(struct store *s, const struct case_state *c, PbCaseView *v, struct arena *room)
+{
+    struct slice bytes;
+    struct key k;
+    PbRecord *record = NULL;
+    if (store_slot_key(s, c->slot, &k) < 0 || store_read(s, c->id, &bytes) < 0) return;
+    if (codec_unpack_own(CODEC_RECORD, bytes, room, &record) < 0 || record->n_events == 0) return;
+    const PbEvent *e = record->events[0];
+    const PbReported *r = e->event_case == EVENT_REPORTED ? e->reported : e->event_case == EVENT_SELF_HANDLED ? e->self_handled->report : NULL;
+    if (!r) return;
+    v->text = open_sealed(&k, "text", r->text, room);
+    v->address = open_sealed(&k, "address", r->address, room);
+    wipe(&k, sizeof k);
+}
+
+/* Whom the case waits for, in one word for a list: the desk, or the party in the lead. */
+static char *waiting_for(const struct case_state *c, struct arena *room)
+{
+    if (!case_open(c)) return NULL;
+    for (unsigned i = 0; i < c->asks_count; i++)
+        if (ask_at_cursor(c, &c->asks[i]) && ask_is_open(&c->asks[i]) && c->asks[i].lead) return text_in(room, c->asks[i].party);
+    char desk[PARTY_BYTES_MAX + 1];
+    unsigned digits = level_digits((PbLevel)c->level);
+    uint64_t division = division_cut(c->division, digits);
+    party_print(desk, "desk", division ? division : c->division);
+    return text_in(room, desk);
+}
+
+static void view_place(const struct case_state *c, const PbRules *r, PbCaseView *v, struct arena *room)
+{
+    const PbDivision *division = rules_division(r, c->division);
+    v->place = room_for(room, sizeof *v->place);
+    SET(v->place, division, c->division);
+    SET(v->place, wall, (PbWall)c->wall);
+    if (c->has_place) SET(v->place, lon_e7, c->lon_e7), SET(v->place, lat_e7, c->lat_e7);
+    v->division_zh = division ? division->name_zh : NULL;
+}
+
+static void view_counts(const struct case_state *c, PbCaseView *v)
+{
+    SET(v, opened_at_ms, c->opened_at_ms);
+    if (c->resolved_at_ms) SET(v, resolved_at_ms, c->resolved_at_ms);
+    if (c->closed_at_ms) SET(v, closed_at_ms, c->closed_at_ms);
+    SET(v, overdue, c->overdue);
+    SET(v, supervised, c->supervised);
+    SET(v, escalations, c->escalations);
+    SET(v, reworks, c->reworks);
+    SET(v, reminders, c->reminders);
+    SET(v, self_handled, c->self_handled);
+    SET(v, last_seq, c->last_seq);
+    if (c->promise_due_ms) SET(v, promise_due_ms, c->promise_due_ms);
+    if (c->handling_due_ms) SET(v, handling_due_ms, c->handling_due_ms);
+    if (c->offer_dead) SET(v, work_dead, true);
+}
+
+PbCaseView *view_case(struct store *s, const struct case_state *c, bool with_text, struct arena *room)
+{
+    const PbRules *r = store_rules(s, c->rules);
+    const PbCategory *g = rules_category(r, slice_of(c->category));
+    const PbPlaybook *p = r->playbooks[c->playbook - 1];
+    char number[NUMBER_BYTES];
+    PbCaseView *v = room_for(room, sizeof *v);
+    view_number(c->district, c->day, c->day_number, number);
+    SET(v, case_id, c->id);
+    v->number = text_in(room, number);
+    SET(v, state, (PbState)c->state);
+    SET(v, level, (PbLevel)c->level);
+    SET(v, urgency, (PbUrgency)c->urgency);
+    view_place(c, r, v, room);
+    v->category = text_in(room, c->category);
+    v->category_zh = g ? g->name_zh : NULL;
+    v->category_en = g ? g->name_en : NULL;
+    v->playbook = p->name;
+    SET(v, stage, c->stage);
+    SET(v, attempt, c->attempt);
+    v->stage_name = p->stages[c->stage - 1]->name;
+    view_counts(c, v);
+    view_asks(c, r, v, room);
+    view_timers(c, g, v, room);
+    if (c->external_id[0]) v->external_id = text_in(room, c->external_id);
+    v->waiting_for = waiting_for(c, room);
+    if (with_text && (c->has_text || c->has_address)) view_text(s, c, v, room);
+    return v;
+}

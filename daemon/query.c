@@ -1,0 +1,219 @@
+/* query.c: questions, answered after the sync from what is on disk. A page at a time: nothing is unbounded. */
+#include "daemon/daemon.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { LIST_MAX = 200, STORY_MAX = 100, SCAN_MAX = 4000 };
+
+#define SET(message, field, value) ((message)->has_##field = 1, (message)->field = (value))
+
+static void *room_for(struct daemon *d, size_t size)
+{
+    void *at = arena_zero(&d->room, size);
+    CHECK(at);
+    return at;
+}
+
+static void refuse(struct daemon *d, const struct query *q, PbRefusal code, const char *field)
+{
+    const ProtobufCBinaryData *id = &q->envelope->command_id;
+    front_refuse(d->front, q->peer, slice_from(id->data, id->len), code, field);
+}
+
+static void answer(struct daemon *d, const struct query *q, PbReply *reply)
+{
+    SET(reply, command_id, q->envelope->command_id);
+    front_reply(d->front, q->peer, reply);
+}
+
+/* ---- a case and its story -------------------------------------------------------------------------------------------------------------- */
+
+/* 610402-20260214-00123 */
+static bool number_parse(const char *text, uint32_t *ret_district, uint32_t *ret_day, uint32_t *ret_number)
+{
+    struct slice district, day, number, rest;
+    uint64_t a, b, c;
+    if (!slice_cut(slice_of(text), '-', &district, &rest) || !slice_cut(rest, '-', &day, &number)) return false;
+    if (!parse_u64(district, &a) || !parse_u64(day, &b) || !parse_u64(number, &c)) return false;
+    if (a > 999999 || b > 99999999 || c > UINT32_MAX) return false;
+    *ret_district = (uint32_t)a, *ret_day = (uint32_t)b, *ret_number = (uint32_t)c;
+    return true;
+}
+
+static int find_case(struct daemon *d, const PbShowCase *s, struct case_state *ret)
+{
+    uint64_t id = s->case_id;
+    uint32_t district, day, number;
+    if (s->number) {
+        if (!number_parse(s->number, &district, &day, &number)) return -ENOENT;
+        int r = store_case_by_number(d->store, district, day, number, &id);
+        if (r < 0) return r;
+    }
+    return store_case(d->store, id, ret);
+}
+
+static void tell_story(struct daemon *d, const PbShowCase *s, PbCaseStory *story, uint64_t case_id)
+{
+    uint64_t seq = s->story_after_seq;
+    story->story = room_for(d, STORY_MAX * sizeof *story->story);
+    while (store_next_story(d->store, case_id, seq, &seq) == 0) {
+        struct slice bytes;
+        PbRecord *record = NULL;
+        if (story->n_story == STORY_MAX || d->room.cap - d->room.used < 4 * COMMAND_ROOM_BYTES) {
+            SET(story, more, true);
+            return;
+        }
+        CHECK(store_read(d->store, seq, &bytes) == 0 && codec_unpack_own(CODEC_RECORD, bytes, &d->room, &record) == 0);
+        PbUpdate *update = room_for(d, sizeof *update);
+        codec_update_of(record, update);
+        story->story[story->n_story++] = update;
+        seq = record->first_seq + record->n_events - 1;
+    }
+}
+
+static void show_case(struct daemon *d, const struct query *q)
+{
+    const PbShowCase *s = q->envelope->show_case;
+    int r = find_case(d, s, &d->before);
+    if (r == -ENOENT) return refuse(d, q, REFUSED_NO_SUCH_CASE, s->number ? "number" : "case_id");
+    CHECK(r == 0);
+    if (!guard_may(&q->source, GUARD_QUERY, d->before.division)) return refuse(d, q, REFUSED_NOT_PERMITTED, NULL);
+    PbCaseStory story = { .case_view = view_case(d->store, &d->before, true, &d->room) };
+    tell_story(d, s, &story, d->before.id);
+    PbReply reply = { .reply_case = REPLY_STORY, .story = &story };
+    answer(d, q, &reply);
+}
+
+/* ---- lists -------------------------------------------------------------------------------------------------------------------------------- */
+
+static bool next_listed(struct daemon *d, const PbListCases *l, uint64_t *division, uint64_t *id)
+{
+    if (l->open_only) return store_next_open(d->store, l->prefix, *division, *id, division, id) == 0;
+    return store_next_case(d->store, *id, id) == 0;
+}
+
+static void list_cases(struct daemon *d, const struct query *q)
+{
+    const PbListCases *l = q->envelope->list_cases;
+    uint64_t division = 0, id = l->after_case_id;
+    unsigned most = l->count && l->count < LIST_MAX ? l->count : LIST_MAX;
+    if (!division_digits(l->prefix)) return refuse(d, q, REFUSED_BAD_DIVISION, "prefix");
+    if (!guard_may(&q->source, GUARD_QUERY, l->prefix)) return refuse(d, q, REFUSED_NOT_PERMITTED, "prefix");
+    if (l->open_only && id) {                                          /* the open index is by division: go on from that case's */
+        if (store_case(d->store, id, &d->before) < 0) return refuse(d, q, REFUSED_NO_SUCH_CASE, "after_case_id");
+        division = d->before.division;
+    }
+    PbCaseList list = { .cases = room_for(d, most * sizeof *list.cases) };
+    for (unsigned scanned = 0; next_listed(d, l, &division, &id); scanned++) {
+        if (list.n_cases == most || scanned == SCAN_MAX) {
+            SET(&list, more, true);
+            break;
+        }
+        CHECK(store_case(d->store, id, &d->before) == 0);
+        if (division_covers(l->prefix, d->before.division)) list.cases[list.n_cases++] = view_case(d->store, &d->before, false, &d->room);
+    }
+    PbReply reply = { .reply_case = REPLY_LIST, .list = &list };
+    answer(d, q, &reply);
+}
+
+/* ---- status, hello -------------------------------------------------------------------------------------------------------------------------- */
+
+static void welcome_fill(struct daemon *d, PbWelcome *w)
+{
+    SET(w, version, PROTOCOL_VERSION);
+    SET(w, now_ms, d->now_ms);
+    SET(w, epoch, store_epoch(d->store));
+    SET(w, durable_seq, store_durable_seq(d->store));
+    SET(w, drill, d->drill);
+    SET(w, heartbeat_ms, HEARTBEAT_MS);
+    w->program = (char *)"whistled";
+}
+
+static void add_counter(struct daemon *d, PbStatus *s, const char *name, uint64_t value)
+{
+    PbCounter *c = s->counters[s->n_counters++] = room_for(d, sizeof *c);
+    c->name = (char *)name;
+    SET(c, value, value);
+}
+
+static void status_counters(struct daemon *d, PbStatus *s)
+{
+    s->counters = room_for(d, (COUNTER_COUNT + COUNTERS_REASONS_MAX) * sizeof *s->counters);
+    for (unsigned i = 0; i < COUNTER_COUNT; i++) add_counter(d, s, counter_names[i], counters[i]);
+    for (unsigned i = 0; i < COUNTERS_REASONS_MAX; i++) {
+        if (!counters_refused[i]) continue;
+        char *name = room_for(d, 64);
+        snprintf(name, 64, "refused.%s", sentence_of((PbRefusal)i)->name);
+        add_counter(d, s, name, counters_refused[i]);
+    }
+}
+
+static void status_figures(struct daemon *d, PbStatus *s)
+{
+    struct store_figures f;
+    struct due_row due;
+    store_figures(d->store, &f);
+    SET(s, cases_open, f.cases_open);
+    SET(s, cases_all, f.cases_all);
+    SET(s, journal_bytes, f.journal_bytes);
+    SET(s, state_bytes, f.state_bytes);
+    SET(s, quota_percent, f.quota_percent);
+    SET(s, turns, counters[COUNTER_TURNS]);
+    SET(s, commands, counters[COUNTER_COMMANDS]);
+    SET(s, sync_p50_us, histogram_quantile_us(&f.sync, 0.5));
+    SET(s, sync_p99_us, histogram_quantile_us(&f.sync, 0.99));
+    if (store_first_due(d->store, &due) == 0) SET(s, next_due_ms, due.due_ms);
+    SET(s, workers, pool_workers_all(d->pool));
+    SET(s, consoles, feed_consoles(d->feed));
+    SET(s, offers_open, pool_offers_open(d->pool));
+}
+
+static void ask_status(struct daemon *d, const struct query *q)
+{
+    PbWelcome welcome = { .version = 0 };
+    PbStatus status = { .broker = &welcome, .store = d->settings.data };
+    struct hash rules = store_rules_hash(d->store), digest;
+    uint64_t seq;
+    if (q->envelope->ask_status->digest && !d->drill) return refuse(d, q, REFUSED_ONLY_IN_DRILL, "digest");
+    welcome_fill(d, &welcome);
+    status_counters(d, &status);
+    status_figures(d, &status);
+    SET(&status, rules_hash, ((ProtobufCBinaryData){ .len = HASH_SIZE, .data = rules.byte }));
+    if (q->envelope->ask_status->digest) {
+        CHECK(store_digest(d->store, &digest, &seq) == 0);
+        SET(&status, digest, ((ProtobufCBinaryData){ .len = HASH_SIZE, .data = digest.byte }));
+        SET(&status, digest_seq, seq);
+    }
+    PbReply reply = { .reply_case = REPLY_STATUS, .status = &status };
+    answer(d, q, &reply);
+}
+
+static void hello(struct daemon *d, const struct query *q)
+{
+    PbWelcome welcome = { .version = 0 };
+    welcome_fill(d, &welcome);
+    PbReply reply = { .reply_case = REPLY_WELCOME, .welcome = &welcome };
+    answer(d, q, &reply);
+}
+
+static void go(struct daemon *d, const struct query *q)
+{
+    PbRefusal refusal = d->drill ? drill_go(d, q) : REFUSED_NOT_A_DRILL;
+    if (refusal) refuse(d, q, refusal, "drill_go");
+}
+
+void query_answer(struct daemon *d, const struct query *q)
+{
+    size_t mark = d->room.used;
+    switch (q->envelope->command_case) {
+    case COMMAND_SHOW_CASE: show_case(d, q); break;
+    case COMMAND_LIST_CASES: list_cases(d, q); break;
+    case COMMAND_ASK_STATUS: ask_status(d, q); break;
+    case COMMAND_HELLO: hello(d, q); break;
+    case COMMAND_DRILL_GO: go(d, q); break;
+    default: NEVER("a query without an answer");
+    }
+    d->room.used = mark;                                               /* replies are packed already */
+}

@@ -1,0 +1,48 @@
+/* counters.h: everything that is counted, in one list. Names are stable; consoles and metrics show them as they stand here.
+ * The broker is one thread: plain increments. */
+#ifndef COUNTERS_H
+#define COUNTERS_H
+#include <stdint.h>
+
+#define COUNTERS(X) \
+    X(TURNS,             "turns",               "turns that journaled something") \
+    X(COMMANDS,          "commands",            "commands taken, acknowledged or refused") \
+    X(ACKNOWLEDGED,      "acknowledged",        "commands that are on disk") \
+    X(REPEATED,          "repeated",            "commands seen before: the first reply was given again") \
+    X(REFUSED,           "refused",             "commands refused; by reason: refused.<NAME>") \
+    X(EVENTS,            "events",              "events journaled") \
+    X(DEADLINES,         "deadlines.fired",     "deadlines fired") \
+    X(DEADLINES_LATE,    "deadlines.late",      "of them, more than one second after due") \
+    X(REPLIES_DROPPED,   "front.dropped",       "replies to peers that do not read or are gone; they ask again with the same id") \
+    X(STRANGERS,         "guard.strangers",     "messages from peers that could not be named") \
+    X(FRAMES_BAD,        "frames.bad",          "messages refused before they were understood") \
+    X(OFFERS,            "offers",              "offers made to desks") \
+    X(OFFERS_EXPIRED,    "offers.expired",      "leases that ran out") \
+    X(OFFERS_FAILED,     "offers.failed",       "offers given back by their worker") \
+    X(OFFERS_LATE,       "offers.late",         "results that came after their lease or epoch") \
+    X(DEAD_LETTERS,      "offers.dead",         "offers given up; a deadline moves their case") \
+    X(WORKERS_GONE,      "workers.gone",        "workers that fell silent") \
+    X(CONSOLES_GONE,     "consoles.gone",       "consoles that fell silent") \
+    X(UPDATES,           "feed.updates",        "updates delivered to consoles") \
+    X(FEED_BEHIND,       "feed.behind",         "times a console fell behind and went on from the journal") \
+    X(RESYNCS,           "feed.resyncs",        "times a console was told to subscribe anew") \
+    X(CLOCK_DOUBTED,     "clock.doubted",       "steps of the wall clock that were not believed at once") \
+    X(ABANDONED,         "turns.abandoned",     "turns undone for lack of space") \
+    X(CHECKPOINTS,       "checkpoints",         "checkpoints of the state")
+
+enum counter {
+#define X(name, text, sentence) COUNTER_##name,
+    COUNTERS(X)
+#undef X
+    COUNTER_COUNT
+};
+
+enum { COUNTERS_REASONS_MAX = 128 };
+
+extern uint64_t counters[COUNTER_COUNT];
+extern uint64_t counters_refused[COUNTERS_REASONS_MAX];               /* by reason code */
+extern const char *const counter_names[COUNTER_COUNT];
+extern const char *const counter_sentences[COUNTER_COUNT];
+#define COUNT(name) (counters[COUNTER_##name]++)
+#define COUNT_ADD(name, n) (counters[COUNTER_##name] += (uint64_t)(n))
+#endif

@@ -72,7 +72,7 @@ static int department_add(struct reading *r, const struct node *at, struct slice
     }
     if (found)
         return 0;
-    return fail(r, at, "'%.*s' is not in departments.csv", (int)(name.len < 60 ? name.len : 60), (const char *)name.at);
+    return fail(r, at, "'%s' is not in departments.csv", shown_of(name).text);
 }
 
 static bool side_cut(struct slice *name, struct slice side) {

@@ -144,7 +144,7 @@ static int grids_there(struct reading *r, const struct office *o, const struct p
         if (!there || !division_covers(o->district, code)) {
             char path[64];
             snprintf(path, sizeof path, "grids/but/%llu", (unsigned long long)code);
-            return fail_noted(r, path, "is no community of district %llu", (unsigned long long)o->district);
+            return fail_noted(r, path, "is no community of the district");
         }
     }
     return 0;
@@ -202,7 +202,7 @@ int config_load(const char *dir, struct arena *room, PbRules **ret, struct confi
     if (!rules)
         return full(&r);
     if (!rules_check(rules, &problem))
-        return fail_noted(&r, problem.path, "%s", problem.what);
+        return fail_noted(&r, problem.path, problem.what);
     *ret = rules;
     return 0;
 }

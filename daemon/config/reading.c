@@ -8,13 +8,31 @@
 
 /* ---- errors ---------------------------------------------------------------------------------------------------- */
 
+/* Foreign text in an error: one line, cut between characters. */
+static void text_show(char *to, size_t size, struct slice text) {
+    size_t length = text.len < size ? text.len : size - 1;
+    while (length < text.len && length && (text.at[length] & 0xC0) == 0x80)
+        length--;
+    CHECK(size && length < size);
+    for (size_t i = 0; i < length; i++)
+        to[i] = text.at[i] < ' ' || text.at[i] == 0x7F ? ' ' : (char)text.at[i];
+    to[length] = 0;
+}
+
+struct shown shown_of(struct slice text) {
+    struct shown s;
+    text_show(s.text, sizeof s.text, text);
+    return s;
+}
+
 static void error_fill(struct reading *r, unsigned line, struct slice key, const char *format, va_list args) {
     struct config_error *e = r->error;
-    snprintf(e->file, sizeof e->file, "%s", r->file ? r->file : r->dir);
+    char what[512];
+    vsnprintf(what, sizeof what, format, args);
+    text_show(e->what, sizeof e->what, slice_of(what));
+    text_show(e->file, sizeof e->file, slice_of(r->file ? r->file : r->dir));
+    text_show(e->key, sizeof e->key, key);
     e->line = line;
-    snprintf(e->key, sizeof e->key, "%.*s", (int)(key.len < sizeof e->key ? key.len : sizeof e->key - 1),
-             (const char *)key.at);
-    vsnprintf(e->what, sizeof e->what, format, args);
 }
 
 int fail_at(struct reading *r, unsigned line, struct slice key, const char *format, ...) {
@@ -81,16 +99,15 @@ static const struct note *note_of(const struct reading *r, const char *path) {
     return best;
 }
 
-int fail_noted(struct reading *r, const char *path, const char *format, ...) {
+int fail_noted(struct reading *r, const char *path, const char *what) {
     const struct note *note = note_of(r, path);
-    const char *key = note ? note->path : path, *slash = strrchr(key, '/');
-    va_list args;
-    CHECK(path && format);
-    r->file = note ? note->file : NULL;
-    va_start(args, format);
-    error_fill(r, note ? note->line : 0, slice_of(slash ? slash + 1 : key), format, args);
-    va_end(args);
-    return -EINVAL;
+    CHECK(path && what);
+    if (!note)
+        return fail_at(r, 0, slice_of(path), "%s", what);
+    const char *slash = strrchr(note->path, '/'), *rest = path + strlen(note->path);
+    rest += *rest == '/';
+    r->file = note->file;
+    return fail_at(r, note->line, slice_of(slash ? slash + 1 : note->path), "%s%s%s", rest, *rest ? ": " : "", what);
 }
 
 /* ---- files ----------------------------------------------------------------------------------------------------- */

@@ -45,11 +45,13 @@ struct reading {
 int fail(struct reading *r, const struct node *node, const char *format, ...) __attribute__((format(printf, 3, 4)));
 int fail_at(struct reading *r, unsigned line, struct slice key, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+struct shown { char text[48]; };
+struct shown shown_of(struct slice text);     /* foreign text for an error: a piece of it, on one line */
 int full(struct reading *r);                  /* the arena is: -ENOMEM, and the error says so */
 
 /* The same when the file has been read long ago: where `path` was written. The longest noted path that `path` begins
- * with wins. */
-int fail_noted(struct reading *r, const char *path, const char *format, ...) __attribute__((format(printf, 3, 4)));
+ * with wins; what it says less than `path` becomes part of the sentence. */
+int fail_noted(struct reading *r, const char *path, const char *what);
 void path_note(struct reading *r, unsigned line);
 size_t path_enter(struct reading *r, struct slice part);                   /* returns what path_leave wants */
 void path_leave(struct reading *r, size_t length);

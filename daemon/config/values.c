@@ -107,7 +107,7 @@ int word_value(struct reading *r, const struct node *at, struct slice text, cons
         size_t length = strlen(list);
         snprintf(list + length, sizeof list - length, "%s%s", length ? ", " : "", w->name);
     }
-    return fail(r, at, "'%.*s' is none of: %s", (int)(text.len < 40 ? text.len : 40), (const char *)text.at, list);
+    return fail(r, at, "'%s' is none of: %s", shown_of(text).text, list);
 }
 
 int read_word(struct reading *r, const struct node *value, const struct keyword *key, void *at) {

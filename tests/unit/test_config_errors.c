@@ -22,6 +22,13 @@ static void a_missing_key_is_told_where_it_should_be(void **state) {
     refused(INCIDENT, line - 1, "kind", "is missing");
 }
 
+static void what_only_the_checks_miss_is_named_at_the_nearest_line(void **state) {
+    (void)state;
+    change(INCIDENT, "  verify:\n", "    supervise_first: 5wd ", "    # ");
+    unsigned line = change(INCIDENT, "  verify:\n", "verify", "verify");
+    refused(INCIDENT, line, "verify", "supervise_first: is missing");
+}
+
 static void a_value_of_the_wrong_type_is_refused(void **state) {
     (void)state;
     unsigned line = change(INCIDENT, "street:\n", "attempts_max: 3", "attempts_max: three");
@@ -201,7 +208,7 @@ static void a_code_that_does_not_lie_in_its_parent_is_refused(void **state) {
 static void grids_of_a_community_that_is_not_there_are_refused(void **state) {
     (void)state;
     unsigned line = change("office.yaml", "but:", "610402006005: 18", "610402006055: 18");
-    refused("office.yaml", line, "610402006055", "no community of district 610402");
+    refused("office.yaml", line, "610402006055", "no community of the district");
 }
 
 static void a_category_that_is_there_twice_is_told_at_its_line(void **state) {
@@ -286,6 +293,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         ON_A_COPY(an_unknown_key_is_told_with_the_nearest_one),
         ON_A_COPY(a_missing_key_is_told_where_it_should_be),
+        ON_A_COPY(what_only_the_checks_miss_is_named_at_the_nearest_line),
         ON_A_COPY(a_value_of_the_wrong_type_is_refused),
         ON_A_COPY(a_list_where_a_word_belongs_is_refused),
         ON_A_COPY(a_word_that_is_none_of_the_choices_is_refused_with_the_choices),

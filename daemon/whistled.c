@@ -83,7 +83,7 @@ static int open_store(struct daemon *d, bool drill)
     struct store_options o = store_options_of(&d->settings, drill);
     struct store_found found = { .rebuilt = false };
     int r = store_open(&d->store, &o, &found);
-    if (r == -ENOENT && !found.problem[0]) {
+    if (r == -ENOENT) {                               /* nothing there yet; store_create refuses a directory with anything in it */
         r = store_create(&o, found.problem);
         if (r == 0) log_info("store.created dir=%s kind=%s", o.dir, drill ? "drill" : "ordinary");
         if (r == 0) r = store_open(&d->store, &o, &found);
@@ -106,7 +106,7 @@ static int open_store(struct daemon *d, bool drill)
 static int begin_epoch(struct daemon *d, const struct rules_loaded *rules)
 {
     struct hash in_force = store_rules_hash(d->store);
-    PbEpochBegun begun = { .has_epoch = 1, .epoch = store_epoch(d->store) };
+    PbEpochBegun begun = { .has_epoch = 1, .epoch = store_epoch(d->store) + 1 };
     PbEvent event = { .event_case = EVENT_EPOCH_BEGUN, .epoch_begun = &begun };
     store_begin(d->store, d->now_ms);
     int r = broker_event(d, &event);

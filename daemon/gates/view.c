@@ -97,15 +97,16 @@ static void view_text(struct store *s, const struct case_state *c, PbCaseView *v
 }
 
 /* Whom the case waits for, in one word for a list: the desk, or the party in the lead. */
-static char *waiting_for(const struct case_state *c, struct arena *room)
+static char *waiting_for(const struct case_state *c, const PbRules *r, struct arena *room)
 {
     if (!case_open(c)) return NULL;
     for (unsigned i = 0; i < c->asks_count; i++)
         if (ask_at_cursor(c, &c->asks[i]) && ask_is_open(&c->asks[i]) && c->asks[i].lead) return text_in(room, c->asks[i].party);
     char desk[PARTY_BYTES_MAX + 1];
-    unsigned digits = level_digits((PbLevel)c->level);
-    uint64_t division = division_cut(c->division, digits);
-    party_print(desk, "desk", division ? division : c->division);
+    const PbRole *role = rules_role_of_kind(r, ROLE_DESK, (PbLevel)c->level);
+    uint64_t division = division_cut(c->division, level_digits((PbLevel)c->level));
+    if (!role || !division) return NULL;
+    party_print(desk, role->slug, division);
     return text_in(room, desk);
 }
 
@@ -161,7 +162,7 @@ PbCaseView *view_case(struct store *s, const struct case_state *c, bool with_tex
     view_asks(c, r, v, room);
     view_timers(c, g, v, room);
     if (c->external_id[0]) v->external_id = text_in(room, c->external_id);
-    v->waiting_for = waiting_for(c, room);
+    v->waiting_for = waiting_for(c, r, room);
     if (with_text && (c->has_text || c->has_address)) view_text(s, c, v, room);
     return v;
 }

@@ -1,0 +1,253 @@
+/* fold.c: a record becomes rows. The only writer of the tables, for the live path, the restart and the verification.
+ *
+ *   record -> events -> case before and after -> its row, the rows that follow from it, story, number, receipt
+ *          -> facts (rules, epoch, clock, counts)
+ *
+ * Rows that follow from a case (deadlines, work, open, asks) are never edited: those of the case before and after are
+ * compared in memory, and only what differs is written. */
+#include "daemon/store/tables.h"
+#include "lib/codec/codec.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- rows that follow from a case --------------------------------------------------------------------------------------- */
+
+static bool same_key(const struct row *a, const struct row *b) {
+    return a->table == b->table && slice_equal(key_bytes(&a->key), key_bytes(&b->key));
+}
+
+static bool same_value(const struct row *a, const struct row *b) {
+    return a->value_len == b->value_len && memcmp(a->value, b->value, a->value_len) == 0;
+}
+
+static const struct row *row_find(const struct row *rows, unsigned count, const struct row *like) {
+    for (unsigned i = 0; i < count; i++)
+        if (same_key(&rows[i], like))
+            return &rows[i];
+    return NULL;
+}
+
+static bool due_before(const struct due_row *a, const struct due_row *b) {
+    if (a->due_ms != b->due_ms)
+        return a->due_ms < b->due_ms;
+    return a->case_id != b->case_id ? a->case_id < b->case_id : a->kind < b->kind;
+}
+
+static int row_put(struct tables *t, const struct row *row) {
+    struct due_row due;
+    if (row->table == TABLE_DEADLINES && due_of_key(key_bytes(&row->key), &due)
+        && (t->due_known == DUE_NONE || (t->due_known == DUE_KNOWN && due_before(&due, &t->first_due)))) {
+        t->due_known = DUE_KNOWN;
+        t->first_due = due;
+    }
+    return tables_put(t, row->table, &row->key, slice_from(row->value, row->value_len));
+}
+
+/* A row that should be there and is not: the tables are no fold of the journal. */
+static int row_delete(struct tables *t, const struct row *row) {
+    struct due_row due;
+    if (row->table == TABLE_DEADLINES && due_of_key(key_bytes(&row->key), &due) && !due_before(&t->first_due, &due))
+        t->due_known = DUE_UNKNOWN;
+    int r = tables_result(t, db_delete(t->db, row->table, key_bytes(&row->key)));
+    if (r != -ENOENT)
+        return r;
+    t->doubtful = true;
+    (void)snprintf(t->problem, sizeof t->problem, "a row of table %u that its case speaks of is missing", row->table);
+    return -EBADMSG;
+}
+
+static int project(struct tables *t, const struct case_state *before, const struct case_state *after) {
+    struct row old[ROWS_OF_CASE_MAX], new[ROWS_OF_CASE_MAX];
+    unsigned old_count = rows_of_case(before, old), new_count = rows_of_case(after, new);
+    int r = 0;
+    for (unsigned i = 0; i < old_count && r == 0; i++)
+        if (!row_find(new, new_count, &old[i]))
+            r = row_delete(t, &old[i]);
+    for (unsigned i = 0; i < new_count && r == 0; i++) {
+        const struct row *was = row_find(old, old_count, &new[i]);
+        if (!was || !same_value(was, &new[i]))
+            r = row_put(t, &new[i]);
+    }
+    return r;
+}
+
+/* ---- a case's record ---------------------------------------------------------------------------------------------------- */
+
+/* The day's number, and the slot of its sealed text. */
+static int fold_opening(struct tables *t, const PbRecord *r, const struct case_state *c) {
+    const PbEvent *e = r->events[0];
+    CHECK(e->event_case == EVENT_REPORTED || e->event_case == EVENT_SELF_HANDLED);
+    const PbReported *opening = e->event_case == EVENT_REPORTED ? e->reported : e->self_handled->report;
+    uint8_t id[8];
+    put_le64(id, c->id);
+    t->facts.cases_all++;
+    if (opening->has_slot && opening->slot >= t->facts.next_slot)
+        t->facts.next_slot = opening->slot + 1;
+    tables_note_number(t, c->district, c->day, c->day_number);
+    struct row_key key = key_case_number(c->district, c->day, c->day_number);
+    return tables_put(t, TABLE_NUMBERS, &key, slice_from(id, sizeof id));
+}
+
+static int fold_case(struct tables *t, const PbRecord *r, const struct case_state *before,
+                     const struct case_state *after) {
+    uint8_t row[DB_VALUE_MAX];
+    struct slice value = {row, row_of_case(after, row)}, nothing = {NULL, 0};
+    struct row_key key = key_number(after->id), story = key_story(after->id, r->first_seq);
+    bool opens = before->id == 0;
+    CHECK(after->id == r->case_id && (opens ? after->id == r->first_seq : before->id == after->id));
+    CHECK(after->last_seq == r->first_seq + r->n_events - 1);
+    int result = opens ? tables_result(t, db_put_last(t->db, TABLE_CASES, key_bytes(&key), value))
+                       : tables_put(t, TABLE_CASES, &key, value);
+    if (result == 0)
+        result = project(t, before, after);
+    if (result == 0)
+        result = opens ? tables_result(t, db_put_last(t->db, TABLE_STORY, key_bytes(&story), nothing))
+                       : tables_put(t, TABLE_STORY, &story, nothing);
+    if (result == 0 && opens)
+        result = fold_opening(t, r, after);
+    t->facts.cases_open += (uint64_t)case_open(after) - (uint64_t)case_open(before);
+    return result;
+}
+
+/* As a restart sees it: the case from its row, the events from the record. */
+static int fold_evolved(struct tables *t, const PbRecord *r) {
+    struct case_state before = {0}, after;
+    int result = r->case_id == r->first_seq ? 0 : tables_case(t, r->case_id, &before);
+    if (result < 0) {
+        if (result == -ENOENT)
+            (void)snprintf(t->problem, sizeof t->problem, "a record speaks of case %llu, which is not there",
+                           (unsigned long long)r->case_id);
+        return result == -ENOENT ? -EBADMSG : result;
+    }
+    after = before;
+    for (size_t i = 0; i < r->n_events; i++)
+        evolve(&after, r->events[i], r->first_seq + i, r->at_ms);
+    case_check(&after);
+    return fold_case(t, r, &before, &after);
+}
+
+/* ---- the broker's own records ------------------------------------------------------------------------------------------- */
+
+static int fold_event(struct tables *t, const PbEvent *e) {
+    switch (e->event_case) {
+    case EVENT_EPOCH_BEGUN:
+        if (e->epoch_begun->epoch > t->meta.epoch)
+            t->meta.epoch = e->epoch_begun->epoch;
+        return 0;
+    case EVENT_CLOCK_DOUBTED:
+        t->facts.clock_doubts++;
+        return 0;
+    case EVENT_RULES_BEGUN: case EVENT_RULES_CHUNK: case EVENT_RULES_ADOPTED:
+        return rules_fold(t, e);
+    default:
+        (void)snprintf(t->problem, sizeof t->problem, "event %d stands in a record without a case", e->event_case);
+        return -EBADMSG;
+    }
+}
+
+static int fold_receipt(struct tables *t, const PbRecord *r) {
+    uint8_t row[RECEIPT_ROW_BYTES];
+    struct receipt receipt = {.seq = r->first_seq + r->n_events - 1, .case_id = r->case_id, .at_ms = r->at_ms};
+    CHECK(r->command_id.len == 16 && r->source);
+    if (r->command_hash.len >= sizeof receipt.hash)
+        memcpy(receipt.hash, r->command_hash.data, sizeof receipt.hash);
+    row_of_receipt(&receipt, row);
+    t->facts.receipts++;
+    struct row_key key = key_receipt(slice_of(r->source), r->command_id.data);
+    return tables_put(t, TABLE_RECEIPTS, &key, slice_from(row, sizeof row));
+}
+
+int fold_record(struct tables *t, const PbRecord *r, const struct case_state *before, const struct case_state *after) {
+    CHECK(r->first_seq == t->meta.folded_seq + 1);
+    CHECK(r->n_events >= 1 && r->n_events <= STORE_RECORD_EVENTS_MAX);
+    int result = 0;
+    if (r->case_id && after)
+        result = fold_case(t, r, before, after);
+    else if (r->case_id)
+        result = fold_evolved(t, r);
+    for (size_t i = 0; i < r->n_events && r->case_id == 0 && result == 0; i++)
+        result = fold_event(t, r->events[i]);
+    if (result == 0 && r->command_id.len > 0)
+        result = fold_receipt(t, r);
+    if (result == 0)
+        t->meta.folded_seq = r->first_seq + r->n_events - 1;
+    return result;
+}
+
+/* ---- from the journal ---------------------------------------------------------------------------------------------------- */
+
+int fold_bytes(struct tables *t, uint64_t first_seq, uint32_t seqs, struct slice bytes) {
+    PbRecord *r = NULL;
+    arena_reset(&t->room);
+    int result = codec_unpack_own(CODEC_RECORD, bytes, &t->room, &r);
+    if (result == 0 && (r->first_seq != first_seq || r->n_events != seqs || seqs > STORE_RECORD_EVENTS_MAX))
+        result = -EBADMSG;
+    if (result < 0) {
+        (void)snprintf(t->problem, sizeof t->problem, "the record of seq %llu cannot be read (another version?)",
+                       (unsigned long long)first_seq);
+        return result;
+    }
+    return fold_record(t, r, NULL, NULL);
+}
+
+/* Where the tables stand must be the end of a batch of this journal, the very one they were folded from. */
+static int check_standing(const struct tables *t, struct journal_cursor *c) {
+    uint64_t first = 0;
+    uint32_t seqs = 0;
+    struct slice record;
+    struct hash chain = {{0}};
+    int r = 1;
+    for (uint64_t end = 0; end < t->meta.folded_seq && r == 1; end = first + seqs - 1)
+        r = journal_next(c, &first, &seqs, &record);
+    if (r < 0)
+        return r;
+    if (r == 1)
+        chain = journal_cursor_chain(c);
+    return r == 1 && first + seqs - 1 == t->meta.folded_seq && hash_equal(&chain, &t->meta.chain) ? 0 : -ESTALE;
+}
+
+static int fold_along(struct tables *t, struct journal_cursor *c, uint64_t upto, bool commit, uint64_t *records) {
+    uint64_t first = 0;
+    uint32_t seqs = 0;
+    struct slice record;
+    int r = 0;
+    struct hash chain = t->meta.chain;
+    while (t->meta.folded_seq < upto && (r = journal_next(c, &first, &seqs, &record)) == 1) {
+        struct hash now = journal_cursor_chain(c);
+        bool batch_over = !hash_equal(&now, &chain);
+        if (commit && batch_over && db_changes(t->db) >= FOLD_COMMIT_CHANGES) {
+            r = tables_commit(t);                 /* here meta speaks of the end of the batch before */
+            if (r < 0)
+                return r;
+        }
+        r = fold_bytes(t, first, seqs, record);
+        if (r < 0)
+            return r;
+        t->meta.chain = chain = now;
+        ++*records;
+    }
+    if (r < 0)
+        (void)snprintf(t->problem, sizeof t->problem, "%s", journal_cursor_problem(c));
+    return r < 0 ? r : 0;
+}
+
+int fold_tail(struct tables *t, struct journal *j, uint64_t upto, bool commit, uint64_t *ret_records) {
+    CHECK(upto <= journal_durable_seq(j));
+    struct journal_cursor *c = NULL;
+    uint64_t records = 0, from = t->meta.folded_seq ? t->meta.folded_seq : 1;
+    if (upto == 0)
+        return 0;
+    int r = journal_cursor_open(&c, j, from);
+    if (r < 0)
+        return r;
+    if (t->meta.folded_seq)
+        r = check_standing(t, c);
+    if (r == 0)
+        r = fold_along(t, c, upto, commit, &records);
+    journal_cursor_close(c);
+    if (r == 0)
+        *ret_records = records;
+    return r;
+}

@@ -1,0 +1,85 @@
+/* store_internal.h: what the files of the store share. Private to this folder. */
+#ifndef STORE_INTERNAL_H
+#define STORE_INTERNAL_H
+#include "daemon/store/slots.h"
+#include "daemon/store/tables.h"
+
+#include <limits.h>
+#include <pthread.h>
+
+enum {
+    STORE_FORMAT = 1,
+    TURN_BYTES = (1 << 20) + JOURNAL_RECORD_BYTES_MAX,    /* a turn stops at 1 MiB; the record that reaches it fits */
+    COMMAND_BYTES_MAX = 64 << 10,                         /* of one command's record; rules come in larger ones */
+    STORE_PATH_SIZE = PATH_MAX + 32,
+    REPORTS_PERCENT = 85, URGENT_PERCENT = 95,            /* store.md 12 */
+    SPACE_LOOK_MS = 1000,
+};
+
+/* Who a store is: the files FORMAT and key. */
+struct identity {
+    uint8_t id[16];
+    bool drill;
+    struct key key;                                       /* MACs the journal */
+};
+
+struct space {
+    int64_t looked_ms;                                    /* on the monotonic clock; 0: never */
+    uint64_t quota, used;
+    unsigned percent;
+};
+
+struct store {
+    struct store_options options;
+    char dir[PATH_MAX];
+    int dir_fd;                                           /* holds the lock */
+    struct identity identity;
+    struct tables tables;
+    struct journal *journal;
+    struct slots *slots;
+    pthread_mutex_t preparing;                            /* the preparer thread, or a turn that must not wait for it */
+
+    int fault;                                            /* final: every write returns it */
+    bool turn, turn_folded, marked;                       /* marked: the doubt is on disk */
+    uint64_t next_seq;
+
+    int64_t worked_ms, unfolded_since_ms;                 /* monotonic; 0: nothing since the checkpoint */
+    int64_t checkpoint_after_ms;                          /* not before: the last one found no space */
+    uint64_t unfolded_bytes;                              /* journaled since the checkpoint */
+
+    struct space space;
+    uint64_t checkpoints;
+    struct histogram sync, checkpoint;
+};
+
+/* ---- identity.c ------------------------------------------------------------------------------------------------------- */
+
+int identity_write_key(int dir, const struct identity *id);
+int identity_write_format(int dir, const struct identity *id);        /* the last file of a creation: synced */
+void identity_draw(struct identity *ret, bool drill);
+struct key drill_seed(void);                                          /* of the key slots */
+/* 0; -ENOENT: no FORMAT; -EPROTO: another format; -EBADMSG: not readable. */
+int identity_read(int dir, struct identity *ret, char problem[static STORE_PROBLEM_SIZE]);
+int store_lock(const char *dir, int *ret_fd);                         /* -EBUSY: another process */
+int path_in(const char *dir, const char *name, char to[static STORE_PATH_SIZE]);       /* -ENAMETOOLONG */
+struct journal_options journal_options_of(const struct store_options *o, const char *dir, const struct identity *id);
+bool fs_supported(int dir);                                           /* ext4, xfs */
+
+/* ---- recover.c -------------------------------------------------------------------------------------------------------- */
+
+const char *recovery_name(const struct recovery_case *c);             /* of the row that applies */
+
+/* ---- verify.c --------------------------------------------------------------------------------------------------------- */
+
+/* Looks at every row of a state file in a child, because a damaged tree may end the process that walks it. */
+struct state_seen { int result; uint64_t seq; struct hash digest; char problem[256]; };
+int state_inspect(const struct store_options *o, const char *path, struct state_seen *ret);
+
+/* ---- turn.c, rest.c ---------------------------------------------------------------------------------------------------- */
+
+int store_prepare_now(struct store *s);                               /* one segment, here and now. -ENOSPC */
+int store_slots_reach(struct store *s);                               /* the next slot has its key. -ENOSPC */
+int store_return(struct store *s);                                    /* the tables go back to the last durable seq */
+int store_given(struct store *s, int r);                              /* what a read returns: notes doubt on disk */
+int64_t mono_ms(void);
+#endif

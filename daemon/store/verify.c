@@ -1,0 +1,240 @@
+/* verify.c: is everything still what it was? The journal is read from its first byte to its last and folded into tables
+ * beside the store; they must be those of the store, byte for byte.
+ *
+ * The store's own tables are looked at in a child: LMDB believes what it reads, and a damaged tree may end the process
+ * that walks it. */
+#include "daemon/store/store_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { PROGRESS_RECORDS = 4096 };
+
+/* ---- the store's tables, in a child ------------------------------------------------------------------------------------- */
+
+static void inspect(const struct store_options *o, const char *path, struct state_seen *ret) {
+    struct tables t;
+    struct tables_options options = {.path = path, .map_bytes = o->map_bytes, .read_only = true};
+    int r = tables_open(&t, &options);
+    if (r == 0)
+        r = tables_load(&t);
+    if (r == 0)
+        r = db_verify(t.db, ret->problem);
+    if (r == 0)
+        r = db_digest(t.db, &ret->digest);
+    if (r < 0 && ret->problem[0] == '\0')
+        (void)snprintf(ret->problem, sizeof ret->problem, "%.*s", (int)sizeof ret->problem - 1, t.problem);
+    ret->seq = t.meta.folded_seq;
+    ret->result = r == -ENOENT ? -EBADMSG : r;
+}
+
+static bool read_all(int fd, void *to, size_t len) {
+    uint8_t *at = to;
+    while (len) {
+        ssize_t n = read(fd, at, len);
+        if (n <= 0 && !(n < 0 && errno == EINTR))
+            return false;
+        if (n > 0)
+            at += n, len -= (size_t)n;
+    }
+    return true;
+}
+
+/* 0: the child has said what it saw, or died of it; ret->result is 0 or -EBADMSG or another error. */
+int state_inspect(const struct store_options *o, const char *path, struct state_seen *ret) {
+    int ends[2];
+    *ret = (struct state_seen){0};
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return -errno;
+    pid_t child = fork();
+    if (child == 0) {
+        struct state_seen seen = {0};
+        check_hook = NULL;
+        inspect(o, path, &seen);
+        ssize_t n = write(ends[1], &seen, sizeof seen);
+        _exit(n == (ssize_t)sizeof seen ? 0 : 1);
+    }
+    int r = child < 0 ? -errno : 0;
+    (void)close(ends[1]);
+    if (r == 0 && !read_all(ends[0], ret, sizeof *ret)) {
+        *ret = (struct state_seen){.result = -EBADMSG};
+        (void)snprintf(ret->problem, sizeof ret->problem, "the tables are damaged so badly that reading them fails");
+    }
+    (void)close(ends[0]);
+    while (child > 0 && waitpid(child, NULL, 0) < 0 && errno == EINTR) {}
+    return r;
+}
+
+/* ---- the fold, beside it ------------------------------------------------------------------------------------------------- */
+
+struct verification {
+    struct store_options options;                         /* read only, with the journal read in full */
+    struct identity identity;
+    struct journal *journal;
+    struct tables scratch;
+    char scratch_path[STORE_PATH_SIZE];
+    struct state_seen state;
+    struct verify_result *ret;
+    void (*progress)(void *to, uint64_t seq, uint64_t last);
+    void *to;
+};
+
+static int say(struct verification *v, int r, const char *what, const char *why) {
+    if (r < 0 && v->ret->problem[0] == '\0')
+        (void)snprintf(v->ret->problem, sizeof v->ret->problem, "%.40s: %.350s", what,
+                       why && *why ? why : strerror(-r));
+    return r;
+}
+
+static void scratch_remove(const struct verification *v) {
+    char lock[STORE_PATH_SIZE + 8];
+    (void)snprintf(lock, sizeof lock, "%s-lock", v->scratch_path);
+    (void)unlink(v->scratch_path);
+    (void)unlink(lock);
+}
+
+/* Where the store's tables stand, ours must be the same. */
+static int compare(struct verification *v) {
+    struct hash digest;
+    int r = tables_facts(&v->scratch);
+    if (r == 0)
+        r = tables_result(&v->scratch, db_digest(v->scratch.db, &digest));
+    if (r < 0)
+        return say(v, r, "digest", v->scratch.problem);
+    v->ret->equal = v->state.result == 0 && hash_equal(&digest, &v->state.digest);
+    if (!v->ret->equal && v->state.result == 0)
+        (void)snprintf(v->ret->problem, sizeof v->ret->problem, "the tables are not what the journal folds to at seq "
+                       "%llu; fold them again: `whistlectl recover --discard-state`", (unsigned long long)v->state.seq);
+    return 0;
+}
+
+static void note(struct verification *v, struct hash_stream *records, const struct journal_cursor *c, uint64_t first,
+                 uint32_t seqs, struct slice record) {
+    uint8_t head[16];
+    struct hash chain = journal_cursor_chain(c);
+    put_le64(head, first);
+    put_le32(head + 8, seqs);
+    put_le32(head + 12, (uint32_t)record.len);
+    hash_more(records, slice_from(head, sizeof head));
+    hash_more(records, record);
+    v->ret->records++;
+    v->ret->batches += !hash_equal(&chain, &v->scratch.meta.chain);
+    v->scratch.meta.chain = chain;
+    v->ret->seq = first + seqs - 1;
+    if (v->progress && v->ret->records % PROGRESS_RECORDS == 0)
+        v->progress(v->to, v->ret->seq, journal_durable_seq(v->journal));
+}
+
+static int fold_all(struct verification *v, struct journal_cursor *c) {
+    struct hash_stream records;
+    uint64_t first = 0;
+    uint32_t seqs = 0;
+    struct slice record;
+    int r = v->state.seq == 0 ? compare(v) : 0, more = 0;
+    hash_begin(&records);
+    while (r == 0 && (more = journal_next(c, &first, &seqs, &record)) == 1) {
+        r = say(v, fold_bytes(&v->scratch, first, seqs, record), "fold", v->scratch.problem);
+        note(v, &records, c, first, seqs, record);
+        if (r == 0 && v->ret->seq == v->state.seq)
+            r = compare(v);
+        if (r == 0 && db_changes(v->scratch.db) >= FOLD_COMMIT_CHANGES)
+            r = say(v, tables_commit(&v->scratch), "keep the scratch tables", v->scratch.problem);
+    }
+    if (more < 0)
+        r = say(v, more, "journal", journal_cursor_problem(c));
+    v->ret->journal_digest = hash_end(&records);
+    return r;
+}
+
+static int verify_fold(struct verification *v) {
+    struct journal_cursor *c = NULL;
+    struct tables_options t = {.path = v->scratch_path, .map_bytes = v->options.map_bytes, .scratch = true};
+    scratch_remove(v);
+    int r = say(v, tables_open(&v->scratch, &t), "open the scratch tables", NULL);
+    if (r < 0)
+        return r;
+    tables_begin(&v->scratch, v->identity.id);
+    r = say(v, journal_cursor_open(&c, v->journal, 1), "read the journal", NULL);
+    if (r == 0)
+        r = fold_all(v, c);
+    journal_cursor_close(c);
+    if (r == 0)
+        r = tables_facts(&v->scratch);
+    if (r == 0)
+        r = say(v, db_digest(v->scratch.db, &v->ret->state_digest), "digest", NULL);
+    v->ret->cases = v->scratch.facts.cases_all;
+    if (r == 0 && v->state.result == 0 && v->state.seq > v->ret->seq)
+        (void)snprintf(v->ret->problem, sizeof v->ret->problem, "the tables stand at seq %llu and the journal ends at "
+                       "%llu", (unsigned long long)v->state.seq, (unsigned long long)v->ret->seq);
+    tables_close(&v->scratch);
+    scratch_remove(v);
+    return r;
+}
+
+static int verify_locked(struct verification *v, int dir) {
+    char path[STORE_PATH_SIZE];
+    struct journal_found found;
+    int r = identity_read(dir, &v->identity, v->ret->problem);
+    if (r < 0)
+        return r;
+    r = path_in(v->options.dir, "state.mdb", path);
+    if (r == 0)
+        r = say(v, state_inspect(&v->options, path, &v->state), "look at the tables", NULL);
+    if (r < 0)
+        return r;
+    if (v->state.result < 0)
+        (void)say(v, v->state.result, "tables", v->state.problem);
+    struct journal_options j = journal_options_of(&v->options, v->options.dir, &v->identity);
+    j.covered_seq = v->state.result == 0 ? v->state.seq : 0;
+    r = journal_open(&v->journal, &j, true, &found);
+    if (r < 0)
+        return say(v, r, "journal", found.problem);
+    r = verify_fold(v);
+    journal_close(v->journal);
+    return r;
+}
+
+int store_verify(const struct store_options *o, const char *scratch_dir, struct verify_result *ret,
+                 void (*progress)(void *to, uint64_t seq, uint64_t last), void *to) {
+    struct verification v = {.options = *o, .ret = ret, .progress = progress, .to = to};
+    v.options.read_only = true;
+    *ret = (struct verify_result){0};
+    int dir = -1, r = path_in(scratch_dir, "verify.mdb", v.scratch_path);
+    if (r == 0)
+        r = store_lock(o->dir, &dir);
+    if (r < 0)
+        return say(&v, r, "open the store", NULL);
+    r = verify_locked(&v, dir);
+    (void)close(dir);
+    wipe(&v.identity, sizeof v.identity);
+    return r;
+}
+
+/* ---- folding again -------------------------------------------------------------------------------------------------------- */
+
+/* By doubt: the same path that a start takes when it finds a damaged row. */
+int store_rebuild(const struct store_options *o, struct store_found *found) {
+    struct store *s = NULL;
+    struct store_options writable = *o;
+    writable.read_only = false;
+    int dir = -1, r = store_lock(o->dir, &dir);
+    *found = (struct store_found){0};
+    int fd = r == 0 ? openat(dir, "doubt", O_WRONLY | O_CREAT | O_CLOEXEC, 0600) : -1;
+    if (r == 0 && fd < 0)
+        r = -errno;
+    if (fd >= 0)
+        (void)close(fd);
+    if (dir >= 0)
+        (void)close(dir);
+    if (r == 0)
+        r = store_open(&s, &writable, found);
+    else
+        (void)snprintf(found->problem, sizeof found->problem, "open the store: %s", strerror(-r));
+    if (r == 0)
+        store_close(s);
+    return r;
+}

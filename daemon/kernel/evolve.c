@@ -251,6 +251,16 @@ static void on_milestone_done(struct case_state *c, const PbEvent *e, int64_t at
     timers_set(c, e->milestone_done->timers, e->milestone_done->n_timers);
 }
 
+/* Verifying may come again after a rework, and may have climbed before: no attempt is ever used twice. */
+static uint8_t attempt_after(const struct case_state *c, uint8_t stage)
+{
+    uint8_t most = 0;
+    for (unsigned i = 0; i < c->asks_count; i++)
+        if (c->asks[i].stage == stage && c->asks[i].attempt > most) most = c->asks[i].attempt;
+    CHECK(most < UINT8_MAX);
+    return (uint8_t)(most + 1);
+}
+
 static void on_resolved(struct case_state *c, const PbEvent *e, int64_t at_ms)
 {
     const PbResolved *r = e->resolved;
@@ -264,7 +274,7 @@ static void on_resolved(struct case_state *c, const PbEvent *e, int64_t at_ms)
     if (r->verify_stage) {
         c->handled_stage = c->stage;
         c->stage = (uint8_t)r->verify_stage;
-        c->attempt = (uint8_t)(c->reworks + 1);
+        c->attempt = attempt_after(c, c->stage);
     }
     asks_add(c, r->asks, r->n_asks, at_ms);
     timers_set(c, r->timers, r->n_timers);

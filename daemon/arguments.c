@@ -8,8 +8,7 @@
 
 enum { EXIT_USAGE = 2 };
 
-void arguments_help(void)
-{
+void arguments_help(void) {
     puts("whistled: takes in reports, gives each a deadline, and tells the next level up when nobody answers\n"
          "\n"
          "  whistled [FILE.yaml] [--OPTION VALUE]...\n"
@@ -22,16 +21,14 @@ void arguments_help(void)
          "Every option may be given as a flag: --data DIR, --config DIR, --front ENDPOINT, --lease-ms 30s ...");
 }
 
-static int wrong(const char *what, const char *argument, const char *advice)
-{
+static int wrong(const char *what, const char *argument, const char *advice) {
     fprintf(stderr, "whistled: %s: %s%s%s\n", argument, what, advice ? "; " : "", advice ? advice : "");
     fputs("whistled: see whistled --help\n", stderr);
     return EXIT_USAGE;
 }
 
 /* --lease-ms -> lease_ms */
-static int set_flag(const char *flag, const char *value, struct settings *s)
-{
+static int set_flag(const char *flag, const char *value, struct settings *s) {
     char name[64], advice[160];
     const char *near = NULL;
     size_t len = strlen(flag + 2);
@@ -48,8 +45,7 @@ static int set_flag(const char *flag, const char *value, struct settings *s)
     return 0;
 }
 
-static int read_file(const char *file, struct settings *s)
-{
+static int read_file(const char *file, struct settings *s) {
     struct config_error e;
     int r = config_settings(file, settings_table, settings_count, s, &e);
     if (r == 0) return 0;
@@ -57,8 +53,7 @@ static int read_file(const char *file, struct settings *s)
     return EXIT_USAGE;
 }
 
-int arguments_read(int argc, char **argv, struct arguments *a, struct settings *s)
-{
+int arguments_read(int argc, char **argv, struct arguments *a, struct settings *s) {
     static const char *const words[] = { "--check", "--print-config", "--help", "--version", "--drill" };
     bool *const flags[] = { &a->check, &a->print_config, &a->help, &a->version, &a->drill };
     options_default(settings_table, settings_count, s);

@@ -1,6 +1,7 @@
 /* command.c: one message, all the way: unpack, who, seen before?, load, decide, journal, fold, reply.
  *
- * Every command is decided against the state after all earlier ones of its turn. A refusal changes nothing and holds no receipt. */
+ * Every command is decided against the state after all earlier ones of its turn. A refusal changes nothing and holds no
+ * receipt. */
 #include "daemon/daemon.h"
 
 #include <errno.h>
@@ -9,7 +10,7 @@
 #define SINCE_2000_MS 946684800000LL
 #define SET(message, field, value) ((message)->has_##field = 1, (message)->field = (value))
 
-/* ---- what each command means ---------------------------------------------------------------------------------------------------------- */
+/* ---- what each command means ----------------------------------------------------------------------------------- */
 
 struct verb {
     enum order_kind order;
@@ -29,16 +30,14 @@ static const struct verb verbs[] = {
     [COMMAND_LATER]       = { ORDER_LATER,       ADMIT_ANSWER,  true },
 };
 
-static bool is_journaled(const PbEnvelope *e)
-{
+static bool is_journaled(const PbEnvelope *e) {
     return (size_t)e->command_case < COUNT_OF(verbs) && verbs[e->command_case].journaled;
 }
 
 /* The order, the case it is about (0: it makes one), and its plain texts. */
 struct parts { struct order order; uint64_t case_id; const PbReport *report; const char *text, *address, *deed; };
 
-static void parts_of(const PbEnvelope *e, struct parts *p)
-{
+static void parts_of(const PbEnvelope *e, struct parts *p) {
     *p = (struct parts){ .order.kind = verbs[e->command_case].order };
     switch (e->command_case) {
     case COMMAND_REPORT: p->report = p->order.report = e->report; break;
@@ -59,10 +58,9 @@ static void parts_of(const PbEnvelope *e, struct parts *p)
     if (p->report) p->text = p->report->text, p->address = p->report->address;
 }
 
-/* ---- replies ------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- replies --------------------------------------------------------------------------------------------------- */
 
-static void refuse(struct daemon *d, const struct command *c, const PbEnvelope *e, PbRefusal code, const char *field)
-{
+static void refuse(struct daemon *d, const struct command *c, const PbEnvelope *e, PbRefusal code, const char *field) {
     struct slice id = { 0 };
     if (e && e->has_command_id) id = slice_from(e->command_id.data, e->command_id.len);
     if (!c->work) return front_refuse(d->front, c->peer, id, code, field);
@@ -71,20 +69,22 @@ static void refuse(struct daemon *d, const struct command *c, const PbEnvelope *
     pool_taken(d->pool, c->work, code, 0);
 }
 
-static void reply_done(struct daemon *d, const struct command *c, const PbEnvelope *e, uint64_t seq, const struct case_state *about,
-                       int64_t at_ms)
-{
+static void reply_done(struct daemon *d, const struct command *c, const PbEnvelope *e, uint64_t seq,
+                       const struct case_state *about, int64_t at_ms) {
     if (c->work) return pool_taken(d->pool, c->work, REFUSED_NOTHING, seq);
     char number[NUMBER_BYTES];
     view_number(about->district, about->day, about->day_number, number);
-    PbDone done = { .has_seq = 1, .seq = seq, .has_case_id = 1, .case_id = about->id, .number = number, .has_at_ms = 1, .at_ms = at_ms };
+    PbDone done = {
+        .has_seq = 1, .seq = seq, .has_case_id = 1, .case_id = about->id, .number = number, .has_at_ms = 1,
+        .at_ms = at_ms,
+    };
     PbReply reply = { .has_command_id = 1, .command_id = e->command_id, .reply_case = REPLY_DONE, .done = &done };
     front_reply(d->front, c->peer, &reply);
 }
 
 /* Seen before: the first reply again, or CONFLICT when the bytes differ. */
-static int repeat(struct daemon *d, const struct command *c, const PbEnvelope *e, const struct receipt *r, const struct hash *hash)
-{
+static int repeat(struct daemon *d, const struct command *c, const PbEnvelope *e, const struct receipt *r,
+                  const struct hash *hash) {
     if (memcmp(r->hash, hash->byte, sizeof r->hash) != 0) return refuse(d, c, e, REFUSED_CONFLICT, "command_id"), 0;
     int error = store_case(d->store, r->case_id, &d->before);
     if (error < 0) return error;
@@ -93,10 +93,9 @@ static int repeat(struct daemon *d, const struct command *c, const PbEnvelope *e
     return 0;
 }
 
-/* ---- sealed text --------------------------------------------------------------------------------------------------------------------------- */
+/* ---- sealed text ----------------------------------------------------------------------------------------------- */
 
-static PbSealed *sealed(struct daemon *d, const struct key *k, const char *context, const char *text)
-{
+static PbSealed *sealed(struct daemon *d, const struct key *k, const char *context, const char *text) {
     size_t len = text ? strlen(text) : 0;
     if (len == 0 || len > TEXT_BYTES_MAX) return NULL;                    /* too long: decide refuses it */
     PbSealed *to = arena_zero(&d->room, sizeof *to);
@@ -107,8 +106,7 @@ static PbSealed *sealed(struct daemon *d, const struct key *k, const char *conte
     return to;
 }
 
-static int seal_texts(struct daemon *d, struct parts *p, uint64_t slot)
-{
+static int seal_texts(struct daemon *d, struct parts *p, uint64_t slot) {
     if (!p->text && !p->address && !p->deed) return 0;
     struct key k;
     int r = store_slot_key(d->store, slot, &k);
@@ -120,11 +118,10 @@ static int seal_texts(struct daemon *d, struct parts *p, uint64_t slot)
     return 0;
 }
 
-/* ---- decided: into the record --------------------------------------------------------------------------------------------------------------- */
+/* ---- decided: into the record ---------------------------------------------------------------------------------- */
 
 /* Divisions that a case concerns besides its own and those above or below it: where its other parties sit. */
-static size_t routes_of(const struct case_state *c, uint64_t to[static ROUTES_MAX])
-{
+static size_t routes_of(const struct case_state *c, uint64_t to[static ROUTES_MAX]) {
     size_t count = 0;
     for (unsigned i = 0; i < c->asks_count && count < ROUTES_MAX; i++) {
         struct slice role;
@@ -137,11 +134,11 @@ static size_t routes_of(const struct case_state *c, uint64_t to[static ROUTES_MA
     return count;
 }
 
-static int journal(struct daemon *d, const char *source, struct slice id, const struct hash *hash, const struct decision *decision,
-                   PbRecord *record)
-{
+static int journal(struct daemon *d, const char *source, struct slice id, const struct hash *hash,
+                   const struct decision *decision, PbRecord *record) {
     uint64_t first = store_next_seq(d->store);
-    *record = (PbRecord){ .source = (char *)source, .n_events = decision->count, .events = (PbEvent **)decision->events };
+    *record = (PbRecord){ .source = (char *)source, .n_events = decision->count };
+    record->events = (PbEvent **)decision->events;
     SET(record, first_seq, first);
     SET(record, at_ms, d->now_ms);
     if (id.len) SET(record, command_id, ((ProtobufCBinaryData){ .len = id.len, .data = (uint8_t *)id.at }));
@@ -163,10 +160,9 @@ static int journal(struct daemon *d, const char *source, struct slice id, const 
     return 0;
 }
 
-/* ---- one command ------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- one command ----------------------------------------------------------------------------------------------- */
 
-static PbRefusal check_envelope(const struct daemon *d, const PbEnvelope *e, const char **ret_field)
-{
+static PbRefusal check_envelope(const struct daemon *d, const PbEnvelope *e, const char **ret_field) {
     *ret_field = "version";
     if (e->version != PROTOCOL_VERSION) return REFUSED_VERSION;
     *ret_field = "command";
@@ -183,8 +179,7 @@ static PbRefusal check_envelope(const struct daemon *d, const PbEnvelope *e, con
 }
 
 /* The case, the rules it is pinned to, and for a new one its number of the day. 0; refusal in *ret; negative: fault. */
-static int load(struct daemon *d, const struct parts *p, struct decide_input *in, PbRefusal *ret)
-{
+static int load(struct daemon *d, const struct parts *p, struct decide_input *in, PbRefusal *ret) {
     uint32_t rules = store_rules_number(d->store);
     d->before.id = 0;
     d->before.state = STATE_NONE;
@@ -196,7 +191,10 @@ static int load(struct daemon *d, const struct parts *p, struct decide_input *in
     } else {
         memset(&d->before, 0, sizeof d->before);
     }
-    *in = (struct decide_input){ .state = &d->before, .rules = store_rules(d->store, rules), .rules_number = rules, .now_ms = d->now_ms, .room = &d->room };
+    *in = (struct decide_input){
+        .state = &d->before, .rules = store_rules(d->store, rules), .rules_number = rules, .now_ms = d->now_ms,
+        .room = &d->room,
+    };
     uint32_t district = p->report ? decide_district(in->rules, p->report) : 0;
     if (district) {
         const PbCalendar *calendar = rules_calendar(in->rules, in->rules->calendar);
@@ -206,8 +204,7 @@ static int load(struct daemon *d, const struct parts *p, struct decide_input *in
     return 0;
 }
 
-static int decide_and_journal(struct daemon *d, const struct command *c, const PbEnvelope *e, const struct hash *hash)
-{
+static int decide_and_journal(struct daemon *d, const struct command *c, const PbEnvelope *e, const struct hash *hash) {
     struct parts p;
     struct decide_input in;
     struct decision decision;
@@ -233,18 +230,17 @@ static int decide_and_journal(struct daemon *d, const struct command *c, const P
 }
 
 /* Queries wait for the end of the turn: they are answered from what is on disk. */
-static void hold_query(struct daemon *d, const struct command *c, PbEnvelope *e)
-{
+static void hold_query(struct daemon *d, const struct command *c, PbEnvelope *e) {
     if (c->work) return refuse(d, c, e, REFUSED_NOT_PERMITTED, "decision");
     if (!guard_may(&c->source, GUARD_QUERY, 0)) return refuse(d, c, e, REFUSED_NOT_PERMITTED, NULL);
     if (d->queries_count == TURN_QUERIES_MAX) return refuse(d, c, e, REFUSED_BUSY, NULL);
     d->queries[d->queries_count++] = (struct query){ .peer = c->peer, .source = c->source, .envelope = e };
 }
 
-/* ---- the broker's own orders --------------------------------------------------------------------------------------------------------------------- */
+/* ---- the broker's own orders ----------------------------------------------------------------------------------- */
 
-static int own_order(struct daemon *d, const char *source, uint64_t case_id, const struct order *order, PbRefusal *ret)
-{
+static int own_order(struct daemon *d, const char *source, uint64_t case_id, const struct order *order,
+                     PbRefusal *ret) {
     struct parts p = { .case_id = case_id };
     struct decide_input in;
     struct decision decision;
@@ -257,20 +253,18 @@ static int own_order(struct daemon *d, const char *source, uint64_t case_id, con
     return journal(d, source, (struct slice){ 0 }, NULL, &decision, &record);
 }
 
-int command_deadline(struct daemon *d, const struct due_row *due)
-{
+int command_deadline(struct daemon *d, const struct due_row *due) {
     PbRefusal refusal;
     struct order order = { .kind = ORDER_DEADLINE, .deadline.kind = due->kind };
     int r = own_order(d, "timer", due->case_id, &order, &refusal);
-    CHECK(r < 0 || refusal == REFUSED_NOTHING);                          /* the row and the case are one fold: they agree */
+    CHECK(r < 0 || refusal == REFUSED_NOTHING); /* the row and the case are one fold: they agree */
     if (r < 0) return r;
     COUNT(DEADLINES);
     if (d->now_ms - due->due_ms > 1000) COUNT(DEADLINES_LATE);
     return 0;
 }
 
-int command_offer_failed(struct daemon *d, const struct pool_item *item)
-{
+int command_offer_failed(struct daemon *d, const struct pool_item *item) {
     PbRefusal refusal;
     struct order order = { .kind = ORDER_OFFER_FAILED };
     order.offer_failed.stage = item->token.stage;
@@ -287,18 +281,16 @@ int command_offer_failed(struct daemon *d, const struct pool_item *item)
 }
 
 /* A result after its lease or under an older epoch: recorded, changes nothing. */
-static int offer_late(struct daemon *d, const struct pool_item *item)
-{
+static int offer_late(struct daemon *d, const struct pool_item *item) {
     struct pool_item late = *item;
     late.how = OFFER_LATE;
     late.retry_ms = 0;
     return command_offer_failed(d, &late);
 }
 
-/* ---- the door ------------------------------------------------------------------------------------------------------------------- */
+/* ---- the door -------------------------------------------------------------------------------------------------- */
 
-int command_do(struct daemon *d, const struct command *c)
-{
+int command_do(struct daemon *d, const struct command *c) {
     struct codec_result why;
     struct receipt receipt;
     const char *field;
@@ -327,10 +319,9 @@ int command_do(struct daemon *d, const struct command *c)
     return decide_and_journal(d, c, e, &hash);
 }
 
-/* ---- events of the broker itself ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- events of the broker itself ------------------------------------------------------------------------------- */
 
-int broker_event(struct daemon *d, PbEvent *event)
-{
+int broker_event(struct daemon *d, PbEvent *event) {
     PbRecord record = { .source = (char *)"broker", .n_events = 1, .events = &event };
     SET(&record, first_seq, store_next_seq(d->store));
     SET(&record, at_ms, d->now_ms);
@@ -340,17 +331,22 @@ int broker_event(struct daemon *d, PbEvent *event)
 }
 
 /* Adoption journals the canonical form in chunks between Begun and Adopted; only the end takes effect. */
-int broker_adopt(struct daemon *d, struct slice canonical, const struct hash *hash)
-{
+int broker_adopt(struct daemon *d, struct slice canonical, const struct hash *hash) {
     enum { PART = 48 << 10 };
     uint32_t number = store_rules_number(d->store) + 1, chunks = (uint32_t)((canonical.len + PART - 1) / PART);
     ProtobufCBinaryData name = { .len = HASH_SIZE, .data = (uint8_t *)hash->byte };
-    PbRulesBegun begun = { .has_rules = 1, .rules = number, .has_hash = 1, .hash = name, .has_bytes = 1, .bytes = canonical.len, .has_chunks = 1, .chunks = chunks };
+    PbRulesBegun begun = {
+        .has_rules = 1, .rules = number, .has_hash = 1, .hash = name, .has_bytes = 1, .bytes = canonical.len,
+        .has_chunks = 1, .chunks = chunks,
+    };
     PbEvent event = { .event_case = EVENT_RULES_BEGUN, .rules_begun = &begun };
     int r = broker_event(d, &event);
     for (uint32_t i = 0; r == 0 && i < chunks; i++) {
         size_t at = (size_t)i * PART, len = canonical.len - at < PART ? canonical.len - at : PART;
-        PbRulesChunk chunk = { .has_rules = 1, .rules = number, .has_index = 1, .index = i, .has_part = 1, .part = { .len = len, .data = (uint8_t *)canonical.at + at } };
+        PbRulesChunk chunk = {
+            .has_rules = 1, .rules = number, .has_index = 1, .index = i, .has_part = 1,
+            .part = { .len = len, .data = (uint8_t *)canonical.at + at },
+        };
         PbEvent part = { .event_case = EVENT_RULES_CHUNK, .rules_chunk = &chunk };
         r = broker_event(d, &part);
     }

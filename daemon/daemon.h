@@ -2,9 +2,9 @@
  *
  *     take ──▶ decide ──▶ commit ──▶ speak ──▶ rest
  *
- * Take what has arrived; decide each against the state after all earlier ones of its turn; one write and one sync; then speak. Group commit needs no timer:
- * the batch is what arrived during the last sync. Two helper threads share only atomics with this one: `pulse` (watchdog, status while a sync is slow)
- * and `preparer` (zero-fills the next segment). */
+ * Take what has arrived; decide each against the state after all earlier ones of its turn; one write and one sync; then
+ * speak. Group commit needs no timer: the batch is what arrived during the last sync. Two helper threads share only
+ * atomics with this one: `pulse` (watchdog, status while a sync is slow) and `preparer` (zero-fills the next segment). */
 #ifndef DAEMON_H
 #define DAEMON_H
 #include "daemon/gates/gates.h"
@@ -21,29 +21,32 @@ enum {
     STRIDE_INPUTS_MAX = 256, STRIDE_SPAN_MS = 600000,
     HELD_MAX = 4096, HELD_BYTES_MAX = 8 << 20,
 };
-_Static_assert(TURN_BYTES_MAX + 2 * (int)JOURNAL_RECORD_BYTES_MAX <= (int)JOURNAL_BATCH_BYTES_MAX, "a turn fits one batch");
+_Static_assert(TURN_BYTES_MAX + 2 * (int)JOURNAL_RECORD_BYTES_MAX <= (int)JOURNAL_BATCH_BYTES_MAX,
+               "a turn fits one batch");
 
-/* ---- settings ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- settings -------------------------------------------------------------------------------------------------- */
 
 struct settings {
-    char data[OPTION_TEXT_MAX], config[OPTION_TEXT_MAX], front[OPTION_TEXT_MAX], pool[OPTION_TEXT_MAX], feed[OPTION_TEXT_MAX];
-    uint64_t lease_ms, segment_bytes, segments_ahead, map_bytes, store_max_bytes, slots_ahead, checkpoint_bytes, checkpoint_changes,
-        checkpoint_idle_ms, checkpoint_age_ms, clock_step_ms, drill_start_ms, watchdog_ms;
+    char data[OPTION_TEXT_MAX], config[OPTION_TEXT_MAX], front[OPTION_TEXT_MAX], pool[OPTION_TEXT_MAX],
+        feed[OPTION_TEXT_MAX];
+    uint64_t lease_ms, segment_bytes, segments_ahead, map_bytes, store_max_bytes, slots_ahead, checkpoint_bytes,
+        checkpoint_changes, checkpoint_idle_ms, checkpoint_age_ms, clock_step_ms, drill_start_ms, watchdog_ms;
     bool verify_full, debug;
 };
 extern const struct option_spec settings_table[];
 extern const size_t settings_count;
 
-/* ---- time in ----------------------------------------------------------------------------------------------------------------------------- */
+/* ---- time in --------------------------------------------------------------------------------------------------- */
 
-/* Broker time = last trusted wall time + CLOCK_BOOTTIME. A step of the wall clock is doubted: journaled, and followed only when the kernel says it is
- * synchronised (or an operator accepts it); backwards is waited out. Broker time never goes back. */
+/* Broker time = last trusted wall time + CLOCK_BOOTTIME. A step of the wall clock is doubted: journaled, and followed
+ * only when the kernel says it is synchronised (or an operator accepts it); backwards is waited out. Broker time never
+ * goes back. */
 struct broker_clock { int64_t base_wall_ms, base_boot_ms, last_ms, step_ms; bool doubting; };
 void broker_clock_start(struct broker_clock *c, int64_t not_before_ms, int64_t step_ms);
 enum clock_word { CLOCK_FINE, CLOCK_DOUBT, CLOCK_FOLLOW };
 enum clock_word broker_clock_read(struct broker_clock *c, int64_t *ret_now_ms);
 
-/* ---- the daemon --------------------------------------------------------------------------------------------------------------------------- */
+/* ---- the daemon ------------------------------------------------------------------------------------------------ */
 
 struct query { struct wire_peer peer; struct source source; PbEnvelope *envelope; };
 struct held;
@@ -72,9 +75,15 @@ struct daemon {
 void turn(struct daemon *d);
 bool turn_full(const struct daemon *d, int64_t since_ns);
 
-/* command.c: one message -> decided, journaled, folded, its reply queued. 0; -ENOSPC: the turn must be abandoned; other negative: final. */
-struct command { struct wire_peer peer; struct source source; struct slice bytes; const struct pool_item *work;
-    bool due; };                                  /* drill: its instant has come */
+/* command.c: one message -> decided, journaled, folded, its reply queued. 0; -ENOSPC: the turn must be abandoned; other
+ * negative: final. */
+struct command {
+    struct wire_peer peer;
+    struct source source;
+    struct slice bytes;
+    const struct pool_item *work;                 /* a desk's result; NULL: it came through the front */
+    bool due;                                     /* drill: its instant has come */
+};
 int command_do(struct daemon *d, const struct command *c);
 int command_deadline(struct daemon *d, const struct due_row *due);
 int command_offer_failed(struct daemon *d, const struct pool_item *item);
@@ -90,7 +99,8 @@ int64_t drill_now(struct daemon *d);              /* V: broker time of a drill s
 bool drill_is_driven(const struct daemon *d);     /* else it runs by itself: an ordinary turn at V */
 int drill_take(struct daemon *d);                 /* the whole taking and deciding of a driven turn */
 void drill_spoken(struct daemon *d);              /* after the sync: says DrillAt when all is quiet */
-PbRefusal drill_hold(struct daemon *d, const struct command *c, const PbEnvelope *e);   /* NOTHING: held until its instant */
+/* NOTHING: held until its instant. */
+PbRefusal drill_hold(struct daemon *d, const struct command *c, const PbEnvelope *e);
 PbRefusal drill_go(struct daemon *d, const struct query *q);
 
 /* loop.c (libevent), pulse.c, preparer.c, notify.c (systemd) */

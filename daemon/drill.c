@@ -1,19 +1,27 @@
 /* drill.c: a real year through the real processes, on a driven clock V. Only a drill store (FORMAT says so) comes here.
  *
  *   hold      commands carry drill_at and wait for it; nothing is decided before the driver says how far to go
- *   stride    the longest run of held commands and deadlines in time order, at most 10 minutes and 256 inputs, stopping before a second input for a case
- *             with an unanswered offer; each decided at its own instant; one write, one sync, speak
- *   barrier   results of offers are held until all are in, sorted by case, decided at V = end of the stride, synced, spoken; they may offer again
- *   quiet     nothing open, nothing due up to `until`: V = until, and the driver is told
+ *   stride    the longest run of held commands and deadlines in time order, at most 10 minutes and 256 inputs, stopping
+ * before a second input for a case with an unanswered offer; each decided at its own instant; one write, one sync,
+ * speak barrier   results of offers are held until all are in, sorted by case, decided at V = end of the stride,
+ * synced, spoken; they may offer again quiet     nothing open, nothing due up to `until`: V = until, and the driver is
+ * told
  *
- * V never passes an open offer, so nothing depends on how fast a worker is; nothing depends on real time at all: two drills write the same records in the
- * same order. At one instant commands are decided before deadlines, deadlines by (case, timer). Leases and heartbeats stay on the monotonic clock. */
+ * V never passes an open offer, so nothing depends on how fast a worker is; nothing depends on real time at all: two
+ * drills write the same records in the same order. At one instant commands are decided before deadlines, deadlines by
+ * (case, timer). Leases and heartbeats stay on the monotonic clock. */
 #include "daemon/daemon.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-struct held_command { int64_t at_ms; uint8_t id[COMMAND_ID_SIZE]; struct wire_peer peer; struct source source; uint32_t at, len; };
+struct held_command {
+    int64_t at_ms;
+    uint8_t id[COMMAND_ID_SIZE];
+    struct wire_peer peer;
+    struct source source;
+    uint32_t at, len;
+};
 struct held_result { struct pool_item item; uint32_t at, len; };
 
 struct held {
@@ -32,31 +40,31 @@ struct held {
     unsigned wanting_count;
 };
 
-/* ---- hold ------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- hold ------------------------------------------------------------------------------------------------------ */
 
-PbRefusal drill_hold(struct daemon *d, const struct command *c, const PbEnvelope *e)
-{
+PbRefusal drill_hold(struct daemon *d, const struct command *c, const PbEnvelope *e) {
     struct held *h = d->held;
     if (!e->has_drill_at_ms) return REFUSED_FIELD_MISSING;
     if (h->going || e->drill_at_ms < h->v_ms) return REFUSED_DRILL_ORDER;
     if (h->commands_count == HELD_MAX || HELD_BYTES_MAX - h->bytes_used < c->bytes.len) return REFUSED_BUSY;
     struct held_command *to = &h->commands[h->commands_count++];
-    *to = (struct held_command){ .at_ms = e->drill_at_ms, .peer = c->peer, .source = c->source, .at = h->bytes_used, .len = (uint32_t)c->bytes.len };
+    *to = (struct held_command){
+        .at_ms = e->drill_at_ms, .peer = c->peer, .source = c->source, .at = h->bytes_used,
+        .len = (uint32_t)c->bytes.len,
+    };
     memcpy(to->id, e->command_id.data, sizeof to->id);
     memcpy(h->bytes + h->bytes_used, c->bytes.at, c->bytes.len);
     h->bytes_used += (uint32_t)c->bytes.len;
     return REFUSED_NOTHING;
 }
 
-static int by_instant(const void *a, const void *b)
-{
+static int by_instant(const void *a, const void *b) {
     const struct held_command *x = a, *y = b;
     if (x->at_ms != y->at_ms) return x->at_ms < y->at_ms ? -1 : 1;
     return memcmp(x->id, y->id, sizeof x->id);
 }
 
-PbRefusal drill_go(struct daemon *d, const struct query *q)
-{
+PbRefusal drill_go(struct daemon *d, const struct query *q) {
     struct held *h = d->held;
     const PbDrillGo *go = q->envelope->drill_go;
     if (h->going || h->run || go->until_ms < h->v_ms) return REFUSED_DRILL_ORDER;
@@ -73,11 +81,11 @@ PbRefusal drill_go(struct daemon *d, const struct query *q)
     return REFUSED_NOTHING;
 }
 
-/* ---- barrier ------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- barrier --------------------------------------------------------------------------------------------------- */
 
-/* Work that some connected worker will answer. More than a stride can make is a bug of the driver's set-up: credit too small. */
-static unsigned work_open(struct daemon *d)
-{
+/* Work that some connected worker will answer. More than a stride can make is a bug of the driver's set-up: credit too
+ * small. */
+static unsigned work_open(struct daemon *d) {
     unsigned count = 0;
     for (PbLevel level = LEVEL_COMMUNITY; level <= LEVEL_DISTRICT; level++) {
         struct work_row row, *after = NULL;
@@ -90,8 +98,7 @@ static unsigned work_open(struct daemon *d)
     return count;
 }
 
-static void hold_result(struct held *h, const struct pool_item *item)
-{
+static void hold_result(struct held *h, const struct pool_item *item) {
     CHECK(h->results_count < HELD_MAX && HELD_BYTES_MAX - h->result_bytes_used >= item->decision.len);
     struct held_result *to = &h->results[h->results_count++];
     *to = (struct held_result){ .item = *item, .at = h->result_bytes_used, .len = (uint32_t)item->decision.len };
@@ -99,20 +106,21 @@ static void hold_result(struct held *h, const struct pool_item *item)
     h->result_bytes_used += to->len;
 }
 
-static int by_case(const void *a, const void *b)
-{
-    uint64_t x = ((const struct held_result *)a)->item.token.case_id, y = ((const struct held_result *)b)->item.token.case_id;
+static int by_case(const void *a, const void *b) {
+    uint64_t x = ((const struct held_result *)a)->item.token.case_id,
+             y = ((const struct held_result *)b)->item.token.case_id;
     return x < y ? -1 : x > y;
 }
 
-static int decide_results(struct daemon *d)
-{
+static int decide_results(struct daemon *d) {
     struct held *h = d->held;
     qsort(h->results, h->results_count, sizeof *h->results, by_case);
     for (unsigned i = 0; i < h->results_count; i++) {
         struct held_result *held = &h->results[i];
         held->item.decision = slice_from(h->result_bytes + held->at, held->len);
-        struct command c = { .peer = held->item.peer, .source = held->item.source, .bytes = held->item.decision, .work = &held->item };
+        struct command c = {
+            .peer = held->item.peer, .source = held->item.source, .bytes = held->item.decision, .work = &held->item,
+        };
         int r = held->item.kind == POOL_RESULT ? command_do(d, &c) : command_offer_failed(d, &held->item);
         if (r < 0) return r;
     }
@@ -120,25 +128,27 @@ static int decide_results(struct daemon *d)
     return 0;
 }
 
-/* ---- stride -------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- stride ---------------------------------------------------------------------------------------------------- */
 
-static bool is_wanting(const struct held *h, uint64_t case_id)
-{
+static bool is_wanting(const struct held *h, uint64_t case_id) {
     for (unsigned i = 0; i < h->wanting_count; i++)
         if (h->wanting[i] == case_id) return true;
     return false;
 }
 
 /* The case an envelope is about; 0: it makes one. */
-static uint64_t case_of(struct daemon *d, struct slice bytes)
-{
+static uint64_t case_of(struct daemon *d, struct slice bytes) {
     struct codec_result why;
     size_t mark = d->room.used;
     const PbEnvelope *e = codec_unpack(CODEC_ENVELOPE, bytes, &d->room, &why);
     CHECK(e);                                         /* it was understood when it was held */
-    uint64_t id = e->command_case == COMMAND_ANSWER ? e->answer->case_id : e->command_case == COMMAND_DISPATCH ? e->dispatch->case_id
-        : e->command_case == COMMAND_ESCALATE ? e->escalate->case_id : e->command_case == COMMAND_REJECT ? e->reject->case_id
-        : e->command_case == COMMAND_ACCEPT ? e->accept->case_id : e->command_case == COMMAND_NOTE ? e->note->case_id : 0;
+    uint64_t id = e->command_case == COMMAND_ANSWER     ? e->answer->case_id
+                  : e->command_case == COMMAND_DISPATCH ? e->dispatch->case_id
+                  : e->command_case == COMMAND_ESCALATE ? e->escalate->case_id
+                  : e->command_case == COMMAND_REJECT   ? e->reject->case_id
+                  : e->command_case == COMMAND_ACCEPT   ? e->accept->case_id
+                  : e->command_case == COMMAND_NOTE     ? e->note->case_id
+                                                        : 0;
     d->room.used = mark;
     return id;
 }
@@ -146,12 +156,12 @@ static uint64_t case_of(struct daemon *d, struct slice bytes)
 /* The next input in time order: a held command or a deadline. false: none up to `until`. */
 struct input { int64_t at_ms; const struct held_command *command; struct due_row due; };
 
-static bool next_input(struct daemon *d, struct input *ret)
-{
+static bool next_input(struct daemon *d, struct input *ret) {
     struct held *h = d->held;
     *ret = (struct input){ .at_ms = INT64_MAX };
     bool due = store_first_due(d->store, &ret->due) == 0;
-    if (due) ret->at_ms = ret->due.due_ms > h->v_ms ? ret->due.due_ms : h->v_ms;      /* never before what was decided already */
+    if (due)
+        ret->at_ms = ret->due.due_ms > h->v_ms ? ret->due.due_ms : h->v_ms; /* never before what was decided already */
     if (h->next < h->commands_count && h->commands[h->next].at_ms <= ret->at_ms) {
         ret->command = &h->commands[h->next];
         ret->at_ms = ret->command->at_ms > h->v_ms ? ret->command->at_ms : h->v_ms;
@@ -159,8 +169,7 @@ static bool next_input(struct daemon *d, struct input *ret)
     return ret->at_ms <= h->until_ms;
 }
 
-static int decide_input(struct daemon *d, const struct input *in, struct slice bytes)
-{
+static int decide_input(struct daemon *d, const struct input *in, struct slice bytes) {
     d->held->v_ms = d->now_ms = in->at_ms;
     if (!in->command) return command_deadline(d, &in->due);
     struct command c = { .peer = in->command->peer, .source = in->command->source, .bytes = bytes, .due = true };
@@ -168,8 +177,7 @@ static int decide_input(struct daemon *d, const struct input *in, struct slice b
     return command_do(d, &c);
 }
 
-static int stride(struct daemon *d)
-{
+static int stride(struct daemon *d) {
     struct held *h = d->held;
     struct input in;
     int64_t start_ms = INT64_MIN;
@@ -189,10 +197,9 @@ static int stride(struct daemon *d)
     return 0;
 }
 
-/* ---- the turn of a drill ------------------------------------------------------------------------------------------------------------------- */
+/* ---- the turn of a drill --------------------------------------------------------------------------------------- */
 
-static int take_lanes(struct daemon *d)
-{
+static int take_lanes(struct daemon *d) {
     struct front_item item;
     for (enum lane lane = LANE_URGENT; lane < LANES; lane++)
         while (front_take(d->front, lane, &item)) {
@@ -203,18 +210,17 @@ static int take_lanes(struct daemon *d)
     return 0;
 }
 
-static void take_results(struct daemon *d)
-{
+static void take_results(struct daemon *d) {
     struct pool_item item;
     while (pool_take(d->pool, d->mono_ms, d->held->v_ms, &item)) {
-        if (item.kind == POOL_FAILED && item.how == OFFER_EXPIRED) die("drill.lease_expired", 0, "a worker did not answer in time: the drill is void");
+        if (item.kind == POOL_FAILED && item.how == OFFER_EXPIRED)
+            die("drill.lease_expired", 0, "a worker did not answer in time: the drill is void");
         if (item.current) hold_result(d->held, &item);
         else pool_taken(d->pool, &item, REFUSED_WRONG_STAGE, 0);
     }
 }
 
-int drill_take(struct daemon *d)
-{
+int drill_take(struct daemon *d) {
     struct held *h = d->held;
     int r = take_lanes(d);
     if (r < 0) return r;
@@ -231,14 +237,16 @@ int drill_take(struct daemon *d)
     return 0;
 }
 
-void drill_spoken(struct daemon *d)
-{
+void drill_spoken(struct daemon *d) {
     struct held *h = d->held;
     if (!h->going || !h->quiet) return;
     struct due_row due;
     PbDrillAt at = { .has_until_ms = 1, .until_ms = h->until_ms, .has_seq = 1, .seq = store_durable_seq(d->store) };
     if (store_first_due(d->store, &due) == 0) at.has_next_due_ms = 1, at.next_due_ms = due.due_ms;
-    PbReply reply = { .has_command_id = 1, .command_id = { .len = sizeof h->go_id, .data = h->go_id }, .reply_case = REPLY_DRILL_AT, .drill_at = &at };
+    PbReply reply = {
+        .has_command_id = 1, .command_id = { .len = sizeof h->go_id, .data = h->go_id },
+        .reply_case = REPLY_DRILL_AT, .drill_at = &at,
+    };
     front_reply(d->front, h->driver, &reply);
     h->going = h->quiet = false;
     h->commands_count = h->next = h->bytes_used = 0;
@@ -248,22 +256,19 @@ void drill_spoken(struct daemon *d)
     h->run_mono_ms = d->mono_ms;
 }
 
-/* ---- V ----------------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- V --------------------------------------------------------------------------------------------------------- */
 
-int64_t drill_now(struct daemon *d)
-{
+int64_t drill_now(struct daemon *d) {
     struct held *h = d->held;
     if (h->run) h->v_ms = h->run_v_ms + (d->mono_ms - h->run_mono_ms);
     return h->v_ms;
 }
 
-bool drill_is_driven(const struct daemon *d)
-{
+bool drill_is_driven(const struct daemon *d) {
     return !d->held->run;
 }
 
-void drill_open(struct daemon *d, int64_t start_ms)
-{
+void drill_open(struct daemon *d, int64_t start_ms) {
     struct held *h = d->held = memory_or_die(sizeof *h);
     h->commands = memory_or_die(HELD_MAX * sizeof *h->commands);
     h->results = memory_or_die(HELD_MAX * sizeof *h->results);

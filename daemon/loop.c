@@ -1,7 +1,8 @@
 /* loop.c: how the daemon sleeps. Door: libevent.
  *
- * The loop is ours (whistled.c): turn, then wait here until a socket has something, a signal comes or the time is up. The descriptors of the sockets are libzmq's
- * command mailboxes, edge-triggered in meaning: so the loop asks wire_readable before it sleeps, every time (a turn reads and sends). */
+ * The loop is ours (whistled.c): turn, then wait here until a socket has something, a signal comes or the time is up.
+ * The descriptors of the sockets are libzmq's command mailboxes, edge-triggered in meaning: so the loop asks
+ * wire_readable before it sleeps, every time (a turn reads and sends). */
 #include "daemon/daemon.h"
 
 #include <errno.h>
@@ -14,27 +15,23 @@ struct loop {
     struct event *sockets[3], *signals[2], *timer;
 };
 
-static void on_socket(evutil_socket_t fd, short what, void *arg)
-{
+static void on_socket(evutil_socket_t fd, short what, void *arg) {
     (void)fd, (void)what, (void)arg;                  /* the turn reads; waking was all */
 }
 
-static void on_signal(evutil_socket_t signal, short what, void *arg)
-{
+static void on_signal(evutil_socket_t signal, short what, void *arg) {
     (void)what;
     struct loop *l = arg;
     log_info("whistled.stopping signal=%d", (int)signal);
     l->daemon->stopping = true;
 }
 
-static bool any_readable(const struct loop *l)
-{
+static bool any_readable(const struct loop *l) {
     bool front = wire_readable(front_socket(l->daemon->front)), pool = wire_readable(pool_socket(l->daemon->pool));
     return wire_readable(feed_socket(l->daemon->feed)) || front || pool;
 }
 
-void loop_wait(struct loop *l, int64_t wait_ms)
-{
+void loop_wait(struct loop *l, int64_t wait_ms) {
     if (any_readable(l)) wait_ms = 0;
     struct timeval wait = { .tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000 };
     if (wait_ms > 0) event_add(l->timer, &wait);
@@ -43,8 +40,7 @@ void loop_wait(struct loop *l, int64_t wait_ms)
     event_del(l->timer);
 }
 
-int loop_open(struct loop **ret, struct daemon *d)
-{
+int loop_open(struct loop **ret, struct daemon *d) {
     static const int stop_signals[] = { SIGTERM, SIGINT };
     struct loop *l = memory_or_die(sizeof *l);
     struct wire_socket *sockets[] = { front_socket(d->front), pool_socket(d->pool), feed_socket(d->feed) };
@@ -66,8 +62,7 @@ int loop_open(struct loop **ret, struct daemon *d)
     return 0;
 }
 
-void loop_close(struct loop *l)
-{
+void loop_close(struct loop *l) {
     for (unsigned i = 0; i < COUNT_OF(l->sockets); i++) event_free(l->sockets[i]);
     for (unsigned i = 0; i < COUNT_OF(l->signals); i++) event_free(l->signals[i]);
     event_free(l->timer);

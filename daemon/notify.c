@@ -3,28 +3,23 @@
 
 #include <systemd/sd-daemon.h>
 
-void notify_ready(const char *status)
-{
+void notify_ready(const char *status) {
     sd_notifyf(0, "READY=1\nSTATUS=%s", status);
 }
 
-void notify_status(const char *status)
-{
+void notify_status(const char *status) {
     sd_notifyf(0, "STATUS=%s", status);
 }
 
-void notify_watchdog(void)
-{
+void notify_watchdog(void) {
     sd_notify(0, "WATCHDOG=1");
 }
 
-void notify_stopping(void)
-{
+void notify_stopping(void) {
     sd_notify(0, "STOPPING=1");
 }
 
-uint64_t notify_watchdog_ms(void)
-{
+uint64_t notify_watchdog_ms(void) {
     uint64_t us = 0;
     return sd_watchdog_enabled(0, &us) > 0 ? us / 1000 : 0;
 }

@@ -1,7 +1,7 @@
 /* pulse.c: the thread that tells systemd the truth. It shares one atomic with the turn: when it last came round.
  *
- * Waiting for a slow disk is not being dead: the watchdog is petted for up to three times its period while a turn is late, with a status that says so; a turn that
- * never comes round stops the petting, and systemd restarts us. */
+ * Waiting for a slow disk is not being dead: the watchdog is petted for up to three times its period while a turn is
+ * late, with a status that says so; a turn that never comes round stops the petting, and systemd restarts us. */
 #include "daemon/daemon.h"
 
 #include <errno.h>
@@ -15,8 +15,7 @@ static atomic_bool stop;
 static pthread_t thread;
 static uint64_t late_ms, watchdog_ms;
 
-static void *pulse(void *unused)
-{
+static void *pulse(void *unused) {
     (void)unused;
     const struct timespec tick = { .tv_nsec = 500000000 };
     bool told = false;
@@ -26,7 +25,8 @@ static void *pulse(void *unused)
         bool late = silent_ms > late_ms;
         if (late && !told) {
             char text[96];
-            snprintf(text, sizeof text, "a turn has taken %llu s so far: slow disk?", (unsigned long long)silent_ms / 1000);
+            snprintf(text, sizeof text, "a turn has taken %llu s so far: slow disk?",
+                     (unsigned long long)silent_ms / 1000);
             notify_status(text);
             log_warn("turn.slow silent_ms=%llu", (unsigned long long)silent_ms);
         }
@@ -37,21 +37,18 @@ static void *pulse(void *unused)
     return NULL;
 }
 
-void pulse_beat(void)
-{
+void pulse_beat(void) {
     atomic_store(&beat_ns, clock_mono_ns());
 }
 
-void pulse_start(uint64_t slow_ms)
-{
+void pulse_start(uint64_t slow_ms) {
     late_ms = slow_ms;
     watchdog_ms = notify_watchdog_ms();
     pulse_beat();
     CHECK(pthread_create(&thread, NULL, pulse, NULL) == 0);
 }
 
-void pulse_stop(void)
-{
+void pulse_stop(void) {
     atomic_store(&stop, true);
     pthread_join(thread, NULL);
 }

@@ -9,30 +9,26 @@ enum { LIST_MAX = 200, STORY_MAX = 100, SCAN_MAX = 4000 };
 
 #define SET(message, field, value) ((message)->has_##field = 1, (message)->field = (value))
 
-static void *room_for(struct daemon *d, size_t size)
-{
+static void *room_for(struct daemon *d, size_t size) {
     void *at = arena_zero(&d->room, size);
     CHECK(at);
     return at;
 }
 
-static void refuse(struct daemon *d, const struct query *q, PbRefusal code, const char *field)
-{
+static void refuse(struct daemon *d, const struct query *q, PbRefusal code, const char *field) {
     const ProtobufCBinaryData *id = &q->envelope->command_id;
     front_refuse(d->front, q->peer, slice_from(id->data, id->len), code, field);
 }
 
-static void answer(struct daemon *d, const struct query *q, PbReply *reply)
-{
+static void answer(struct daemon *d, const struct query *q, PbReply *reply) {
     SET(reply, command_id, q->envelope->command_id);
     front_reply(d->front, q->peer, reply);
 }
 
-/* ---- a case and its story -------------------------------------------------------------------------------------------------------------- */
+/* ---- a case and its story -------------------------------------------------------------------------------------- */
 
 /* 610402-20260214-00123 */
-static bool number_parse(const char *text, uint32_t *ret_district, uint32_t *ret_day, uint32_t *ret_number)
-{
+static bool number_parse(const char *text, uint32_t *ret_district, uint32_t *ret_day, uint32_t *ret_number) {
     struct slice district, day, number, rest;
     uint64_t a, b, c;
     if (!slice_cut(slice_of(text), '-', &district, &rest) || !slice_cut(rest, '-', &day, &number)) return false;
@@ -42,8 +38,7 @@ static bool number_parse(const char *text, uint32_t *ret_district, uint32_t *ret
     return true;
 }
 
-static int find_case(struct daemon *d, const PbShowCase *s, struct case_state *ret)
-{
+static int find_case(struct daemon *d, const PbShowCase *s, struct case_state *ret) {
     uint64_t id = s->case_id;
     uint32_t district, day, number;
     if (s->number) {
@@ -54,8 +49,7 @@ static int find_case(struct daemon *d, const PbShowCase *s, struct case_state *r
     return store_case(d->store, id, ret);
 }
 
-static void tell_story(struct daemon *d, const PbShowCase *s, PbCaseStory *story, uint64_t case_id)
-{
+static void tell_story(struct daemon *d, const PbShowCase *s, PbCaseStory *story, uint64_t case_id) {
     uint64_t seq = s->story_after_seq;
     story->story = room_for(d, STORY_MAX * sizeof *story->story);
     while (store_next_story(d->store, case_id, seq, &seq) == 0) {
@@ -73,8 +67,7 @@ static void tell_story(struct daemon *d, const PbShowCase *s, PbCaseStory *story
     }
 }
 
-static void show_case(struct daemon *d, const struct query *q)
-{
+static void show_case(struct daemon *d, const struct query *q) {
     const PbShowCase *s = q->envelope->show_case;
     int r = find_case(d, s, &d->before);
     if (r == -ENOENT) return refuse(d, q, REFUSED_NO_SUCH_CASE, s->number ? "number" : "case_id");
@@ -86,22 +79,20 @@ static void show_case(struct daemon *d, const struct query *q)
     answer(d, q, &reply);
 }
 
-/* ---- lists -------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- lists ----------------------------------------------------------------------------------------------------- */
 
-static bool next_listed(struct daemon *d, const PbListCases *l, uint64_t *division, uint64_t *id)
-{
+static bool next_listed(struct daemon *d, const PbListCases *l, uint64_t *division, uint64_t *id) {
     if (l->open_only) return store_next_open(d->store, l->prefix, *division, *id, division, id) == 0;
     return store_next_case(d->store, *id, id) == 0;
 }
 
-static void list_cases(struct daemon *d, const struct query *q)
-{
+static void list_cases(struct daemon *d, const struct query *q) {
     const PbListCases *l = q->envelope->list_cases;
     uint64_t division = 0, id = l->after_case_id;
     unsigned most = l->count && l->count < LIST_MAX ? l->count : LIST_MAX;
     if (!division_digits(l->prefix)) return refuse(d, q, REFUSED_BAD_DIVISION, "prefix");
     if (!guard_may(&q->source, GUARD_QUERY, l->prefix)) return refuse(d, q, REFUSED_NOT_PERMITTED, "prefix");
-    if (l->open_only && id) {                                          /* the open index is by division: go on from that case's */
+    if (l->open_only && id) { /* the open index is by division: go on from that case's */
         if (store_case(d->store, id, &d->before) < 0) return refuse(d, q, REFUSED_NO_SUCH_CASE, "after_case_id");
         division = d->before.division;
     }
@@ -112,16 +103,16 @@ static void list_cases(struct daemon *d, const struct query *q)
             break;
         }
         CHECK(store_case(d->store, id, &d->before) == 0);
-        if (division_covers(l->prefix, d->before.division)) list.cases[list.n_cases++] = view_case(d->store, &d->before, false, &d->room);
+        if (division_covers(l->prefix, d->before.division))
+            list.cases[list.n_cases++] = view_case(d->store, &d->before, false, &d->room);
     }
     PbReply reply = { .reply_case = REPLY_LIST, .list = &list };
     answer(d, q, &reply);
 }
 
-/* ---- status, hello -------------------------------------------------------------------------------------------------------------------------- */
+/* ---- status, hello --------------------------------------------------------------------------------------------- */
 
-static void welcome_fill(struct daemon *d, PbWelcome *w)
-{
+static void welcome_fill(struct daemon *d, PbWelcome *w) {
     SET(w, version, PROTOCOL_VERSION);
     SET(w, now_ms, d->now_ms);
     SET(w, epoch, store_epoch(d->store));
@@ -131,15 +122,13 @@ static void welcome_fill(struct daemon *d, PbWelcome *w)
     w->program = (char *)"whistled";
 }
 
-static void add_counter(struct daemon *d, PbStatus *s, const char *name, uint64_t value)
-{
+static void add_counter(struct daemon *d, PbStatus *s, const char *name, uint64_t value) {
     PbCounter *c = s->counters[s->n_counters++] = room_for(d, sizeof *c);
     c->name = (char *)name;
     SET(c, value, value);
 }
 
-static void status_counters(struct daemon *d, PbStatus *s)
-{
+static void status_counters(struct daemon *d, PbStatus *s) {
     s->counters = room_for(d, (COUNTER_COUNT + COUNTERS_REASONS_MAX) * sizeof *s->counters);
     for (unsigned i = 0; i < COUNTER_COUNT; i++) add_counter(d, s, counter_names[i], counters[i]);
     for (unsigned i = 0; i < COUNTERS_REASONS_MAX; i++) {
@@ -150,8 +139,7 @@ static void status_counters(struct daemon *d, PbStatus *s)
     }
 }
 
-static void status_figures(struct daemon *d, PbStatus *s)
-{
+static void status_figures(struct daemon *d, PbStatus *s) {
     struct store_figures f;
     struct due_row due;
     store_figures(d->store, &f);
@@ -170,8 +158,7 @@ static void status_figures(struct daemon *d, PbStatus *s)
     SET(s, offers_open, pool_offers_open(d->pool));
 }
 
-static void ask_status(struct daemon *d, const struct query *q)
-{
+static void ask_status(struct daemon *d, const struct query *q) {
     PbWelcome welcome = { .version = 0 };
     PbStatus status = { .broker = &welcome, .store = d->settings.data };
     struct hash rules = store_rules_hash(d->store), digest;
@@ -190,22 +177,19 @@ static void ask_status(struct daemon *d, const struct query *q)
     answer(d, q, &reply);
 }
 
-static void hello(struct daemon *d, const struct query *q)
-{
+static void hello(struct daemon *d, const struct query *q) {
     PbWelcome welcome = { .version = 0 };
     welcome_fill(d, &welcome);
     PbReply reply = { .reply_case = REPLY_WELCOME, .welcome = &welcome };
     answer(d, q, &reply);
 }
 
-static void go(struct daemon *d, const struct query *q)
-{
+static void go(struct daemon *d, const struct query *q) {
     PbRefusal refusal = d->drill ? drill_go(d, q) : REFUSED_NOT_A_DRILL;
     if (refusal) refuse(d, q, refusal, "drill_go");
 }
 
-void query_answer(struct daemon *d, const struct query *q)
-{
+void query_answer(struct daemon *d, const struct query *q) {
     size_t mark = d->room.used;
     switch (q->envelope->command_case) {
     case COMMAND_SHOW_CASE: show_case(d, q); break;

@@ -1,37 +1,36 @@
 /* turn.c: the heart. Take, decide, commit, speak.
  *
  *   take     deadlines that are due, results of desks, the urgent lane, then reports
- *   decide   each against the state after all before it: decide, evolve into the open transaction, encode into the batch
- *   commit   one write and one sync; a failure here ends the process: the outcome is unknown, and the restart finds out
- *   speak    replies, offers, updates, answers to queries: everything said is already true on disk */
+ *   decide   each against the state after all before it: decide, evolve into the open transaction, encode into the
+ * batch commit   one write and one sync; a failure here ends the process: the outcome is unknown, and the restart finds
+ * out speak    replies, offers, updates, answers to queries: everything said is already true on disk */
 #include "daemon/daemon.h"
 
 #include <errno.h>
 
-/* ---- limits ------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- limits ---------------------------------------------------------------------------------------------------- */
 
-bool turn_full(const struct daemon *d, int64_t since_ns)
-{
+bool turn_full(const struct daemon *d, int64_t since_ns) {
     return d->commands >= TURN_COMMANDS_MAX || store_turn_bytes(d->store) >= TURN_BYTES_MAX || store_turn_full(d->store)
-        || d->room.cap - d->room.used < 8 * COMMAND_ROOM_BYTES || (d->commands % 16 == 0 && clock_mono_ns() - since_ns > TURN_DECIDE_NS_MAX);
+           || d->room.cap - d->room.used < 8 * COMMAND_ROOM_BYTES
+           || (d->commands % 16 == 0 && clock_mono_ns() - since_ns > TURN_DECIDE_NS_MAX);
 }
 
-/* ---- take and decide ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- take and decide ------------------------------------------------------------------------------------------- */
 
 /* A step of the wall clock is journaled; whether it is followed, clock.c has decided. */
-static int turn_doubt(struct daemon *d, enum clock_word word)
-{
+static int turn_doubt(struct daemon *d, enum clock_word word) {
     if (word == CLOCK_FINE) return 0;
     COUNT(CLOCK_DOUBTED);
     int64_t wall = clock_wall_ms();
-    log_warn("clock.doubted wall_ms=%lld ours_ms=%lld followed=%d", (long long)wall, (long long)d->now_ms, word == CLOCK_FOLLOW);
+    log_warn("clock.doubted wall_ms=%lld ours_ms=%lld followed=%d", (long long)wall, (long long)d->now_ms,
+             word == CLOCK_FOLLOW);
     PbClockDoubted doubt = { .has_wall_ms = 1, .wall_ms = wall, .has_followed = 1, .followed = word == CLOCK_FOLLOW };
     PbEvent event = { .event_case = EVENT_CLOCK_DOUBTED, .clock_doubted = &doubt };
     return broker_event(d, &event);
 }
 
-static int turn_deadlines(struct daemon *d, int64_t since_ns)
-{
+static int turn_deadlines(struct daemon *d, int64_t since_ns) {
     struct due_row due;
     for (unsigned i = 0; i < TURN_DEADLINES_MAX; i++) {
         if (store_first_due(d->store, &due) < 0 || due.due_ms > d->now_ms) return 0;
@@ -44,8 +43,7 @@ static int turn_deadlines(struct daemon *d, int64_t since_ns)
     return 0;
 }
 
-static int turn_work(struct daemon *d, int64_t since_ns)
-{
+static int turn_work(struct daemon *d, int64_t since_ns) {
     struct pool_item item;
     while (pool_take(d->pool, d->mono_ms, d->now_ms, &item)) {
         struct command c = { .peer = item.peer, .source = item.source, .bytes = item.decision, .work = &item };
@@ -57,8 +55,7 @@ static int turn_work(struct daemon *d, int64_t since_ns)
     return 0;
 }
 
-static int turn_lane(struct daemon *d, enum lane lane, unsigned most, int64_t since_ns)
-{
+static int turn_lane(struct daemon *d, enum lane lane, unsigned most, int64_t since_ns) {
     struct front_item item;
     for (unsigned i = 0; i < most; i++) {
         if (turn_full(d, since_ns)) return d->more = true, 0;
@@ -72,8 +69,7 @@ static int turn_lane(struct daemon *d, enum lane lane, unsigned most, int64_t si
     return 0;
 }
 
-static int turn_take(struct daemon *d, enum clock_word word)
-{
+static int turn_take(struct daemon *d, enum clock_word word) {
     int64_t since_ns = clock_mono_ns();
     front_drain(d->front);
     feed_take(d->feed, d->mono_ms, d->now_ms);
@@ -86,18 +82,18 @@ static int turn_take(struct daemon *d, enum clock_word word)
     return r;
 }
 
-/* ---- commit and speak ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- commit and speak ------------------------------------------------------------------------------------------ */
 
-static void turn_commit(struct daemon *d)
-{
+static void turn_commit(struct daemon *d) {
     if (!store_turn_empty(d->store)) COUNT(TURNS);
     int r = store_commit(d->store);                   /* of an empty turn: nothing is written */
-    if (r < 0) die("journal.lost", r, "the journal could not be written; what became of the last batch is unknown; the next start finds out");
+    if (r < 0)
+        die("journal.lost", r,
+            "the journal could not be written; what became of the last batch is unknown; the next start finds out");
 }
 
 /* No space for the folds: this turn did not happen. Nothing was said, so nothing is broken; its senders ask again. */
-static void turn_abandon(struct daemon *d)
-{
+static void turn_abandon(struct daemon *d) {
     COUNT(ABANDONED);
     log_error("turn.abandoned commands=%u reason=space", d->commands);
     front_forget(d->front);
@@ -108,8 +104,7 @@ static void turn_abandon(struct daemon *d)
     if (r < 0) die("state.lost", r, "the state could not be folded again");
 }
 
-static void turn_speak(struct daemon *d)
-{
+static void turn_speak(struct daemon *d) {
     for (unsigned i = 0; i < d->queries_count; i++) query_answer(d, &d->queries[i]);
     d->queries_count = 0;
     if (d->drill) drill_spoken(d);
@@ -118,8 +113,7 @@ static void turn_speak(struct daemon *d)
     feed_speak(d->feed, d->mono_ms, d->now_ms, &d->room);
 }
 
-void turn(struct daemon *d)
-{
+void turn(struct daemon *d) {
     arena_reset(&d->room);
     d->commands = 0;
     d->more = false;
@@ -130,7 +124,9 @@ void turn(struct daemon *d)
     store_begin(d->store, d->now_ms);
     int r = turn_take(d, word);
     if (r == -ENOSPC) return turn_abandon(d);
-    if (r < 0) die("state.unreadable", r, "a row could not be read or written; the next start folds it again from the journal");
+    if (r < 0)
+        die("state.unreadable", r,
+            "a row could not be read or written; the next start folds it again from the journal");
     turn_commit(d);
     turn_speak(d);
     pulse_beat();

@@ -14,26 +14,23 @@
 
 enum { EXIT_BAD_CONFIG = 2, EXIT_CANNOT_START = 1, EXIT_FINAL_FAULT = 75 };
 
-/* ---- ends -------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- ends ------------------------------------------------------------------------------------------------------ */
 
-void die(const char *event, int error, const char *what)
-{
+void die(const char *event, int error, const char *what) {
     log_error("%s error=\"%s\" what=\"%s\"", event, error ? strerror(-error) : "none", what);
     notify_status(what);
     _Exit(EXIT_FINAL_FAULT);
 }
 
-static void on_failed_check(const char *what, const char *file, int line)
-{
+static void on_failed_check(const char *what, const char *file, int line) {
     log_error("bug.check at=%s:%d what=\"%s\"", file, line, what);
 }
 
-/* ---- rules ---------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- rules ----------------------------------------------------------------------------------------------------- */
 
 struct rules_loaded { struct slice bytes; struct hash hash; const PbRules *rules; };
 
-static int rules_load(const char *dir, struct rules_loaded *ret)
-{
+static int rules_load(const char *dir, struct rules_loaded *ret) {
     struct arena *room = memory_or_die(sizeof *room);
     struct config_error e;
     PbRules *rules = NULL;
@@ -47,43 +44,41 @@ static int rules_load(const char *dir, struct rules_loaded *ret)
     return config_canonical(rules, room, &ret->bytes, &ret->hash);
 }
 
-static void print_line(void *to, const char *text)
-{
+static void print_line(void *to, const char *text) {
     fprintf(to, "%s\n", text);
 }
 
 /* The words that answer and exit: help, version, print-config, check. -1: go on. */
-static int answer_words(const struct arguments *a, const struct settings *s)
-{
+static int answer_words(const struct arguments *a, const struct settings *s) {
     struct rules_loaded rules = { .rules = NULL };
     if (a->help) return arguments_help(), 0;
     if (a->version) return puts("whistled " WHISTLED_VERSION), 0;
     if (a->print_config) return options_print(settings_table, settings_count, s, print_line, stdout), 0;
     if (!a->check) return -1;
     if (rules_load(s->config, &rules) < 0) return EXIT_BAD_CONFIG;
-    printf("%s: good: %zu divisions, %zu parties, %zu categories, %zu calendars, %zu playbooks, %zu bytes compiled\n", s->config, rules.rules->n_divisions,
-           rules.rules->n_parties, rules.rules->n_categories, rules.rules->n_calendars, rules.rules->n_playbooks, rules.bytes.len);
+    printf("%s: good: %zu divisions, %zu parties, %zu categories, %zu calendars, %zu playbooks, %zu bytes compiled\n",
+           s->config, rules.rules->n_divisions, rules.rules->n_parties, rules.rules->n_categories,
+           rules.rules->n_calendars, rules.rules->n_playbooks, rules.bytes.len);
     return 0;
 }
 
-/* ---- store ---------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- store ----------------------------------------------------------------------------------------------------- */
 
-static struct store_options store_options_of(const struct settings *s, bool drill)
-{
+static struct store_options store_options_of(const struct settings *s, bool drill) {
     return (struct store_options){
-        .dir = s->data, .drill = drill, .segment_bytes = s->segment_bytes, .segments_ahead = s->segments_ahead, .map_bytes = s->map_bytes,
-        .store_max_bytes = s->store_max_bytes, .slots_ahead = s->slots_ahead, .checkpoint_bytes_journal = s->checkpoint_bytes,
-        .checkpoint_changes = s->checkpoint_changes, .checkpoint_idle_ms = (int64_t)s->checkpoint_idle_ms,
-        .checkpoint_age_ms = (int64_t)s->checkpoint_age_ms, .verify_full = s->verify_full,
+        .dir = s->data, .drill = drill, .segment_bytes = s->segment_bytes, .segments_ahead = s->segments_ahead,
+        .map_bytes = s->map_bytes, .store_max_bytes = s->store_max_bytes, .slots_ahead = s->slots_ahead,
+        .checkpoint_bytes_journal = s->checkpoint_bytes, .checkpoint_changes = s->checkpoint_changes,
+        .checkpoint_idle_ms = (int64_t)s->checkpoint_idle_ms, .checkpoint_age_ms = (int64_t)s->checkpoint_age_ms,
+        .verify_full = s->verify_full,
     };
 }
 
-static int open_store(struct daemon *d, bool drill)
-{
+static int open_store(struct daemon *d, bool drill) {
     struct store_options o = store_options_of(&d->settings, drill);
     struct store_found found = { .rebuilt = false };
     int r = store_open(&d->store, &o, &found);
-    if (r == -ENOENT) {                               /* nothing there yet; store_create refuses a directory with anything in it */
+    if (r == -ENOENT) { /* nothing there yet; store_create refuses a directory with anything in it */
         r = store_create(&o, found.problem);
         if (r == 0) log_info("store.created dir=%s kind=%s", o.dir, drill ? "drill" : "ordinary");
         if (r == 0) r = store_open(&d->store, &o, &found);
@@ -93,18 +88,20 @@ static int open_store(struct daemon *d, bool drill)
         return r;
     }
     d->drill = store_is_drill(d->store);
-    if (found.not_ext4_xfs) log_warn("store.filesystem what=\"neither ext4 nor xfs: what a sync means here is not known to us\"");
+    if (found.not_ext4_xfs)
+        log_warn("store.filesystem what=\"neither ext4 nor xfs: what a sync means here is not known to us\"");
     if (found.journal.torn_bytes)
-        log_warn("journal.torn bytes=%llu saved=%s", (unsigned long long)found.journal.torn_bytes, found.journal.torn_file);
-    log_info("store.open dir=%s kind=%s seq=%llu folded=%llu refolded=%llu decision=%s rebuilt=%d epoch=%llu", o.dir, d->drill ? "drill" : "ordinary",
-             (unsigned long long)store_durable_seq(d->store), (unsigned long long)found.folded_seq, (unsigned long long)found.refolded,
-             found.decision, found.rebuilt, (unsigned long long)store_epoch(d->store));
+        log_warn("journal.torn bytes=%llu saved=%s", (unsigned long long)found.journal.torn_bytes,
+                 found.journal.torn_file);
+    log_info("store.open dir=%s kind=%s seq=%llu folded=%llu refolded=%llu decision=%s rebuilt=%d epoch=%llu", o.dir,
+             d->drill ? "drill" : "ordinary", (unsigned long long)store_durable_seq(d->store),
+             (unsigned long long)found.folded_seq, (unsigned long long)found.refolded, found.decision, found.rebuilt,
+             (unsigned long long)store_epoch(d->store));
     return 0;
 }
 
 /* A new epoch, and the rules when they have changed: the first turn, before anybody can connect. */
-static int begin_epoch(struct daemon *d, const struct rules_loaded *rules)
-{
+static int begin_epoch(struct daemon *d, const struct rules_loaded *rules) {
     struct hash in_force = store_rules_hash(d->store);
     PbEpochBegun begun = { .has_epoch = 1, .epoch = store_epoch(d->store) + 1 };
     PbEvent event = { .event_case = EVENT_EPOCH_BEGUN, .epoch_begun = &begun };
@@ -113,23 +110,23 @@ static int begin_epoch(struct daemon *d, const struct rules_loaded *rules)
     bool changed = store_rules_number(d->store) == 0 || !hash_equal(&in_force, &rules->hash);
     if (r == 0 && changed) r = broker_adopt(d, rules->bytes, &rules->hash);
     if (r == 0) r = store_commit(d->store);
-    if (r == 0 && changed) log_info("rules.adopted number=%u bytes=%zu", store_rules_number(d->store), rules->bytes.len);
+    if (r == 0 && changed)
+        log_info("rules.adopted number=%u bytes=%zu", store_rules_number(d->store), rules->bytes.len);
     return r;
 }
 
-/* ---- doors ------------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- doors ----------------------------------------------------------------------------------------------------- */
 
-static int bind_failed(const char *endpoint, int r)
-{
+static int bind_failed(const char *endpoint, int r) {
     fprintf(stderr, "whistled: %s: cannot listen: %s%s\n", endpoint, strerror(-r),
             r == -EADDRINUSE ? "; another program has it: stop that one or choose another endpoint"
             : r == -ENOENT || r == -EACCES ? "; does the directory exist, and may we write there?" : "");
     return r;
 }
 
-static int open_doors(struct daemon *d)
-{
-    struct pool_options pool = { .endpoint = d->settings.pool, .lease_ms = (int64_t)d->settings.lease_ms, .drill = d->drill };
+static int open_doors(struct daemon *d) {
+    struct pool_options pool
+        = { .endpoint = d->settings.pool, .lease_ms = (int64_t)d->settings.lease_ms, .drill = d->drill };
     d->wire = wire_open();
     int r = front_open(&d->front, d->wire, d->settings.front);
     if (r < 0) return bind_failed(d->settings.front, r);
@@ -140,11 +137,10 @@ static int open_doors(struct daemon *d)
     return loop_open(&d->loop, d);
 }
 
-/* ---- the loop ----------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- the loop -------------------------------------------------------------------------------------------------- */
 
 /* How long nothing can become due by itself: the next deadline, lease or heartbeat. */
-static int64_t next_wait_ms(struct daemon *d)
-{
+static int64_t next_wait_ms(struct daemon *d) {
     struct due_row due;
     int64_t wait = pool_next_ms(d->pool, d->mono_ms), feed = feed_next_ms(d->feed, d->mono_ms);
     if (feed < wait) wait = feed;
@@ -153,8 +149,7 @@ static int64_t next_wait_ms(struct daemon *d)
     return wait > 1 ? wait : 1;
 }
 
-static void serve(struct daemon *d)
-{
+static void serve(struct daemon *d) {
     while (!d->stopping) {
         turn(d);
         bool more = d->more || pool_wants_turn(d->pool) || feed_wants_turn(d->feed);
@@ -163,11 +158,10 @@ static void serve(struct daemon *d)
         if (r < 0 && r != -ENOSPC) die("state.lost", r, "a checkpoint failed; the next start folds the journal again");
         loop_wait(d->loop, more ? 0 : r > 0 ? 1 : idle ? (next_wait_ms(d) < 100 ? next_wait_ms(d) : 100) : 0);
     }
-    turn(d);                                          /* what had arrived is answered STOPPING, what was decided is told */
+    turn(d); /* what had arrived is answered STOPPING, what was decided is told */
 }
 
-static void close_all(struct daemon *d)
-{
+static void close_all(struct daemon *d) {
     notify_stopping();
     pulse_stop();
     preparer_stop();
@@ -180,8 +174,7 @@ static void close_all(struct daemon *d)
     log_info("whistled.stopped");
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     static struct daemon d;
     struct arguments arguments = { .file = NULL };
     struct rules_loaded rules;
@@ -203,8 +196,8 @@ int main(int argc, char **argv)
     if (open_doors(&d) < 0) return store_close(d.store), EXIT_CANNOT_START;
     pulse_start(d.settings.watchdog_ms);
     preparer_start(d.store);
-    log_info("whistled.ready front=%s pool=%s feed=%s%s", wire_endpoint(front_socket(d.front)), wire_endpoint(pool_socket(d.pool)),
-             wire_endpoint(feed_socket(d.feed)), d.drill ? " drill=yes" : "");
+    log_info("whistled.ready front=%s pool=%s feed=%s%s", wire_endpoint(front_socket(d.front)),
+             wire_endpoint(pool_socket(d.pool)), wire_endpoint(feed_socket(d.feed)), d.drill ? " drill=yes" : "");
     notify_ready(d.drill ? "serving a drill" : "serving");
     serve(&d);
     close_all(&d);

@@ -1,11 +1,13 @@
-/* feed.c: consoles. Unicast from a ROUTER, so that each session has its own contiguous numbers, its own credit and exactly its own divisions.
+/* feed.c: consoles. Unicast from a ROUTER, so that each session has its own contiguous numbers, its own credit and
+ * exactly its own divisions.
  *
  *   subscribe ──▶ SNAPSHOT (rows of open cases) ──▶ CATCH-UP (the journal, in slices) ──▶ LIVE
- *                                                        ▲                                │ no credit, or it does not read
- *                                                        └────────────────────────────────┘
+ *                                                        ▲                                  │
+ *                                                        └── no credit, or it does not read ┘
  *
- * There is no queue per console: one that falls behind goes back to reading the journal from where it stood. An update is a pure function of its record
- * (codec_update_of), so what a console catches up on is byte for byte what it would have been told live. */
+ * There is no queue per console: one that falls behind goes back to reading the journal from where it stood. An update
+ * is a pure function of its record (codec_update_of), so what a console catches up on is byte for byte what it would
+ * have been told live. */
 #include "daemon/gates/gates.h"
 
 #include <errno.h>
@@ -22,7 +24,7 @@ struct console {
     enum mode mode;
     unsigned prefixes_count;
     uint64_t prefixes[CONSOLE_PREFIXES_MAX];
-    uint64_t session_seq, next_seq;                           /* next_seq: the first event it has not been told or spared */
+    uint64_t session_seq, next_seq; /* next_seq: the first event it has not been told or spared */
     uint32_t credit;
     int64_t heard_ms, told_ms;
     bool live_said;
@@ -32,7 +34,11 @@ struct console {
 };
 
 /* A record of this turn, packed once for everybody. */
-struct live { struct wire_shared *update; uint64_t first_seq, last_seq, division, routes[ROUTES_MAX]; unsigned routes_count; };
+struct live {
+    struct wire_shared *update;
+    uint64_t first_seq, last_seq, division, routes[ROUTES_MAX];
+    unsigned routes_count;
+};
 
 struct feed {
     struct wire_socket *socket;
@@ -46,11 +52,12 @@ struct feed {
     struct arena room;
 };
 
-/* ---- one frame pair -------------------------------------------------------------------------------------------------------------------- */
+/* ---- one frame pair -------------------------------------------------------------------------------------------- */
 
-static struct slice head_of(PbFeedKind kind, uint64_t session_seq, uint64_t seq, uint8_t to[static 48])
-{
-    PbFeedHead head = { .has_session_seq = 1, .session_seq = session_seq, .has_kind = 1, .kind = kind, .has_seq = 1, .seq = seq };
+static struct slice head_of(PbFeedKind kind, uint64_t session_seq, uint64_t seq, uint8_t to[static 48]) {
+    PbFeedHead head = {
+        .has_session_seq = 1, .session_seq = session_seq, .has_kind = 1, .kind = kind, .has_seq = 1, .seq = seq,
+    };
     codec_prepare(CODEC_FEED_HEAD, &head);
     size_t size = codec_size(CODEC_FEED_HEAD, &head);
     CHECK(size <= 48);
@@ -59,8 +66,7 @@ static struct slice head_of(PbFeedKind kind, uint64_t session_seq, uint64_t seq,
 }
 
 /* Numbered frames take a number and a credit only when they were sent. */
-static int say(struct feed *f, struct console *c, PbFeedKind kind, uint64_t seq, struct slice body)
-{
+static int say(struct feed *f, struct console *c, PbFeedKind kind, uint64_t seq, struct slice body) {
     uint8_t bytes[48];
     bool numbered = kind != FEED_HEARTBEAT && kind != FEED_WELCOME && kind != FEED_REFUSED && kind != FEED_GOODBYE;
     struct slice frames[2] = { head_of(kind, numbered ? c->session_seq + 1 : 0, seq, bytes), body };
@@ -69,8 +75,7 @@ static int say(struct feed *f, struct console *c, PbFeedKind kind, uint64_t seq,
     return r;
 }
 
-static void refuse(struct feed *f, struct wire_peer to, PbRefusal code)
-{
+static void refuse(struct feed *f, struct wire_peer to, PbRefusal code) {
     uint8_t bytes[512];
     const struct sentence *words = sentence_of(code);
     PbRefused refused = { .has_code = 1, .code = code, .name = (char *)words->name, .en = (char *)words->en };
@@ -84,17 +89,15 @@ static void refuse(struct feed *f, struct wire_peer to, PbRefusal code)
     say(f, &nobody, FEED_REFUSED, 0, slice_from(bytes, size));
 }
 
-/* ---- sessions ------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- sessions -------------------------------------------------------------------------------------------------- */
 
-static struct console *console_of(struct feed *f, struct wire_peer peer)
-{
+static struct console *console_of(struct feed *f, struct wire_peer peer) {
     for (unsigned i = 0; i < CONSOLES_MAX; i++)
         if (f->consoles[i].session && f->consoles[i].peer.id == peer.id) return &f->consoles[i];
     return NULL;
 }
 
-static void set_mode(struct feed *f, struct console *c, enum mode mode)
-{
+static void set_mode(struct feed *f, struct console *c, enum mode mode) {
     if (c->mode == MODE_LIVE) f->listening--;
     if (mode == MODE_LIVE) f->listening++;
     c->mode = mode;
@@ -104,24 +107,26 @@ static void set_mode(struct feed *f, struct console *c, enum mode mode)
     }
 }
 
-static void console_leaves(struct feed *f, struct console *c)
-{
+static void console_leaves(struct feed *f, struct console *c) {
     set_mode(f, c, MODE_GREETED);
     memset(c, 0, sizeof *c);
 }
 
-static void on_hello(struct feed *f, struct wire_peer from, const struct source *source, int64_t mono_ms, int64_t now_ms)
-{
+static void on_hello(struct feed *f, struct wire_peer from, const struct source *source, int64_t mono_ms,
+                     int64_t now_ms) {
     struct console *c = console_of(f, from);
     for (unsigned i = 0; !c && i < CONSOLES_MAX; i++)
         if (!f->consoles[i].session) c = &f->consoles[i];
     if (!c) return refuse(f, from, REFUSED_TOO_MANY_SESSIONS);
     if (c->session) console_leaves(f, c);
-    *c = (struct console){ .session = ++f->sessions, .peer = from, .source = *source, .heard_ms = mono_ms, .told_ms = mono_ms };
+    *c = (struct console){
+        .session = ++f->sessions, .peer = from, .source = *source, .heard_ms = mono_ms, .told_ms = mono_ms,
+    };
     PbWelcome welcome = {
-        .has_version = 1, .version = PROTOCOL_VERSION, .has_now_ms = 1, .now_ms = now_ms, .has_epoch = 1, .epoch = store_epoch(f->store),
-        .has_drill = 1, .drill = f->drill, .has_heartbeat_ms = 1, .heartbeat_ms = HEARTBEAT_MS, .has_session = 1, .session = c->session,
-        .has_durable_seq = 1, .durable_seq = store_durable_seq(f->store),
+        .has_version = 1, .version = PROTOCOL_VERSION, .has_now_ms = 1, .now_ms = now_ms, .has_epoch = 1,
+        .epoch = store_epoch(f->store), .has_drill = 1, .drill = f->drill, .has_heartbeat_ms = 1,
+        .heartbeat_ms = HEARTBEAT_MS, .has_session = 1, .session = c->session, .has_durable_seq = 1,
+        .durable_seq = store_durable_seq(f->store),
     };
     uint8_t bytes[128];
     codec_prepare(CODEC_WELCOME, &welcome);
@@ -131,8 +136,7 @@ static void on_hello(struct feed *f, struct wire_peer from, const struct source 
     say(f, c, FEED_WELCOME, welcome.durable_seq, slice_from(bytes, size));
 }
 
-static PbRefusal check_subscription(const struct console *c, const PbSubscribe *s)
-{
+static PbRefusal check_subscription(const struct console *c, const PbSubscribe *s) {
     if (s->n_prefixes == 0 || s->n_prefixes > CONSOLE_PREFIXES_MAX) return REFUSED_TOO_MANY_PREFIXES;
     for (size_t i = 0; i < s->n_prefixes; i++) {
         if (!division_digits(s->prefixes[i])) return REFUSED_BAD_DIVISION;
@@ -141,8 +145,7 @@ static PbRefusal check_subscription(const struct console *c, const PbSubscribe *
     return REFUSED_NOTHING;
 }
 
-static void on_subscribe(struct feed *f, struct console *c, const PbSubscribe *s)
-{
+static void on_subscribe(struct feed *f, struct console *c, const PbSubscribe *s) {
     PbRefusal refusal = check_subscription(c, s);
     if (refusal) return refuse(f, c->peer, refusal);
     set_mode(f, c, MODE_GREETED);
@@ -150,7 +153,7 @@ static void on_subscribe(struct feed *f, struct console *c, const PbSubscribe *s
     c->session_seq = 0;
     c->live_said = false;
     c->credit = s->credit < CONSOLE_CREDIT_MAX ? s->credit : CONSOLE_CREDIT_MAX;
-    if (!s->snapshot && s->from_seq > durable) {              /* it has seen a future that is not ours: another store, or a restored one */
+    if (!s->snapshot && s->from_seq > durable) {      /* it has seen a future that is not ours: a restored store */
         COUNT(RESYNCS);
         say(f, c, FEED_RESYNC, durable, (struct slice){ 0 });
         return;
@@ -163,8 +166,11 @@ static void on_subscribe(struct feed *f, struct console *c, const PbSubscribe *s
     set_mode(f, c, s->snapshot ? MODE_SNAPSHOT : MODE_CATCHING_UP);
 }
 
-static void on_frame(struct feed *f, const struct wire_message *m, int64_t mono_ms, int64_t now_ms)
-{
+static void on_credit(struct console *c, uint32_t more) {
+    c->credit = more > CONSOLE_CREDIT_MAX - c->credit ? CONSOLE_CREDIT_MAX : c->credit + more;
+}
+
+static void on_frame(struct feed *f, const struct wire_message *m, int64_t mono_ms, int64_t now_ms) {
     struct source source;
     struct codec_result why;
     if (!guard_source(m->address, &source) || !guard_may(&source, GUARD_WATCH, 0)) return (void)COUNT(STRANGERS);
@@ -181,14 +187,12 @@ static void on_frame(struct feed *f, const struct wire_message *m, int64_t mono_
     case CONSOLE_SAYS_SUBSCRIBE: return on_subscribe(f, c, frame->subscribe);
     case CONSOLE_SAYS_GOODBYE: return console_leaves(f, c);
     case CONSOLE_SAYS_CREDIT:
-        c->credit = frame->credit->more > CONSOLE_CREDIT_MAX - c->credit ? CONSOLE_CREDIT_MAX : c->credit + frame->credit->more;
-        return;
+        return on_credit(c, frame->credit->more);
     default: return;                                          /* a heartbeat */
     }
 }
 
-void feed_take(struct feed *f, int64_t mono_ms, int64_t now_ms)
-{
+void feed_take(struct feed *f, int64_t mono_ms, int64_t now_ms) {
     struct wire_message m;
     for (unsigned i = 0; i < 2 * CONSOLES_MAX; i++) {
         if (wire_receive(f->socket, &m) != 1) break;
@@ -202,11 +206,10 @@ void feed_take(struct feed *f, int64_t mono_ms, int64_t now_ms)
     }
 }
 
-/* ---- whose is it --------------------------------------------------------------------------------------------------------------------------- */
+/* ---- whose is it ----------------------------------------------------------------------------------------------- */
 
 /* A console covers what lies under one of its prefixes: where the case is, was, or whom it asks. */
-static bool covers(const struct console *c, uint64_t division, const uint64_t *routes, size_t routes_count)
-{
+static bool covers(const struct console *c, uint64_t division, const uint64_t *routes, size_t routes_count) {
     for (unsigned p = 0; p < c->prefixes_count; p++) {
         if (division_covers(c->prefixes[p], division)) return true;
         for (size_t i = 0; i < routes_count; i++)
@@ -215,12 +218,11 @@ static bool covers(const struct console *c, uint64_t division, const uint64_t *r
     return false;
 }
 
-/* ---- live ------------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- live ------------------------------------------------------------------------------------------------------ */
 
-void feed_record(struct feed *f, PbRecord *record, struct arena *room)
-{
+void feed_record(struct feed *f, PbRecord *record, struct arena *room) {
     if (f->listening == 0 || record->case_id == 0) return;
-    if (f->live_count == LIVE_MAX) return;                    /* feed_speak sees the gap and sends everybody back to the journal */
+    if (f->live_count == LIVE_MAX) return; /* feed_speak sees the gap and sends everybody back to the journal */
     PbUpdate update;
     size_t mark = room->used;
     codec_update_of(record, &update);
@@ -230,25 +232,25 @@ void feed_record(struct feed *f, PbRecord *record, struct arena *room)
     *l = (struct live){ .update = wire_share(bytes), .first_seq = record->first_seq, .division = record->division };
     CHECK(l->update);
     l->last_seq = record->first_seq + record->n_events - 1;
-    for (size_t i = 0; i < record->n_routes && l->routes_count < ROUTES_MAX; i++) l->routes[l->routes_count++] = record->routes[i];
+    for (size_t i = 0; i < record->n_routes && l->routes_count < ROUTES_MAX; i++)
+        l->routes[l->routes_count++] = record->routes[i];
     room->used = mark;
 }
 
-static void fall_behind(struct feed *f, struct console *c, uint64_t seq)
-{
+static void fall_behind(struct feed *f, struct console *c, uint64_t seq) {
     COUNT(FEED_BEHIND);
     c->next_seq = seq;
     set_mode(f, c, MODE_CATCHING_UP);
 }
 
-static void say_live(struct feed *f, struct console *c)
-{
+static void say_live(struct feed *f, struct console *c) {
     for (unsigned i = 0; i < f->live_count; i++) {
         const struct live *l = &f->live[i];
         if (l->last_seq < c->next_seq || !covers(c, l->division, l->routes, l->routes_count)) continue;
         uint8_t bytes[48];
         struct slice head = head_of(FEED_UPDATE, c->session_seq + 1, l->last_seq, bytes);
-        if (!c->credit || wire_send_shared(f->socket, c->peer, head, l->update) < 0) return fall_behind(f, c, l->first_seq);
+        if (!c->credit || wire_send_shared(f->socket, c->peer, head, l->update) < 0)
+            return fall_behind(f, c, l->first_seq);
         c->session_seq++;
         c->credit--;
         COUNT(UPDATES);
@@ -256,11 +258,10 @@ static void say_live(struct feed *f, struct console *c)
     c->next_seq = store_durable_seq(f->store) + 1;
 }
 
-/* ---- catching up -------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- catching up ----------------------------------------------------------------------------------------------- */
 
 /* One open case; false when it cannot be sent now. */
-static bool say_row(struct feed *f, struct console *c, uint64_t case_id, struct arena *room)
-{
+static bool say_row(struct feed *f, struct console *c, uint64_t case_id, struct arena *room) {
     static struct case_state state;
     size_t mark = room->used;
     CHECK(store_case(f->store, case_id, &state) == 0);
@@ -274,15 +275,13 @@ static bool say_row(struct feed *f, struct console *c, uint64_t case_id, struct 
 }
 
 /* A case under two of its prefixes is sent under the first that covers it. */
-static bool row_is_repeated(const struct console *c, uint64_t division)
-{
+static bool row_is_repeated(const struct console *c, uint64_t division) {
     for (unsigned i = 0; i < c->row_prefix; i++)
         if (division_covers(c->prefixes[i], division)) return true;
     return false;
 }
 
-static void say_snapshot(struct feed *f, struct console *c, struct arena *room)
-{
+static void say_snapshot(struct feed *f, struct console *c, struct arena *room) {
     uint64_t division, case_id;
     for (unsigned rows = 0; c->credit && rows < SLICE_ROWS; rows++) {
         uint64_t prefix = c->prefixes[c->row_prefix];
@@ -297,16 +296,14 @@ static void say_snapshot(struct feed *f, struct console *c, struct arena *room)
     }
 }
 
-static void now_live(struct feed *f, struct console *c)
-{
+static void now_live(struct feed *f, struct console *c) {
     if (!c->live_said && say(f, c, FEED_LIVE, c->next_seq - 1, (struct slice){ 0 }) < 0) return;
     c->live_said = true;
     set_mode(f, c, MODE_LIVE);
 }
 
 /* One record of the journal to a console that it concerns. false: not now. */
-static bool say_record(struct feed *f, struct console *c, struct slice bytes, struct arena *room)
-{
+static bool say_record(struct feed *f, struct console *c, struct slice bytes, struct arena *room) {
     PbRecord *record = NULL;
     PbUpdate update;
     size_t mark = room->used;
@@ -325,8 +322,7 @@ static bool say_record(struct feed *f, struct console *c, struct slice bytes, st
     return sent;
 }
 
-static void catch_up(struct feed *f, struct console *c, struct arena *room)
-{
+static void catch_up(struct feed *f, struct console *c, struct arena *room) {
     uint64_t first;
     uint32_t seqs;
     struct slice bytes;
@@ -334,7 +330,7 @@ static void catch_up(struct feed *f, struct console *c, struct arena *room)
     if (!c->cursor && journal_cursor_open(&c->cursor, store_journal(f->store), c->next_seq) < 0) return;
     for (unsigned i = 0; c->credit && i < SLICE_RECORDS; i++) {
         int r = journal_next(c->cursor, &first, &seqs, &bytes);
-        CHECK(r >= 0);                                        /* a damaged journal ends the process: it would serve what is not true */
+        CHECK(r >= 0); /* a damaged journal ends the process: it would serve what is not true */
         if (r == 0) return now_live(f, c);
         if (first + seqs - 1 < c->next_seq) continue;
         if (!say_record(f, c, bytes, room)) {                 /* not read: again from here, later */
@@ -345,23 +341,20 @@ static void catch_up(struct feed *f, struct console *c, struct arena *room)
     }
 }
 
-/* ---- the end of the turn -------------------------------------------------------------------------------------------------------------------------- */
+/* ---- the end of the turn --------------------------------------------------------------------------------------- */
 
-static void heartbeat(struct feed *f, struct console *c, int64_t mono_ms)
-{
+static void heartbeat(struct feed *f, struct console *c, int64_t mono_ms) {
     if (mono_ms - c->told_ms < HEARTBEAT_MS) return;
     c->told_ms = mono_ms;
     say(f, c, FEED_HEARTBEAT, store_durable_seq(f->store), (struct slice){ 0 });
 }
 
-void feed_forget(struct feed *f)
-{
+void feed_forget(struct feed *f) {
     for (unsigned i = 0; i < f->live_count; i++) wire_unshare(f->live[i].update);
     f->live_count = 0;
 }
 
-void feed_speak(struct feed *f, int64_t mono_ms, int64_t now_ms, struct arena *room)
-{
+void feed_speak(struct feed *f, int64_t mono_ms, int64_t now_ms, struct arena *room) {
     (void)now_ms;
     f->behind = false;
     for (unsigned i = 0; i < CONSOLES_MAX; i++) {
@@ -381,22 +374,19 @@ void feed_speak(struct feed *f, int64_t mono_ms, int64_t now_ms, struct arena *r
     feed_forget(f);
 }
 
-/* ---- figures and life -------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- figures and life ------------------------------------------------------------------------------------------ */
 
-bool feed_wants_turn(const struct feed *f)
-{
+bool feed_wants_turn(const struct feed *f) {
     return f->behind;
 }
 
-unsigned feed_consoles(const struct feed *f)
-{
+unsigned feed_consoles(const struct feed *f) {
     unsigned count = 0;
     for (unsigned i = 0; i < CONSOLES_MAX; i++) count += f->consoles[i].session != 0;
     return count;
 }
 
-int64_t feed_next_ms(const struct feed *f, int64_t mono_ms)
-{
+int64_t feed_next_ms(const struct feed *f, int64_t mono_ms) {
     int64_t next = 1000;
     for (unsigned i = 0; i < CONSOLES_MAX; i++)
         if (f->consoles[i].session && f->consoles[i].told_ms + HEARTBEAT_MS - mono_ms < next)
@@ -404,8 +394,7 @@ int64_t feed_next_ms(const struct feed *f, int64_t mono_ms)
     return next > 0 ? next : 0;
 }
 
-int feed_open(struct feed **ret, struct wire *w, const char *endpoint, struct store *s, bool drill)
-{
+int feed_open(struct feed **ret, struct wire *w, const char *endpoint, struct store *s, bool drill) {
     struct feed *f = memory_or_die(sizeof *f);
     int r = wire_bind(&f->socket, w, endpoint);
     if (r < 0) return r;
@@ -417,13 +406,11 @@ int feed_open(struct feed **ret, struct wire *w, const char *endpoint, struct st
     return 0;
 }
 
-struct wire_socket *feed_socket(struct feed *f)
-{
+struct wire_socket *feed_socket(struct feed *f) {
     return f->socket;
 }
 
-void feed_close(struct feed *f)
-{
+void feed_close(struct feed *f) {
     for (unsigned i = 0; i < CONSOLES_MAX; i++) {
         struct console *c = &f->consoles[i];
         if (!c->session) continue;

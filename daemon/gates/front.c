@@ -1,8 +1,8 @@
 /* front.c: peer frames -> two lanes -> the turn, and replies back.
  *
- * The socket is emptied every turn, so that a report waits in a lane that we can see and bound, not in libzmq. Answers, closures, desk decisions and
- * queries have a lane of their own: a storm of reports cannot keep a closure out. libzmq's fair queueing takes one message a peer in rotation, so
- * one loud street does not starve the rest. */
+ * The socket is emptied every turn, so that a report waits in a lane that we can see and bound, not in libzmq. Answers,
+ * closures, desk decisions and queries have a lane of their own: a storm of reports cannot keep a closure out. libzmq's
+ * fair queueing takes one message a peer in rotation, so one loud street does not starve the rest. */
 #include "daemon/gates/gates.h"
 
 #include <errno.h>
@@ -13,7 +13,8 @@ _Static_assert(REPLIES_MAX >= LANE_REPORTS_MAX + LANE_URGENT_MAX, "a turn that e
 
 struct lane_item { struct wire_peer peer; struct source source; uint32_t at, len; };
 
-/* A FIFO of messages: headers in a ring, bytes in a ring of their own. An item's bytes never wrap: the rest of the ring is skipped instead. */
+/* A FIFO of messages: headers in a ring, bytes in a ring of their own. An item's bytes never wrap: the rest of the ring
+ * is skipped instead. */
 struct lane_ring {
     struct lane_item *item;
     uint8_t *bytes;
@@ -33,18 +34,16 @@ struct front {
     uint8_t message[MESSAGE_BYTES_MAX];
 };
 
-/* ---- lanes ------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- lanes ----------------------------------------------------------------------------------------------------- */
 
-static void lane_init(struct lane_ring *l, uint32_t max)
-{
+static void lane_init(struct lane_ring *l, uint32_t max) {
     l->max = max;
     l->item = memory_or_die(max * sizeof *l->item);
     l->bytes = memory_or_die(LANE_BYTES_MAX);
 }
 
 /* Room for len contiguous bytes, or UINT32_MAX. */
-static uint32_t lane_room(struct lane_ring *l, uint32_t len)
-{
+static uint32_t lane_room(struct lane_ring *l, uint32_t len) {
     if (l->count == 0) l->bytes_head = l->bytes_tail = 0;
     if (l->count == l->max) return UINT32_MAX;
     if (l->bytes_tail >= l->bytes_head) {
@@ -54,19 +53,18 @@ static uint32_t lane_room(struct lane_ring *l, uint32_t len)
     return l->bytes_head - l->bytes_tail > len ? l->bytes_tail : UINT32_MAX;
 }
 
-static bool lane_push(struct lane_ring *l, struct wire_peer peer, const struct source *source, struct slice bytes)
-{
+static bool lane_push(struct lane_ring *l, struct wire_peer peer, const struct source *source, struct slice bytes) {
     uint32_t len = (uint32_t)bytes.len, at = lane_room(l, len);
     if (at == UINT32_MAX) return false;
     memcpy(l->bytes + at, bytes.at, len);
-    l->item[(l->first + l->count) % l->max] = (struct lane_item){ .peer = peer, .source = *source, .at = at, .len = len };
+    l->item[(l->first + l->count) % l->max]
+        = (struct lane_item){ .peer = peer, .source = *source, .at = at, .len = len };
     l->count++;
     l->bytes_tail = at + len;
     return true;
 }
 
-bool front_take(struct front *f, enum lane lane, struct front_item *ret)
-{
+bool front_take(struct front *f, enum lane lane, struct front_item *ret) {
     struct lane_ring *l = &f->lanes[lane];
     if (l->count == 0) return false;
     const struct lane_item *i = &l->item[l->first];
@@ -77,18 +75,17 @@ bool front_take(struct front *f, enum lane lane, struct front_item *ret)
     return true;
 }
 
-unsigned front_waiting(const struct front *f, enum lane lane)
-{
+unsigned front_waiting(const struct front *f, enum lane lane) {
     return f->lanes[lane].count;
 }
 
-/* ---- in ------------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- in -------------------------------------------------------------------------------------------------------- */
 
-void front_refuse(struct front *f, struct wire_peer to, struct slice command_id, PbRefusal code, const char *field)
-{
+void front_refuse(struct front *f, struct wire_peer to, struct slice command_id, PbRefusal code, const char *field) {
     const struct sentence *words = sentence_of(code);
     PbRefused refused = {
-        .has_code = 1, .code = code, .name = (char *)words->name, .zh = (char *)words->zh, .en = (char *)words->en, .field = (char *)field,
+        .has_code = 1, .code = code, .name = (char *)words->name, .zh = (char *)words->zh, .en = (char *)words->en,
+        .field = (char *)field,
     };
     PbReply reply = { .reply_case = REPLY_REFUSED, .refused = &refused };
     if (command_id.len) {
@@ -101,31 +98,32 @@ void front_refuse(struct front *f, struct wire_peer to, struct slice command_id,
     front_reply(f, to, &reply);
 }
 
-/* Reports and what a reporter does on the spot wait in one lane; everything that moves or shows an open case in the other. */
-static enum lane lane_of(struct slice envelope)
-{
+/* Reports and what a reporter does on the spot wait in one lane; everything that moves or shows an open case in the
+ * other. */
+static enum lane lane_of(struct slice envelope) {
     uint32_t command = codec_peek_command(envelope);
     return command == COMMAND_REPORT || command == COMMAND_SELF_HANDLE ? LANE_REPORTS : LANE_URGENT;
 }
 
-static void drain_one(struct front *f, const struct wire_message *m)
-{
+static void drain_one(struct front *f, const struct wire_message *m) {
     struct source source;
     if (!guard_source(m->address, &source)) {
         COUNT(STRANGERS);
         return;
     }
-    PbRefusal refusal = m->frames != 1 ? REFUSED_FRAME_COUNT : m->frame[0].len == 0 ? REFUSED_FRAME_EMPTY : REFUSED_NOTHING;
+    PbRefusal refusal = m->frames != 1         ? REFUSED_FRAME_COUNT
+                        : m->frame[0].len == 0 ? REFUSED_FRAME_EMPTY
+                                               : REFUSED_NOTHING;
     if (refusal != REFUSED_NOTHING) {
         COUNT(FRAMES_BAD);
         return front_refuse(f, m->from, (struct slice){ 0 }, refusal, NULL);
     }
     if (lane_push(&f->lanes[lane_of(m->frame[0])], m->from, &source, m->frame[0])) return;
-    front_refuse(f, m->from, codec_peek_id(m->frame[0]), REFUSED_BUSY, NULL);    /* it must reach the command it is about */
+    front_refuse(f, m->from, codec_peek_id(m->frame[0]), REFUSED_BUSY,
+                 NULL); /* it must reach the command it is about */
 }
 
-void front_drain(struct front *f)
-{
+void front_drain(struct front *f) {
     struct wire_message m;
     for (unsigned i = 0; i < DRAIN_MAX && f->replies_count < REPLIES_MAX - LANE_URGENT_MAX; i++) {
         if (wire_receive(f->socket, &m) != 1) return;
@@ -133,14 +131,15 @@ void front_drain(struct front *f)
     }
 }
 
-/* ---- out ------------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- out ------------------------------------------------------------------------------------------------------- */
 
-/* Replies{repeated Reply replies = 1} is the plain concatenation of (tag, length, Reply): so a turn's replies to one peer are gathered by copying. */
-void front_reply(struct front *f, struct wire_peer to, PbReply *reply)
-{
+/* Replies{repeated Reply replies = 1} is the plain concatenation of (tag, length, Reply): so a turn's replies to one
+ * peer are gathered by copying. */
+void front_reply(struct front *f, struct wire_peer to, PbReply *reply) {
     codec_prepare(CODEC_REPLY, reply);
     size_t size = codec_size(CODEC_REPLY, reply);
-    if (f->replies_count == REPLIES_MAX || REPLY_BYTES_MAX - f->reply_bytes_used < size + 8 || size + 8 > MESSAGE_BYTES_MAX) {
+    if (f->replies_count == REPLIES_MAX || REPLY_BYTES_MAX - f->reply_bytes_used < size + 8
+        || size + 8 > MESSAGE_BYTES_MAX) {
         COUNT(REPLIES_DROPPED);
         return;
     }
@@ -156,15 +155,14 @@ void front_reply(struct front *f, struct wire_peer to, PbReply *reply)
     f->reply_bytes_used += len;
 }
 
-static void send_now(struct front *f, struct wire_peer to, uint32_t len)
-{
+static void send_now(struct front *f, struct wire_peer to, uint32_t len) {
     struct slice frame = slice_from(f->message, len);
     if (len && wire_send(f->socket, to, &frame, 1) < 0) COUNT(REPLIES_DROPPED);
 }
 
-/* Everything queued for the peer of the chain's first, in order, in as few messages as the limit allows; the others stay chained. */
-static int32_t speak_to_one(struct front *f, int32_t first)
-{
+/* Everything queued for the peer of the chain's first, in order, in as few messages as the limit allows; the others
+ * stay chained. */
+static int32_t speak_to_one(struct front *f, int32_t first) {
     struct wire_peer to = f->replies[first].to;
     int32_t rest_first = -1, *rest_last = &rest_first;
     uint32_t len = 0;
@@ -184,8 +182,7 @@ static int32_t speak_to_one(struct front *f, int32_t first)
     return rest_first;
 }
 
-void front_speak(struct front *f)
-{
+void front_speak(struct front *f) {
     int32_t last[CHAINS];
     for (unsigned i = 0; i < CHAINS; i++) f->chain_first[i] = last[i] = -1;
     for (uint32_t i = 0; i < f->replies_count; i++) {
@@ -199,15 +196,13 @@ void front_speak(struct front *f)
     front_forget(f);
 }
 
-void front_forget(struct front *f)
-{
+void front_forget(struct front *f) {
     f->replies_count = f->reply_bytes_used = 0;
 }
 
-/* ---- life ------------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- life ------------------------------------------------------------------------------------------------------ */
 
-int front_open(struct front **ret, struct wire *w, const char *endpoint)
-{
+int front_open(struct front **ret, struct wire *w, const char *endpoint) {
     struct front *f = memory_or_die(sizeof *f);
     int r = wire_bind(&f->socket, w, endpoint);
     if (r < 0) return r;
@@ -219,13 +214,11 @@ int front_open(struct front **ret, struct wire *w, const char *endpoint)
     return 0;
 }
 
-struct wire_socket *front_socket(struct front *f)
-{
+struct wire_socket *front_socket(struct front *f) {
     return f->socket;
 }
 
-void front_close(struct front *f)
-{
+void front_close(struct front *f) {
     wire_socket_close(f->socket);
     f->socket = NULL;
 }

@@ -3,13 +3,15 @@
  *   guard    who is it, and may it                      one function that every gate calls
  *   front    commands and queries  -> two lanes         reports are told BUSY first
  *   pool     desks' workers        -> offers, leases    leases are volatile; attempts and ends are journaled
- *   feed     consoles              -> updates           ROUTER unicast, contiguous per session, from the journal when behind
+ *   feed     consoles              -> updates           unicast, contiguous per session; from the journal when behind
  *
- * A gate has three verbs: take (what has arrived, never waits), speak (after the sync, what is true now), tick (time has passed).
+ * A gate has two verbs: take (what has arrived, never waits) and speak (after the sync, what is true now; heartbeats).
  *
  *   G1  nothing is sent that is not on disk, but refusals and heartbeats.
- *   G2  no queue is unbounded: lanes by count and bytes, leases by count, sessions by count, updates by the console's credit.
- *   G3  a peer that does not read harms itself only: its replies are dropped (it asks again), its updates wait in the journal.
+ *   G2  no queue is unbounded: lanes by count and bytes, leases by count, sessions by count, updates by the credit that
+ *       the console gives.
+ *   G3  a peer that does not read harms itself only: its replies are dropped (it asks again), its updates wait in the
+ *       journal.
  *   G4  every drop and refusal has a counter. */
 #ifndef GATES_H
 #define GATES_H
@@ -27,26 +29,33 @@ enum {
     ROUTES_MAX = 4,                                           /* divisions a record concerns besides its own */
 };
 
-/* ---- guard ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- guard ----------------------------------------------------------------------------------------------------- */
 
 struct source { char name[SOURCE_MAX]; };                     /* "uid:1000", "tcp:loopback" */
 
-/* From the transport's address of the peer. false: a stranger (other tcp addresses than loopback, or unknown): count and drop. */
+/* From the transport's address of the peer. false: a stranger (other tcp addresses than loopback, or unknown): count
+ * and drop. */
 bool guard_source(const char *address, struct source *ret);
 enum guard_verb { GUARD_COMMAND, GUARD_QUERY, GUARD_WORK, GUARD_WATCH };
-/* The one authorisation function: publish, live, replay, query and export all ask it. First policy: local peers may do everything. */
+/* The one authorisation function: publish, live, replay, query and export all ask it. First policy: local peers may do
+ * everything. */
 bool guard_may(const struct source *who, enum guard_verb verb, uint64_t division);
 
-/* ---- front -------------------------------------------------------------------------------------------------------------------------- */
+/* ---- front ----------------------------------------------------------------------------------------------------- */
 
 struct front;
-struct front_item { struct wire_peer peer; struct source source; struct slice bytes; };   /* bytes borrowed until the next take of its lane */
+struct front_item {
+    struct wire_peer peer;
+    struct source source;
+    struct slice bytes;                           /* borrowed until the next take of its lane */
+};
 enum lane { LANE_URGENT, LANE_REPORTS, LANES };
 
 int front_open(struct front **ret, struct wire *w, const char *endpoint);
 struct wire_socket *front_socket(struct front *f);
 void front_close(struct front *f);
-/* Moves what has arrived into the lanes; a full lane answers BUSY. Frames that are no single envelope are refused here. */
+/* Moves what has arrived into the lanes; a full lane answers BUSY. Frames that are no single envelope are refused
+ * here. */
 void front_drain(struct front *f);
 bool front_take(struct front *f, enum lane lane, struct front_item *ret);                 /* false: the lane is empty */
 unsigned front_waiting(const struct front *f, enum lane lane);
@@ -54,9 +63,9 @@ unsigned front_waiting(const struct front *f, enum lane lane);
 void front_reply(struct front *f, struct wire_peer to, PbReply *reply);
 void front_refuse(struct front *f, struct wire_peer to, struct slice command_id, PbRefusal code, const char *field);
 void front_speak(struct front *f);
-void front_forget(struct front *f);                                                       /* the turn was abandoned: nothing queued is said */
+void front_forget(struct front *f);                           /* the turn was abandoned: nothing queued is said */
 
-/* ---- pool ----------------------------------------------------------------------------------------------------------------------------- */
+/* ---- pool ------------------------------------------------------------------------------------------------------ */
 
 struct pool;
 struct pool_options { const char *endpoint; int64_t lease_ms; bool drill; };
@@ -69,18 +78,21 @@ struct pool_item {
     struct source source;
     PbLeaseToken token;                                       /* by value; its lease has been found and ended */
     bool current;                                             /* the lease was valid; else the result is late */
-    struct slice decision;                                    /* RESULT: envelope bytes, borrowed until the next pool_take */
-    PbOfferEnd how; int64_t retry_ms;                         /* FAILED */
+    struct slice decision;                                    /* RESULT: an envelope, borrowed until the next pool_take */
+    PbOfferEnd how;                                           /* FAILED */
+    int64_t retry_ms;
 };
 
 int pool_open(struct pool **ret, struct wire *w, const struct pool_options *o, struct store *s);
 struct wire_socket *pool_socket(struct pool *p);
 void pool_close(struct pool *p);                              /* says goodbye to the workers */
-/* The next result or failure, among them leases that ran out; everything else (hello, credit, heartbeat, extend) is dealt with inside. */
+/* The next result or failure, among them leases that ran out; everything else (hello, credit, heartbeat, extend) is
+ * dealt with inside. */
 bool pool_take(struct pool *p, int64_t mono_ms, int64_t now_ms, struct pool_item *ret);
 /* What became of a result; spoken after the sync. */
 void pool_taken(struct pool *p, const struct pool_item *item, PbRefusal refusal, uint64_t seq);
-void pool_speak(struct pool *p, int64_t mono_ms, int64_t now_ms, struct arena *room);     /* answers, new offers, heartbeats */
+/* Answers to results, new offers, heartbeats. */
+void pool_speak(struct pool *p, int64_t mono_ms, int64_t now_ms, struct arena *room);
 void pool_forget(struct pool *p);
 unsigned pool_offers_open(const struct pool *p);
 unsigned pool_workers(const struct pool *p, PbLevel level);
@@ -90,11 +102,12 @@ uint64_t pool_expired(const struct pool *p);                  /* leases that ran
 int64_t pool_next_ms(const struct pool *p, int64_t mono_ms);  /* until the next lease or heartbeat is due */
 
 enum { NUMBER_BYTES = 24 };
-void view_number(uint32_t district, uint32_t day, uint32_t day_number, char to[static NUMBER_BYTES]);   /* 610402-20260214-00123 */
+/* 610402-20260214-00123: the number that people read out. */
+void view_number(uint32_t district, uint32_t day, uint32_t day_number, char to[static NUMBER_BYTES]);
 /* A case for people and desks: names resolved, sealed text opened where allowed. Lives in the room. */
 PbCaseView *view_case(struct store *s, const struct case_state *c, bool with_text, struct arena *room);
 
-/* ---- feed ------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- feed ------------------------------------------------------------------------------------------------------ */
 
 struct feed;
 int feed_open(struct feed **ret, struct wire *w, const char *endpoint, struct store *s, bool drill);
@@ -104,7 +117,8 @@ void feed_take(struct feed *f, int64_t mono_ms, int64_t now_ms);
 /* A record of this turn, told after its sync. */
 void feed_record(struct feed *f, PbRecord *record, struct arena *room);
 void feed_forget(struct feed *f);                             /* the turn was abandoned */
-void feed_speak(struct feed *f, int64_t mono_ms, int64_t now_ms, struct arena *room);     /* live updates, then slices of catching up, heartbeats */
+/* Live updates, then slices of catching up, heartbeats. */
+void feed_speak(struct feed *f, int64_t mono_ms, int64_t now_ms, struct arena *room);
 bool feed_wants_turn(const struct feed *f);                   /* somebody is catching up and has credit */
 unsigned feed_consoles(const struct feed *f);
 int64_t feed_next_ms(const struct feed *f, int64_t mono_ms);

@@ -1,13 +1,12 @@
 /* guard.c: who is it, and may it. The only place that decides either.
  *
- * A source's name comes from the transport: the uid of an ipc peer (SO_PEERCRED), or loopback for tcp; never a pid, a routing id or anything the
- * client wrote. Receipts are kept per source, so a name must outlive connections. */
+ * A source's name comes from the transport: the uid of an ipc peer (SO_PEERCRED), or loopback for tcp; never a pid, a
+ * routing id or anything the client wrote. Receipts are kept per source, so a name must outlive connections. */
 #include "daemon/gates/gates.h"
 
 #include <string.h>
 
-static bool name_is(struct source *to, struct slice prefix, struct slice rest)
-{
+static bool name_is(struct source *to, struct slice prefix, struct slice rest) {
     if (rest.len == 0 || prefix.len + rest.len >= sizeof to->name) return false;
     memcpy(to->name, prefix.at, prefix.len);
     memcpy(to->name + prefix.len, rest.at, rest.len);
@@ -15,8 +14,7 @@ static bool name_is(struct source *to, struct slice prefix, struct slice rest)
     return true;
 }
 
-bool guard_source(const char *address, struct source *ret)
-{
+bool guard_source(const char *address, struct source *ret) {
     struct slice a = slice_of(address), uid, rest;
     if (slice_equal(a, SLICE("127.0.0.1")) || slice_equal(a, SLICE("::1")) || slice_equal(a, SLICE("::ffff:127.0.0.1")))
         return name_is(ret, SLICE("tcp:"), SLICE("loopback"));
@@ -26,8 +24,7 @@ bool guard_source(const char *address, struct source *ret)
     return name_is(ret, SLICE("uid:"), uid);
 }
 
-bool guard_may(const struct source *who, enum guard_verb verb, uint64_t division)
-{
+bool guard_may(const struct source *who, enum guard_verb verb, uint64_t division) {
     (void)verb, (void)division;
-    return who->name[0] != '\0';                                          /* first policy: whoever is local and named may */
+    return who->name[0] != '\0'; /* first policy: whoever is local and named may */
 }

@@ -1,5 +1,5 @@
-/* offer.c: what an offer says. Everything a desk needs to decide, so that its worker keeps no state: the case, the duty row of its category at this side of
- * the wall, and the parties this level may ask, with those that were tried. */
+/* offer.c: what an offer says. Everything a desk needs to decide, so that its worker keeps no state: the case, the duty
+ * row of its category at this side of the wall, and the parties this level may ask, with those that were tried. */
 #include "daemon/gates/pool_internal.h"
 
 #include <string.h>
@@ -8,25 +8,29 @@ enum { CANDIDATES_MAX = 24 };
 
 #define SET(message, field, value) ((message)->has_##field = 1, (message)->field = (value))
 
-static void *room_for(struct arena *room, size_t size)
-{
+static void *room_for(struct arena *room, size_t size) {
     void *at = arena_zero(room, size);
     CHECK(at);
     return at;
 }
 
 /* Asked before in this stage and not asked any more: it declined, or the desk was reopened over it. */
-static bool tried(const struct case_state *c, const char *party)
-{
+static bool tried(const struct case_state *c, const char *party) {
     for (unsigned i = 0; i < c->asks_count; i++)
-        if (c->asks[i].stage == c->stage && c->asks[i].attempt < c->attempt && strcmp(c->asks[i].party, party) == 0) return true;
+        if (c->asks[i].stage == c->stage && c->asks[i].attempt < c->attempt && strcmp(c->asks[i].party, party) == 0)
+            return true;
     return false;
 }
 
-struct candidates { const PbRules *rules; const struct case_state *c; int64_t now_ms; struct arena *room; PbOffer *offer; };
+struct candidates {
+    const PbRules *rules;
+    const struct case_state *c;
+    int64_t now_ms;
+    struct arena *room;
+    PbOffer *offer;
+};
 
-static void candidate(struct candidates *x, const PbRole *role, uint64_t division)
-{
+static void candidate(struct candidates *x, const PbRole *role, uint64_t division) {
     char name[PARTY_BYTES_MAX + 1];
     if (!role || !division || x->offer->n_candidates == CANDIDATES_MAX) return;
     party_print(name, role->slug, division);
@@ -40,8 +44,7 @@ static void candidate(struct candidates *x, const PbRole *role, uint64_t divisio
 }
 
 /* The departments that the duty row names, at whatever level at or below this one they sit. */
-static void candidate_departments(struct candidates *x, const PbDuty *duty, PbLevel level, uint64_t desk)
-{
+static void candidate_departments(struct candidates *x, const PbDuty *duty, PbLevel level, uint64_t desk) {
     for (size_t i = 0; duty && i < duty->n_roles; i++) {
         const PbRole *role = rules_role(x->rules, slice_of(duty->roles[i]));
         if (!role) continue;
@@ -50,9 +53,9 @@ static void candidate_departments(struct candidates *x, const PbDuty *duty, PbLe
     }
 }
 
-static void candidates_of(struct candidates *x, const PbDuty *duty, PbLevel level)
-{
-    uint64_t desk = division_at_level(x->rules, x->c->division, level, x->now_ms), grid = division_cut(x->c->division, 15);
+static void candidates_of(struct candidates *x, const PbDuty *duty, PbLevel level) {
+    uint64_t desk = division_at_level(x->rules, x->c->division, level, x->now_ms),
+             grid = division_cut(x->c->division, 15);
     x->offer->candidates = room_for(x->room, CANDIDATES_MAX * sizeof *x->offer->candidates);
     if (level == LEVEL_COMMUNITY) {
         candidate(x, rules_role_of_kind(x->rules, ROLE_GRID_WORKER, LEVEL_GRID), grid);
@@ -64,8 +67,8 @@ static void candidates_of(struct candidates *x, const PbDuty *duty, PbLevel leve
     candidate(x, rules_role_of_kind(x->rules, ROLE_DESK, level), desk);
 }
 
-static PbOffer *offer_make(struct pool *p, const struct case_state *c, const struct lease *l, int64_t now_ms, struct arena *room)
-{
+static PbOffer *offer_make(struct pool *p, const struct case_state *c, const struct lease *l, int64_t now_ms,
+                           struct arena *room) {
     const PbRules *rules = store_rules(p->store, c->rules);
     const PbCategory *g = rules_category(rules, slice_of(c->category));
     const PbStage *stage = rules->playbooks[c->playbook - 1]->stages[c->stage - 1];
@@ -90,8 +93,7 @@ static PbOffer *offer_make(struct pool *p, const struct case_state *c, const str
     return o;
 }
 
-bool pool_offer(struct pool *p, struct worker *w, const struct lease *l, int64_t now_ms, struct arena *room)
-{
+bool pool_offer(struct pool *p, struct worker *w, const struct lease *l, int64_t now_ms, struct arena *room) {
     static struct case_state c;                               /* one thread; too large for the stack of a loop */
     size_t mark = room->used;
     int r = store_case(p->store, l->case_id, &c);

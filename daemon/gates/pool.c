@@ -1,10 +1,12 @@
 /* pool.c: workers of the desks. Sign on, credit, offers, leases, results.
  *
- * A lease is volatile: token = (epoch journaled at start, number). What must survive is in the journal: the work itself (a function of the case) and each
- * failed attempt. So a worker or the broker may be killed at any moment: the work is offered again, and a result under an old token is late.
+ * A lease is volatile: token = (epoch journaled at start, number). What must survive is in the journal: the work itself
+ * (a function of the case) and each failed attempt. So a worker or the broker may be killed at any moment: the work is
+ * offered again, and a result under an old token is late.
  *
- * Work rows are ordered by readiness, and every change of a row moves it behind: so a worker's place in its level's rows only goes forward, and
- * goes back to the beginning only when leases were given back without a trace in the rows (goodbye). */
+ * Work rows are ordered by readiness, and every change of a row moves it behind: so a worker's place in its level's
+ * rows only goes forward, and goes back to the beginning only when leases were given back without a trace in the rows
+ * (goodbye). */
 #include "daemon/gates/pool_internal.h"
 
 #include <errno.h>
@@ -12,39 +14,37 @@
 
 enum { TAKE_MAX = 4096, SPEAK_OFFERS_MAX = 1024, SCAN_MAX = 8192 };
 
-/* ---- leases -------------------------------------------------------------------------------------------------------------------------- */
+/* ---- leases ---------------------------------------------------------------------------------------------------- */
 
-static struct lease *lease_of_case(struct pool *p, uint64_t case_id)
-{
+static struct lease *lease_of_case(struct pool *p, uint64_t case_id) {
     for (uint32_t i = p->lease_hash[case_id % LEASE_HASH]; i != LEASE_NONE; i = p->leases[i].next)
         if (p->leases[i].case_id == case_id) return &p->leases[i];
     return NULL;
 }
 
-static struct lease *lease_find(struct pool *p, const PbLeaseToken *t)
-{
+static struct lease *lease_find(struct pool *p, const PbLeaseToken *t) {
     struct lease *l = lease_of_case(p, t->case_id);
-    bool same = l && l->number == t->number && t->epoch == p->epoch && l->stage == t->stage && l->attempt == t->attempt && l->tries == t->tries;
+    bool same = l && l->number == t->number && t->epoch == p->epoch && l->stage == t->stage && l->attempt == t->attempt
+                && l->tries == t->tries;
     return same ? l : NULL;
 }
 
-static struct lease *lease_new(struct pool *p, struct worker *w, const struct work_row *row, int64_t mono_ms)
-{
+static struct lease *lease_new(struct pool *p, struct worker *w, const struct work_row *row, int64_t mono_ms) {
     CHECK(p->leases_free != LEASE_NONE);
     uint32_t at = p->leases_free;
     struct lease *l = &p->leases[at];
     p->leases_free = l->next;
     *l = (struct lease){
-        .case_id = row->case_id, .number = ++p->lease_numbers, .worker = w->session, .stage = row->stage, .attempt = row->attempt,
-        .tries = row->tries, .expires_ms = mono_ms + p->options.lease_ms, .next = p->lease_hash[row->case_id % LEASE_HASH],
+        .case_id = row->case_id, .number = ++p->lease_numbers, .worker = w->session, .stage = row->stage,
+        .attempt = row->attempt, .tries = row->tries, .expires_ms = mono_ms + p->options.lease_ms,
+        .next = p->lease_hash[row->case_id % LEASE_HASH],
     };
     p->lease_hash[row->case_id % LEASE_HASH] = at;
     p->leases_count++;
     return l;
 }
 
-static void lease_end(struct pool *p, struct lease *l)
-{
+static void lease_end(struct pool *p, struct lease *l) {
     uint32_t at = (uint32_t)(l - p->leases), *link = &p->lease_hash[l->case_id % LEASE_HASH];
     while (*link != at) {
         CHECK(*link != LEASE_NONE);
@@ -56,28 +56,25 @@ static void lease_end(struct pool *p, struct lease *l)
     p->leases_count--;
 }
 
-/* ---- workers -------------------------------------------------------------------------------------------------------------------------- */
+/* ---- workers --------------------------------------------------------------------------------------------------- */
 
-static struct worker *worker_of(struct pool *p, struct wire_peer peer)
-{
+static struct worker *worker_of(struct pool *p, struct wire_peer peer) {
     for (unsigned i = 0; i < WORKERS_MAX; i++)
         if (p->workers[i].session && p->workers[i].peer.id == peer.id) return &p->workers[i];
     return NULL;
 }
 
-void pool_tell(struct pool *p, struct wire_peer to, PbPoolFrame *frame)
-{
+void pool_tell(struct pool *p, struct wire_peer to, PbPoolFrame *frame) {
     uint8_t bytes[512];
     codec_prepare(CODEC_POOL_FRAME, frame);
     size_t size = codec_size(CODEC_POOL_FRAME, frame);
     CHECK(size <= sizeof bytes);
     codec_pack(CODEC_POOL_FRAME, frame, bytes);
     struct slice one = slice_from(bytes, size);
-    wire_send(p->socket, to, &one, 1);                       /* a worker that does not read falls silent, and its leases run out */
+    wire_send(p->socket, to, &one, 1); /* a worker that does not read falls silent, and its leases run out */
 }
 
-void pool_refuse(struct pool *p, struct wire_peer to, PbRefusal code)
-{
+void pool_refuse(struct pool *p, struct wire_peer to, PbRefusal code) {
     const struct sentence *words = sentence_of(code);
     PbRefused refused = { .has_code = 1, .code = code, .name = (char *)words->name, .en = (char *)words->en };
     PbPoolFrame frame = { .pool_says_case = POOL_SAYS_REFUSED, .refused = &refused };
@@ -85,15 +82,13 @@ void pool_refuse(struct pool *p, struct wire_peer to, PbRefusal code)
     pool_tell(p, to, &frame);
 }
 
-static void rewind_level(struct pool *p, PbLevel level)
-{
+static void rewind_level(struct pool *p, PbLevel level) {
     for (unsigned i = 0; i < WORKERS_MAX; i++)
         if (p->workers[i].level == level) p->workers[i].seen_any = false;
 }
 
 /* Its leases go; the work they were for is offered to others. A clean goodbye is no failed attempt. */
-static void worker_leaves(struct pool *p, struct worker *w, bool cleanly)
-{
+static void worker_leaves(struct pool *p, struct worker *w, bool cleanly) {
     for (uint32_t i = 0; i < LEASES_MAX; i++) {
         struct lease *l = &p->leases[i];
         if (!l->case_id || l->worker != w->session) continue;
@@ -104,8 +99,7 @@ static void worker_leaves(struct pool *p, struct worker *w, bool cleanly)
     *w = (struct worker){ .session = 0 };
 }
 
-static void keep_tokens(struct pool *p, struct worker *w, const PbWorkerHello *h)
-{
+static void keep_tokens(struct pool *p, struct worker *w, const PbWorkerHello *h) {
     for (size_t i = 0; i < h->n_tokens; i++) {
         struct lease *l = lease_find(p, h->tokens[i]);
         if (l) {
@@ -118,32 +112,35 @@ static void keep_tokens(struct pool *p, struct worker *w, const PbWorkerHello *h
     }
 }
 
-static void on_hello(struct pool *p, struct wire_peer from, const PbWorkerHello *h, int64_t mono_ms, int64_t now_ms)
-{
+static void on_hello(struct pool *p, struct wire_peer from, const PbWorkerHello *h, int64_t mono_ms, int64_t now_ms) {
     struct worker *w = worker_of(p, from);
     for (unsigned i = 0; !w && i < WORKERS_MAX; i++)
         if (!p->workers[i].session) w = &p->workers[i];
     if (!w) return pool_refuse(p, from, REFUSED_TOO_MANY_SESSIONS);
-    if (h->n_divisions == 0 || h->n_divisions > WORKER_DIVISIONS_MAX) return pool_refuse(p, from, REFUSED_TOO_MANY_PREFIXES);
+    if (h->n_divisions == 0 || h->n_divisions > WORKER_DIVISIONS_MAX)
+        return pool_refuse(p, from, REFUSED_TOO_MANY_PREFIXES);
     for (size_t i = 0; i < h->n_divisions; i++)
         if (!division_digits(h->divisions[i])) return pool_refuse(p, from, REFUSED_BAD_DIVISION);
-    *w = (struct worker){ .session = ++p->sessions, .peer = from, .level = h->level, .heard_ms = mono_ms, .told_ms = mono_ms };
+    *w = (struct worker){
+        .session = ++p->sessions, .peer = from, .level = h->level, .heard_ms = mono_ms, .told_ms = mono_ms,
+    };
     w->divisions_count = (unsigned)h->n_divisions;
     memcpy(w->divisions, h->divisions, h->n_divisions * sizeof w->divisions[0]);
     PbWelcome welcome = {
-        .has_version = 1, .version = PROTOCOL_VERSION, .has_now_ms = 1, .now_ms = now_ms, .has_epoch = 1, .epoch = p->epoch,
-        .has_drill = 1, .drill = p->options.drill, .has_heartbeat_ms = 1, .heartbeat_ms = HEARTBEAT_MS, .has_session = 1, .session = w->session,
-        .has_durable_seq = 1, .durable_seq = store_durable_seq(p->store),
+        .has_version = 1, .version = PROTOCOL_VERSION, .has_now_ms = 1, .now_ms = now_ms, .has_epoch = 1,
+        .epoch = p->epoch, .has_drill = 1, .drill = p->options.drill, .has_heartbeat_ms = 1,
+        .heartbeat_ms = HEARTBEAT_MS, .has_session = 1, .session = w->session, .has_durable_seq = 1,
+        .durable_seq = store_durable_seq(p->store),
     };
     PbPoolFrame frame = { .pool_says_case = POOL_SAYS_WELCOME, .welcome = &welcome };
     pool_tell(p, from, &frame);
     keep_tokens(p, w, h);
 }
 
-/* ---- results ---------------------------------------------------------------------------------------------------------------------------- */
+/* ---- results --------------------------------------------------------------------------------------------------- */
 
-static bool on_result(struct pool *p, struct worker *w, const struct source *source, const PbWorkerResult *r, struct pool_item *ret)
-{
+static bool on_result(struct pool *p, struct worker *w, const struct source *source, const PbWorkerResult *r,
+                      struct pool_item *ret) {
     if (!r->token) return pool_refuse(p, w->peer, REFUSED_FIELD_MISSING), false;
     if (!r->has_failed && !r->has_decision) return pool_refuse(p, w->peer, REFUSED_FIELD_MISSING), false;
     struct lease *l = lease_find(p, r->token);
@@ -158,20 +155,18 @@ static bool on_result(struct pool *p, struct worker *w, const struct source *sou
     return true;
 }
 
-static void on_extend(struct pool *p, const PbWorkerExtend *e, int64_t mono_ms)
-{
+static void on_extend(struct pool *p, const PbWorkerExtend *e, int64_t mono_ms) {
     struct lease *l = e->token ? lease_find(p, e->token) : NULL;
     if (l) l->expires_ms = mono_ms + p->options.lease_ms;
 }
 
-static void on_credit(struct worker *w, const PbWorkerCredit *c)
-{
+static void on_credit(struct worker *w, const PbWorkerCredit *c) {
     w->credit = c->more > WORKER_CREDIT_MAX - w->credit ? WORKER_CREDIT_MAX : w->credit + c->more;
 }
 
 /* One frame; true when the turn has something to decide. */
-static bool on_frame(struct pool *p, const struct wire_message *m, int64_t mono_ms, int64_t now_ms, struct pool_item *ret)
-{
+static bool on_frame(struct pool *p, const struct wire_message *m, int64_t mono_ms, int64_t now_ms,
+                     struct pool_item *ret) {
     struct source source;
     struct codec_result why;
     if (!guard_source(m->address, &source) || !guard_may(&source, GUARD_WORK, 0)) return COUNT(STRANGERS), false;
@@ -193,10 +188,9 @@ static bool on_frame(struct pool *p, const struct wire_message *m, int64_t mono_
     }
 }
 
-/* ---- time ------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- time ------------------------------------------------------------------------------------------------------ */
 
-static void silence(struct pool *p, int64_t mono_ms)
-{
+static void silence(struct pool *p, int64_t mono_ms) {
     for (unsigned i = 0; i < WORKERS_MAX; i++) {
         struct worker *w = &p->workers[i];
         if (!w->session || mono_ms - w->heard_ms < SILENCE_MS) continue;
@@ -206,8 +200,7 @@ static void silence(struct pool *p, int64_t mono_ms)
 }
 
 /* A lease that ran out is a failed attempt, and the turn journals it. */
-static bool expire_one(struct pool *p, int64_t mono_ms, struct pool_item *ret)
-{
+static bool expire_one(struct pool *p, int64_t mono_ms, struct pool_item *ret) {
     for (uint32_t i = 0; p->leases_count && i < LEASES_MAX; i++) {
         struct lease *l = &p->leases[i];
         if (!l->case_id || l->expires_ms > mono_ms) continue;
@@ -226,8 +219,7 @@ static bool expire_one(struct pool *p, int64_t mono_ms, struct pool_item *ret)
     return false;
 }
 
-bool pool_take(struct pool *p, int64_t mono_ms, int64_t now_ms, struct pool_item *ret)
-{
+bool pool_take(struct pool *p, int64_t mono_ms, int64_t now_ms, struct pool_item *ret) {
     struct wire_message m;
     for (unsigned i = 0; i < TAKE_MAX; i++) {
         if (wire_receive(p->socket, &m) != 1) {
@@ -242,38 +234,37 @@ bool pool_take(struct pool *p, int64_t mono_ms, int64_t now_ms, struct pool_item
     return false;
 }
 
-/* ---- out ----------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- out ------------------------------------------------------------------------------------------------------- */
 
-void pool_taken(struct pool *p, const struct pool_item *item, PbRefusal refusal, uint64_t seq)
-{
+void pool_taken(struct pool *p, const struct pool_item *item, PbRefusal refusal, uint64_t seq) {
     if (item->how == OFFER_EXPIRED && item->kind == POOL_FAILED) return;
     if (p->taken_count == TAKEN_MAX) return;                  /* it asks again with the same id */
-    p->taken[p->taken_count++] = (struct taken){ .peer = item->peer, .token = item->token, .refusal = refusal, .seq = seq };
+    p->taken[p->taken_count++]
+        = (struct taken){ .peer = item->peer, .token = item->token, .refusal = refusal, .seq = seq };
 }
 
-static void say_taken(struct pool *p, struct taken *t)
-{
+static void say_taken(struct pool *p, struct taken *t) {
     PbResultTaken taken = { .token = &t->token, .has_seq = 1, .seq = t->seq };
     if (t->refusal != REFUSED_NOTHING) taken.has_refusal = 1, taken.refusal = t->refusal;
     PbPoolFrame frame = { .pool_says_case = POOL_SAYS_TAKEN, .taken = &taken };
     pool_tell(p, t->peer, &frame);
 }
 
-static bool covers(const struct worker *w, uint64_t division)
-{
+static bool covers(const struct worker *w, uint64_t division) {
     for (unsigned i = 0; i < w->divisions_count; i++)
         if (division_covers(w->divisions[i], division)) return true;
     return false;
 }
 
 /* Offers to one worker what waits at its level, from where it last looked. */
-static unsigned offer_to(struct pool *p, struct worker *w, unsigned most, int64_t mono_ms, int64_t now_ms, struct arena *room)
-{
+static unsigned offer_to(struct pool *p, struct worker *w, unsigned most, int64_t mono_ms, int64_t now_ms,
+                         struct arena *room) {
     struct work_row row;
     unsigned made = 0;
     for (unsigned scanned = 0; w->credit && made < most && p->leases_free != LEASE_NONE; scanned++) {
         if (scanned == SCAN_MAX) return p->more = true, made;
-        if (store_next_work(p->store, w->level, w->seen_any ? &w->seen : NULL, &row) < 0 || row.ready_ms > now_ms) break;
+        if (store_next_work(p->store, w->level, w->seen_any ? &w->seen : NULL, &row) < 0 || row.ready_ms > now_ms)
+            break;
         w->seen = row;
         w->seen_any = true;
         if (!covers(w, row.division) || lease_of_case(p, row.case_id)) continue;
@@ -291,8 +282,7 @@ static unsigned offer_to(struct pool *p, struct worker *w, unsigned most, int64_
     return made;
 }
 
-static void heartbeats(struct pool *p, int64_t mono_ms)
-{
+static void heartbeats(struct pool *p, int64_t mono_ms) {
     PbHeartbeat beat = { .has_n = 1, .n = p->epoch };
     PbPoolFrame frame = { .pool_says_case = POOL_SAYS_HEARTBEAT, .heartbeat = &beat };
     for (unsigned i = 0; i < WORKERS_MAX; i++) {
@@ -303,8 +293,7 @@ static void heartbeats(struct pool *p, int64_t mono_ms)
     }
 }
 
-void pool_speak(struct pool *p, int64_t mono_ms, int64_t now_ms, struct arena *room)
-{
+void pool_speak(struct pool *p, int64_t mono_ms, int64_t now_ms, struct arena *room) {
     for (unsigned i = 0; i < p->taken_count; i++) say_taken(p, &p->taken[i]);
     p->taken_count = 0;
     p->more = false;
@@ -318,44 +307,37 @@ void pool_speak(struct pool *p, int64_t mono_ms, int64_t now_ms, struct arena *r
     heartbeats(p, mono_ms);
 }
 
-void pool_forget(struct pool *p)
-{
+void pool_forget(struct pool *p) {
     p->taken_count = 0;
 }
 
-/* ---- figures and life ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- figures and life ------------------------------------------------------------------------------------------ */
 
-unsigned pool_offers_open(const struct pool *p)
-{
+unsigned pool_offers_open(const struct pool *p) {
     return p->leases_count;
 }
 
-unsigned pool_workers(const struct pool *p, PbLevel level)
-{
+unsigned pool_workers(const struct pool *p, PbLevel level) {
     unsigned count = 0;
     for (unsigned i = 0; i < WORKERS_MAX; i++) count += p->workers[i].session && p->workers[i].level == level;
     return count;
 }
 
-unsigned pool_workers_all(const struct pool *p)
-{
+unsigned pool_workers_all(const struct pool *p) {
     unsigned count = 0;
     for (unsigned i = 0; i < WORKERS_MAX; i++) count += p->workers[i].session != 0;
     return count;
 }
 
-bool pool_wants_turn(const struct pool *p)
-{
+bool pool_wants_turn(const struct pool *p) {
     return p->more;
 }
 
-uint64_t pool_expired(const struct pool *p)
-{
+uint64_t pool_expired(const struct pool *p) {
     return p->expired;
 }
 
-int64_t pool_next_ms(const struct pool *p, int64_t mono_ms)
-{
+int64_t pool_next_ms(const struct pool *p, int64_t mono_ms) {
     int64_t next = 1000;
     for (unsigned i = 0; i < WORKERS_MAX; i++)
         if (p->workers[i].session && p->workers[i].told_ms + HEARTBEAT_MS - mono_ms < next)
@@ -363,8 +345,7 @@ int64_t pool_next_ms(const struct pool *p, int64_t mono_ms)
     return next > 0 ? next : 0;
 }
 
-int pool_open(struct pool **ret, struct wire *w, const struct pool_options *o, struct store *s)
-{
+int pool_open(struct pool **ret, struct wire *w, const struct pool_options *o, struct store *s) {
     struct pool *p = memory_or_die(sizeof *p);
     int r = wire_bind(&p->socket, w, o->endpoint);
     if (r < 0) return r;
@@ -379,13 +360,11 @@ int pool_open(struct pool **ret, struct wire *w, const struct pool_options *o, s
     return 0;
 }
 
-struct wire_socket *pool_socket(struct pool *p)
-{
+struct wire_socket *pool_socket(struct pool *p) {
     return p->socket;
 }
 
-void pool_close(struct pool *p)
-{
+void pool_close(struct pool *p) {
     PbGoodbye goodbye = { .why = (char *)"stopping" };
     PbPoolFrame frame = { .pool_says_case = POOL_SAYS_GOODBYE, .goodbye = &goodbye };
     for (unsigned i = 0; i < WORKERS_MAX; i++)

@@ -6,34 +6,29 @@
 
 #define SET(message, field, value) ((message)->has_##field = 1, (message)->field = (value))
 
-static void *room_for(struct arena *room, size_t size)
-{
+static void *room_for(struct arena *room, size_t size) {
     void *at = arena_zero(room, size);
     CHECK(at);
     return at;
 }
 
-static char *text_in(struct arena *room, const char *text)
-{
+static char *text_in(struct arena *room, const char *text) {
     char *at = arena_text(room, slice_of(text));
     CHECK(at);
     return at;
 }
 
-void view_number(uint32_t district, uint32_t day, uint32_t day_number, char to[static NUMBER_BYTES])
-{
+void view_number(uint32_t district, uint32_t day, uint32_t day_number, char to[static NUMBER_BYTES]) {
     snprintf(to, NUMBER_BYTES, "%06u-%08u-%05u", district, day, day_number);
 }
 
-static const char *ask_status_name(uint8_t status)
-{
+static const char *ask_status_name(uint8_t status) {
     static const char *const names[] = { "asked", "accepted", "done", "declined", "ended" };
     CHECK(status < COUNT_OF(names));
     return names[status];
 }
 
-static void view_asks(const struct case_state *c, const PbRules *r, PbCaseView *v, struct arena *room)
-{
+static void view_asks(const struct case_state *c, const PbRules *r, PbCaseView *v, struct arena *room) {
     v->n_asks = c->asks_count;
     v->asks = room_for(room, (c->asks_count + 1u) * sizeof *v->asks);
     for (unsigned i = 0; i < c->asks_count; i++) {
@@ -52,8 +47,7 @@ static void view_asks(const struct case_state *c, const PbRules *r, PbCaseView *
     }
 }
 
-static void view_timers(const struct case_state *c, const PbCategory *g, PbCaseView *v, struct arena *room)
-{
+static void view_timers(const struct case_state *c, const PbCategory *g, PbCaseView *v, struct arena *room) {
     v->n_timers = c->timers_count;
     v->timers = room_for(room, (c->timers_count + 1u) * sizeof *v->timers);
     for (unsigned i = 0; i < c->timers_count; i++) {
@@ -70,9 +64,9 @@ static void view_timers(const struct case_state *c, const PbCategory *g, PbCaseV
     }
 }
 
-/* Text and address stand sealed in the case's first record; their key stands in its slot. An erased slot opens nothing. */
-static char *open_sealed(const struct key *k, const char *context, const PbSealed *sealed, struct arena *room)
-{
+/* Text and address stand sealed in the case's first record; their key stands in its slot. An erased slot opens nothing.
+ */
+static char *open_sealed(const struct key *k, const char *context, const PbSealed *sealed, struct arena *room) {
     if (!sealed || sealed->box.len < SEAL_OVERHEAD) return NULL;
     size_t len = sealed->box.len - SEAL_OVERHEAD;
     uint8_t *plain = room_for(room, len + 1);
@@ -81,15 +75,16 @@ static char *open_sealed(const struct key *k, const char *context, const PbSeale
     return (char *)plain;
 }
 
-static void view_text(struct store *s, const struct case_state *c, PbCaseView *v, struct arena *room)
-{
+static void view_text(struct store *s, const struct case_state *c, PbCaseView *v, struct arena *room) {
     struct slice bytes;
     struct key k;
     PbRecord *record = NULL;
     if (store_slot_key(s, c->slot, &k) < 0 || store_read(s, c->id, &bytes) < 0) return;
     if (codec_unpack_own(CODEC_RECORD, bytes, room, &record) < 0 || record->n_events == 0) return;
     const PbEvent *e = record->events[0];
-    const PbReported *r = e->event_case == EVENT_REPORTED ? e->reported : e->event_case == EVENT_SELF_HANDLED ? e->self_handled->report : NULL;
+    const PbReported *r = e->event_case == EVENT_REPORTED       ? e->reported
+                          : e->event_case == EVENT_SELF_HANDLED ? e->self_handled->report
+                                                                : NULL;
     if (!r) return;
     v->text = open_sealed(&k, "text", r->text, room);
     v->address = open_sealed(&k, "address", r->address, room);
@@ -97,11 +92,11 @@ static void view_text(struct store *s, const struct case_state *c, PbCaseView *v
 }
 
 /* Whom the case waits for, in one word for a list: the desk, or the party in the lead. */
-static char *waiting_for(const struct case_state *c, const PbRules *r, struct arena *room)
-{
+static char *waiting_for(const struct case_state *c, const PbRules *r, struct arena *room) {
     if (!case_open(c)) return NULL;
     for (unsigned i = 0; i < c->asks_count; i++)
-        if (ask_at_cursor(c, &c->asks[i]) && ask_is_open(&c->asks[i]) && c->asks[i].lead) return text_in(room, c->asks[i].party);
+        if (ask_at_cursor(c, &c->asks[i]) && ask_is_open(&c->asks[i]) && c->asks[i].lead)
+            return text_in(room, c->asks[i].party);
     char desk[PARTY_BYTES_MAX + 1];
     const PbRole *role = rules_role_of_kind(r, ROLE_DESK, (PbLevel)c->level);
     uint64_t division = division_cut(c->division, level_digits((PbLevel)c->level));
@@ -110,8 +105,7 @@ static char *waiting_for(const struct case_state *c, const PbRules *r, struct ar
     return text_in(room, desk);
 }
 
-static void view_place(const struct case_state *c, const PbRules *r, PbCaseView *v, struct arena *room)
-{
+static void view_place(const struct case_state *c, const PbRules *r, PbCaseView *v, struct arena *room) {
     const PbDivision *division = rules_division(r, c->division);
     v->place = room_for(room, sizeof *v->place);
     SET(v->place, division, c->division);
@@ -120,8 +114,7 @@ static void view_place(const struct case_state *c, const PbRules *r, PbCaseView 
     v->division_zh = division ? division->name_zh : NULL;
 }
 
-static void view_counts(const struct case_state *c, PbCaseView *v)
-{
+static void view_counts(const struct case_state *c, PbCaseView *v) {
     SET(v, opened_at_ms, c->opened_at_ms);
     if (c->resolved_at_ms) SET(v, resolved_at_ms, c->resolved_at_ms);
     if (c->closed_at_ms) SET(v, closed_at_ms, c->closed_at_ms);
@@ -137,8 +130,7 @@ static void view_counts(const struct case_state *c, PbCaseView *v)
     if (c->offer_dead) SET(v, work_dead, true);
 }
 
-PbCaseView *view_case(struct store *s, const struct case_state *c, bool with_text, struct arena *room)
-{
+PbCaseView *view_case(struct store *s, const struct case_state *c, bool with_text, struct arena *room) {
     const PbRules *r = store_rules(s, c->rules);
     const PbCategory *g = rules_category(r, slice_of(c->category));
     const PbPlaybook *p = r->playbooks[c->playbook - 1];

@@ -1,13 +1,19 @@
-/* peek.c: two things read from an envelope without unpacking it: which command it is (to choose its lane) and its id (to refuse it by name).
- * Nothing is believed because of them; unpacking checks everything. */
+/* peek.c: two things read from an envelope without unpacking it: which command it is (to choose its lane) and its id
+ * (to refuse it by name). Nothing is believed because of them; unpacking checks everything. */
 #include "lib/codec/codec.h"
 
-enum { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, WIRE_FIXED32 = 5, FIELD_COMMAND_ID = 2, FIELD_COMMAND_FIRST = 16 };
+enum {
+    WIRE_VARINT = 0,
+    WIRE_FIXED64 = 1,
+    WIRE_BYTES = 2,
+    WIRE_FIXED32 = 5,
+    FIELD_COMMAND_ID = 2,
+    FIELD_COMMAND_FIRST = 16
+};
 
 struct reader { const uint8_t *at, *end; };
 
-static bool varint(struct reader *r, uint64_t *ret)
-{
+static bool varint(struct reader *r, uint64_t *ret) {
     uint64_t v = 0;
     for (unsigned shift = 0; shift < 64 && r->at < r->end; shift += 7) {
         uint8_t b = *r->at++;
@@ -18,8 +24,7 @@ static bool varint(struct reader *r, uint64_t *ret)
 }
 
 /* The next field: its number and, for length-delimited ones, its bytes. false: the end, or nothing that can be read. */
-static bool field(struct reader *r, uint64_t *ret_number, struct slice *ret_bytes)
-{
+static bool field(struct reader *r, uint64_t *ret_number, struct slice *ret_bytes) {
     uint64_t tag, len = 0;
     if (!varint(r, &tag)) return false;
     *ret_number = tag >> 3;
@@ -39,8 +44,7 @@ static bool field(struct reader *r, uint64_t *ret_number, struct slice *ret_byte
     return true;
 }
 
-uint32_t codec_peek_command(struct slice envelope)
-{
+uint32_t codec_peek_command(struct slice envelope) {
     struct reader r = { envelope.at, envelope.at + envelope.len };
     uint64_t number;
     struct slice bytes;
@@ -49,8 +53,7 @@ uint32_t codec_peek_command(struct slice envelope)
     return 0;
 }
 
-struct slice codec_peek_id(struct slice envelope)
-{
+struct slice codec_peek_id(struct slice envelope) {
     struct reader r = { envelope.at, envelope.at + envelope.len };
     uint64_t number;
     struct slice bytes;

@@ -73,7 +73,6 @@ struct daemon {
 
 /* turn.c */
 void turn(struct daemon *d);
-bool turn_full(const struct daemon *d, int64_t since_ns);
 
 /* command.c: one message -> decided, journaled, folded, its reply queued. 0; -ENOSPC: the turn must be abandoned; other
  * negative: final. */

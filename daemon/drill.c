@@ -2,10 +2,11 @@
  *
  *   hold      commands carry drill_at and wait for it; nothing is decided before the driver says how far to go
  *   stride    the longest run of held commands and deadlines in time order, at most 10 minutes and 256 inputs, stopping
- * before a second input for a case with an unanswered offer; each decided at its own instant; one write, one sync,
- * speak barrier   results of offers are held until all are in, sorted by case, decided at V = end of the stride,
- * synced, spoken; they may offer again quiet     nothing open, nothing due up to `until`: V = until, and the driver is
- * told
+ *             before a second input for a case with an unanswered offer; each decided at its own instant; one write,
+ *             one sync, speak
+ *   barrier   results of offers are held until all are in, sorted by case, decided at V = end of the stride, synced,
+ *             spoken; they may offer again
+ *   quiet     nothing open, nothing due up to `until`: V = until, and the driver is told
  *
  * V never passes an open offer, so nothing depends on how fast a worker is; nothing depends on real time at all: two
  * drills write the same records in the same order. At one instant commands are decided before deadlines, deadlines by

@@ -7,7 +7,6 @@
 #define MIB (1024 * KIB)
 #define GIB (1024 * MIB)
 #define SECOND 1000ULL
-#define DAY (86400 * SECOND)
 
 const struct option_spec settings_table[] = {
     { "data", OPTION_TEXT, 1, 200, 0, "/var/lib/whistled", AT(data),

@@ -1,19 +1,20 @@
 /* turn.c: the heart. Take, decide, commit, speak.
  *
  *   take     deadlines that are due, results of desks, the urgent lane, then reports
- *   decide   each against the state after all before it: decide, evolve into the open transaction, encode into the
- * batch commit   one write and one sync; a failure here ends the process: the outcome is unknown, and the restart finds
- * out speak    replies, offers, updates, answers to queries: everything said is already true on disk */
+ *   decide   each against the state after all before it: decide, evolve into the open transaction, encode into the batch
+ *   commit   one write and one sync; a failure here ends the process: the outcome is unknown; the restart finds out
+ *   speak    replies, offers, updates, answers to queries: everything said is already true on disk */
 #include "daemon/daemon.h"
 
 #include <errno.h>
 
 /* ---- limits ---------------------------------------------------------------------------------------------------- */
 
-bool turn_full(const struct daemon *d, int64_t since_ns) {
+/* The clock is only read every 16th time. */
+static bool turn_full(const struct daemon *d, int64_t until_ns) {
     return d->commands >= TURN_COMMANDS_MAX || store_turn_bytes(d->store) >= TURN_BYTES_MAX || store_turn_full(d->store)
-           || d->room.cap - d->room.used < 8 * COMMAND_ROOM_BYTES
-           || (d->commands % 16 == 0 && clock_mono_ns() - since_ns > TURN_DECIDE_NS_MAX);
+        || d->room.cap - d->room.used < 8 * COMMAND_ROOM_BYTES
+        || (d->commands % 16 == 0 && clock_mono_ns() > until_ns);
 }
 
 /* ---- take and decide ------------------------------------------------------------------------------------------- */
@@ -30,55 +31,56 @@ static int turn_doubt(struct daemon *d, enum clock_word word) {
     return broker_event(d, &event);
 }
 
-static int turn_deadlines(struct daemon *d, int64_t since_ns) {
+static int turn_deadlines(struct daemon *d, int64_t until_ns) {
     struct due_row due;
     for (unsigned i = 0; i < TURN_DEADLINES_MAX; i++) {
         if (store_first_due(d->store, &due) < 0 || due.due_ms > d->now_ms) return 0;
         int r = command_deadline(d, &due);
         if (r < 0) return r;
         d->commands++;
-        if (turn_full(d, since_ns)) break;
+        if (turn_full(d, until_ns)) break;
     }
     d->more = true;
     return 0;
 }
 
-static int turn_work(struct daemon *d, int64_t since_ns) {
+static int turn_work(struct daemon *d, int64_t until_ns) {
     struct pool_item item;
     while (pool_take(d->pool, d->mono_ms, d->now_ms, &item)) {
         struct command c = { .peer = item.peer, .source = item.source, .bytes = item.decision, .work = &item };
         int r = item.kind == POOL_RESULT ? command_do(d, &c) : command_offer_failed(d, &item);
         if (r < 0) return r;
         d->commands++;
-        if (turn_full(d, since_ns)) return d->more = true, 0;
+        if (turn_full(d, until_ns)) return d->more = true, 0;
     }
     return 0;
 }
 
-static int turn_lane(struct daemon *d, enum lane lane, unsigned most, int64_t since_ns) {
+static int turn_lane(struct daemon *d, enum lane lane, unsigned most, int64_t until_ns) {
     struct front_item item;
     for (unsigned i = 0; i < most; i++) {
-        if (turn_full(d, since_ns)) return d->more = true, 0;
+        if (turn_full(d, until_ns)) return d->more = true, 0;
         if (!front_take(d->front, lane, &item)) return 0;
         struct command c = { .peer = item.peer, .source = item.source, .bytes = item.bytes };
         int r = command_do(d, &c);
         if (r < 0) return r;
         d->commands++;
     }
-    d->more = front_waiting(d->front, lane) > 0;
+    if (front_waiting(d->front, lane)) d->more = true;
     return 0;
 }
 
+/* Deadlines take at most half of the time: after downtime thousands are due, and new reports must not wait for them. */
 static int turn_take(struct daemon *d, enum clock_word word) {
-    int64_t since_ns = clock_mono_ns();
+    int64_t since_ns = clock_mono_ns(), until_ns = since_ns + TURN_DECIDE_NS_MAX;
     front_drain(d->front);
     feed_take(d->feed, d->mono_ms, d->now_ms);
     if (d->drill && drill_is_driven(d)) return drill_take(d);
     int r = turn_doubt(d, word);
-    if (r == 0) r = turn_deadlines(d, since_ns);
-    if (r == 0) r = turn_work(d, since_ns);
-    if (r == 0) r = turn_lane(d, LANE_URGENT, TURN_COMMANDS_MAX, since_ns);
-    if (r == 0) r = turn_lane(d, LANE_REPORTS, TURN_REPORTS_MAX, since_ns);
+    if (r == 0) r = turn_deadlines(d, since_ns + TURN_DECIDE_NS_MAX / 2);
+    if (r == 0) r = turn_work(d, until_ns);
+    if (r == 0) r = turn_lane(d, LANE_URGENT, TURN_COMMANDS_MAX, until_ns);
+    if (r == 0) r = turn_lane(d, LANE_REPORTS, TURN_REPORTS_MAX, until_ns);
     return r;
 }
 

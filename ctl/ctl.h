@@ -33,6 +33,8 @@ struct ctl {
     enum language language;
     int zone_s;                                   /* east of Greenwich */
     int wait_ms;                                  /* for one answer */
+    int64_t now_ms;                               /* broker time and its last seq, as told when ctl_call opened */
+    uint64_t durable_seq;
     struct whistle_client *client;                /* opened by the first ctl_call */
 };
 
@@ -57,7 +59,9 @@ int recover_main(struct ctl *c, int argc, char **argv);
 enum argument_type {
     ARGUMENT_FLAG,                                /* bool: --quiet */
     ARGUMENT_TEXT,                                /* const char *, borrowed from argv; UTF-8 */
+    ARGUMENT_TEXTS,                               /* struct texts, may be repeated */
     ARGUMENT_NUMBER,                              /* uint64_t */
+    ARGUMENT_WAIT,                                /* int milliseconds, up to a day */
     ARGUMENT_SPAN,                                /* int64_t milliseconds, from 500ms 30s 5min 2h 1d */
     ARGUMENT_INSTANT,                             /* int64_t UTC milliseconds; without Z: in the office's zone */
     ARGUMENT_DIVISION,                            /* uint64_t, a code of 2 4 6 9 12 15 digits */
@@ -66,7 +70,8 @@ enum argument_type {
     ARGUMENT_ZONE,                                /* int seconds east: +08:00, -05:00, UTC */
     ARGUMENT_LANGUAGE,                            /* enum language: zh, en */
 };
-enum { ARGUMENTS_MAX = 24 };
+enum { ARGUMENTS_MAX = 24, TEXTS_MAX = 16 };
+struct texts { const char *at[TEXTS_MAX]; unsigned count; };
 struct divisions { uint64_t at[WHISTLE_PREFIXES_MAX]; unsigned count; };
 struct command_id { uint8_t byte[COMMAND_ID_SIZE]; bool given; };
 
@@ -123,12 +128,17 @@ void table_cell(struct table *t, const char *format, ...) __attribute__((format(
 void table_close(struct table *t, void *to);
 void table_write(struct table *t, char *to, size_t cap);                     /* the same into memory, for tests */
 unsigned text_width(const char *text);                                       /* in columns of a terminal */
+/* What people wrote, made safe to show: nothing that moves the cursor or turns the text; cut at `columns`. */
+void text_clean(const char *text, unsigned columns, char *to, size_t cap);
 
 /* ---- words (words.c): each has zh and en; never NULL ------------------------------------------------------------- */
+
+enum { PRINTED_BYTES = 96, LINE_BYTES = 1024 };
 
 const char *word_state(enum language l, PbState s);
 const char *word_level(enum language l, PbLevel v);
 const char *word_cause(enum language l, PbCause cause);
+bool word_cause_within(enum language l, PbCause cause, const char *limit, char to[static PRINTED_BYTES]);   /* or not */
 const char *word_timer(enum language l, PbTimerKind k);
 const char *word_urgency(enum language l, PbUrgency u);
 const char *word_wall(enum language l, PbWall w);
@@ -141,17 +151,23 @@ static inline const char *say(const struct ctl *c, const char *zh, const char *e
     return c->language == LANGUAGE_ZH ? zh : en;
 }
 
-/* ---- showing (print.c, story.c, json_out.c) ---------------------------------------------------------------------- */
+/* ---- showing (print.c, story.c) ---------------------------------------------------------------------------------- */
 
-enum { PRINTED_BYTES = 64, LINE_BYTES = 1024 };
 void print_instant(const struct ctl *c, int64_t ms, char to[static PRINTED_BYTES]);   /* 2026-02-14 09:30:05 */
-void print_span(const struct ctl *c, int64_t ms, char to[static PRINTED_BYTES]);      /* 3 h 12 min; never negative */
+void print_zone(const struct ctl *c, char to[static PRINTED_BYTES]);                  /* +08:00 */
+void print_span(const struct ctl *c, int64_t ms, char to[static PRINTED_BYTES]);      /* 3 h 12 min; without a sign */
+void print_left(const struct ctl *c, int64_t due_ms, char to[static PRINTED_BYTES]);  /* 3 h 12 min left */
 void print_limit(const PbLimit *l, char to[static PRINTED_BYTES]);                    /* 2wh; - when there is none */
-void print_drill_banner(const struct ctl *c);                                         /* 演练 DRILL, when it is one */
-/* One event in people's words, without instant and number. */
-void story_words(const struct ctl *c, const PbEvent *e, char to[static LINE_BYTES]);
-/* "09:30:05  <words>" for each event, one line each, to stdout; the date when it changes from *last_day. */
-void story_print(const struct ctl *c, const PbUpdate *u, bool with_case);
-/* One line of JSON to stdout, flushed. */
-void json_print(enum codec_type type, const void *message);
+void print_drill_banner(const struct ctl *c);                                         /* when it is one, for people */
+void json_print(enum codec_type type, const void *message);                           /* one line, flushed */
+void json_print_at(const char *kind, uint64_t seq, enum codec_type type, const void *message);
+
+/* A case's events in people's words. What a line says of an earlier one (which limit has passed, what a party is called)
+ * is remembered here; zeroed, it remembers nothing. */
+struct story {
+    const struct ctl *c;
+    const PbCaseView *names;                      /* whose asks know the parties' names; may be NULL */
+    PbLimit limit[TIMER_SUPERVISE + 1];           /* last armed, by PbTimerKind */
+};
+void story_words(struct story *s, const PbEvent *e, char to[static LINE_BYTES]);
 #endif

@@ -1,0 +1,370 @@
+/* arguments.c: command lines, by table. A word is the option of its command, a global option, or given by its place.
+ *
+ * Global options are read in a pass of their own before the others, because an instant is read in the zone that may only
+ * be named behind it. */
+#include "ctl/ctl.h"
+#include "daemon/kernel/kernel.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { NAME_BYTES = 32, PROBLEM_BYTES = 256, ZONE_S_MAX = 18 * 3600, WAIT_MS_MAX = 86400000 };
+
+/* ---- values ------------------------------------------------------------------------------------------------------ */
+
+static bool read_flag(const struct ctl *c, const char *value, void *at) {
+    (void)c, (void)value;
+    *(bool *)at = true;
+    return true;
+}
+
+static bool read_text(const struct ctl *c, const char *value, void *at) {
+    (void)c;
+    *(const char **)at = value;
+    return utf8_valid(slice_of(value));
+}
+
+static bool read_texts(const struct ctl *c, const char *value, void *at) {
+    struct texts *t = at;
+    if (t->count == TEXTS_MAX)
+        return false;
+    return read_text(c, value, &t->at[t->count++]);
+}
+
+static bool read_number(const struct ctl *c, const char *value, void *at) {
+    (void)c;
+    return parse_u64(slice_of(value), at);
+}
+
+/* The units are those of the broker's settings. */
+static bool span_of(const char *value, uint64_t max, uint64_t *ret) {
+    static const struct option_spec span = {.name = "span", .type = OPTION_MS, .max = INT64_MAX};
+    struct option_spec bounded = span;
+    bounded.max = max;
+    return option_set(&bounded, 1, ret, SLICE("span"), slice_of(value), NULL) == 0;
+}
+
+static bool read_span(const struct ctl *c, const char *value, void *at) {
+    (void)c;
+    uint64_t ms;
+    if (!span_of(value, INT64_MAX, &ms))
+        return false;
+    *(int64_t *)at = (int64_t)ms;
+    return true;
+}
+
+static bool read_wait(const struct ctl *c, const char *value, void *at) {
+    (void)c;
+    uint64_t ms;
+    if (!span_of(value, WAIT_MS_MAX, &ms))
+        return false;
+    *(int *)at = (int)ms;
+    return true;
+}
+
+/* +08:00, -05:00, UTC, Z */
+static bool zone_of(struct slice s, int *ret_s) {
+    uint64_t hours, minutes;
+    struct slice before, after;
+    if (slice_equal(s, SLICE("UTC")) || slice_equal(s, SLICE("Z")))
+        return *ret_s = 0, true;
+    if (s.len != 6 || (s.at[0] != '+' && s.at[0] != '-') || !slice_cut(slice_from(s.at + 1, 5), ':', &before, &after))
+        return false;
+    if (!parse_u64(before, &hours) || !parse_u64(after, &minutes) || minutes > 59)
+        return false;
+    int offset = (int)(hours * 3600 + minutes * 60);
+    if (offset > ZONE_S_MAX)
+        return false;
+    *ret_s = s.at[0] == '-' ? -offset : offset;
+    return true;
+}
+
+static bool read_zone(const struct ctl *c, const char *value, void *at) {
+    (void)c;
+    return zone_of(slice_of(value), at);
+}
+
+/* 2026-02-14T09:30[:05[.123]] and then a zone, or that of the office. */
+static bool read_instant(const struct ctl *c, const char *value, void *at) {
+    struct slice s = slice_of(value);
+    char whole[32];
+    int zone_s = c->zone_s;
+    int64_t ms;
+    if (s.len > 16 && s.at[s.len - 1] == 'Z')
+        zone_s = 0, s.len--;
+    else if (s.len > 16 && s.at[s.len - 3] == ':' && (s.at[s.len - 6] == '+' || s.at[s.len - 6] == '-')) {
+        if (!zone_of(slice_from(s.at + s.len - 6, 6), &zone_s))
+            return false;
+        s.len -= 6;
+    }
+    if (s.len != 16 && s.len != 19 && s.len != 23)
+        return false;
+    (void)snprintf(whole, sizeof whole, "%.*s%sZ", (int)s.len, value, s.len == 16 ? ":00" : "");
+    if (!instant_parse(slice_of(whole), &ms))
+        return false;
+    *(int64_t *)at = ms - zone_s * 1000LL;
+    return true;
+}
+
+static bool read_division(const struct ctl *c, const char *value, void *at) {
+    uint64_t code;
+    if (!read_number(c, value, &code) || !division_digits(code))
+        return false;
+    *(uint64_t *)at = code;
+    return true;
+}
+
+static bool read_divisions(const struct ctl *c, const char *value, void *at) {
+    struct divisions *d = at;
+    return d->count < WHISTLE_PREFIXES_MAX && read_division(c, value, &d->at[d->count++]);
+}
+
+static bool hex_digit(char c, unsigned *ret) {
+    static const char digits[] = "0123456789abcdef0123456789ABCDEF";
+    const char *at = c ? strchr(digits, c) : NULL;
+    if (!at)
+        at = c ? strrchr(digits, c) : NULL;
+    if (at)
+        *ret = (unsigned)(at - digits) & 15u;
+    return at != NULL;
+}
+
+static bool read_id(const struct ctl *c, const char *value, void *at) {
+    (void)c;
+    struct command_id id = {.given = true};
+    unsigned high = 0, low = 0;
+    if (strlen(value) != 2 * COMMAND_ID_SIZE)
+        return false;
+    for (unsigned i = 0; i < COMMAND_ID_SIZE; i++) {
+        if (!hex_digit(value[2 * i], &high) || !hex_digit(value[2 * i + 1], &low))
+            return false;
+        id.byte[i] = (uint8_t)(high << 4 | low);
+    }
+    *(struct command_id *)at = id;
+    return true;
+}
+
+static bool read_language(const struct ctl *c, const char *value, void *at) {
+    (void)c;
+    bool zh = strncmp(value, "zh", 2) == 0;
+    if (!zh && strncmp(value, "en", 2) != 0)
+        return false;
+    *(enum language *)at = zh ? LANGUAGE_ZH : LANGUAGE_EN;
+    return true;
+}
+
+/* How a value is read, and what it must be, said after "is not". */
+static const struct reader {
+    bool (*read)(const struct ctl *c, const char *value, void *at);
+    const char *must_be;
+} readers[] = {
+    [ARGUMENT_FLAG] = {read_flag, "a flag"},
+    [ARGUMENT_TEXT] = {read_text, "text in UTF-8"},
+    [ARGUMENT_TEXTS] = {read_texts, "text in UTF-8, sixteen times at most"},
+    [ARGUMENT_NUMBER] = {read_number, "a number"},
+    [ARGUMENT_SPAN] = {read_span, "a time such as 90s, 5min, 2h or 5d"},
+    [ARGUMENT_WAIT] = {read_wait, "a time up to 1d, such as 500ms or 5s"},
+    [ARGUMENT_INSTANT] = {read_instant, "an instant such as 2026-02-14T09:30:05 or 2026-02-14T01:30:05Z"},
+    [ARGUMENT_DIVISION] = {read_division, "a division's code of 2, 4, 6, 9, 12 or 15 digits"},
+    [ARGUMENT_DIVISIONS] = {read_divisions, "a division's code of 2, 4, 6, 9, 12 or 15 digits (64 codes at most)"},
+    [ARGUMENT_ID] = {read_id, "an id of 32 hexadecimal digits"},
+    [ARGUMENT_ZONE] = {read_zone, "a zone such as +08:00, -05:00 or UTC"},
+    [ARGUMENT_LANGUAGE] = {read_language, "zh or en"},
+};
+
+/* ---- the global options ------------------------------------------------------------------------------------------ */
+
+#define AT(field) offsetof(struct ctl, field)
+static const struct argument globals[] = {
+    {"--front", "ENDPOINT", ARGUMENT_TEXT, AT(front), "where commands and questions go ($WHISTLE_FRONT)", false},
+    {"--feed", "ENDPOINT", ARGUMENT_TEXT, AT(feed), "where updates come from ($WHISTLE_FEED)", false},
+    {"--pool", "ENDPOINT", ARGUMENT_TEXT, AT(pool), "where desks get their work ($WHISTLE_POOL)", false},
+    {"--json", NULL, ARGUMENT_FLAG, AT(json), "for programs: JSON, an object a line", false},
+    {"--lang", "zh|en", ARGUMENT_LANGUAGE, AT(language), "the language of what is said ($LANG)", false},
+    {"--zone", "+HH:MM", ARGUMENT_ZONE, AT(zone_s), "the zone of instants ($WHISTLE_ZONE, +08:00)", false},
+    {"--wait", "TIME", ARGUMENT_WAIT, AT(wait_ms), "how long to wait for an answer (5s)", false},
+};
+#undef AT
+
+static void print_options(const struct argument *table, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        char name[64];
+        const struct argument *a = &table[i];
+        (void)snprintf(name, sizeof name, "%s%s%s", a->name, a->value && a->name[0] == '-' ? " " : "",
+                       a->value && a->name[0] == '-' ? a->value : "");
+        printf("  %-24s %s%s\n", name, a->sentence, a->must ? " (must be given)" : "");
+    }
+}
+
+void arguments_print_globals(void) {
+    puts("\nOptions of every command:");
+    print_options(globals, COUNT_OF(globals));
+    puts("  --help                   this text");
+}
+
+static void print_help(const struct command_line *line) {
+    printf("whistlectl %s: %s\n\n  whistlectl %s", line->name, line->sentence, line->name);
+    for (size_t i = 0; i < line->count; i++) {
+        const struct argument *a = &line->table[i];
+        bool option = a->name[0] == '-';
+        printf(" %s%s%s%s%s", a->must ? "" : "[", a->name, option && a->value ? " " : "",
+               option && a->value ? a->value : "", a->must ? "" : "]");
+    }
+    puts("\n");
+    print_options(line->table, line->count);
+    arguments_print_globals();
+    if (line->more)
+        printf("\n%s\n", line->more);
+}
+
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
+
+struct parser {
+    struct ctl *c;
+    const struct command_line *line;
+    int argc, at;
+    char **argv;
+    void *into;
+    char *problem;
+    bool globals_pass;
+    bool seen[ARGUMENTS_MAX];
+};
+
+static int wrong(struct parser *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static int wrong(struct parser *p, const char *format, ...) {
+    va_list more;
+    va_start(more, format);
+    (void)vsnprintf(p->problem, PROBLEM_BYTES, format, more);
+    va_end(more);
+    return CTL_USAGE;
+}
+
+static const struct argument *find(const struct argument *table, size_t count, struct slice name) {
+    for (size_t i = 0; i < count; i++)
+        if (slice_equal(slice_of(table[i].name), name))
+            return &table[i];
+    return NULL;
+}
+
+static int no_such_option(struct parser *p, struct slice name) {
+    struct option_spec all[ARGUMENTS_MAX + COUNT_OF(globals)] = {{.name = NULL}};
+    size_t count = 0;
+    const char *near = NULL;
+    for (size_t i = 0; i < p->line->count; i++)
+        if (p->line->table[i].name[0] == '-')
+            all[count++].name = p->line->table[i].name;
+    for (size_t i = 0; i < COUNT_OF(globals); i++)
+        all[count++].name = globals[i].name;
+    (void)option_set(all, count, NULL, name, SLICE(""), &near);
+    return wrong(p, "%.*s: no such option; the nearest is %s", (int)(name.len < 64 ? name.len : 64), name.at, near);
+}
+
+static int take(struct parser *p, const struct argument *a, const char *value, void *into) {
+    const struct reader *r = &readers[a->type];
+    CHECK((size_t)a->type < COUNT_OF(readers) && r->read);
+    if (!r->read(p->c, value, (char *)into + a->offset))
+        return wrong(p, "%s: \"%.60s\" is not %s", a->name, value, r->must_be);
+    return 0;
+}
+
+/* --name, --name value, --name=value. A value that begins with dashes must be given the third way: else it is taken for
+ * the next option, and this one's value was forgotten. */
+static int take_option(struct parser *p) {
+    const char *word = p->argv[p->at], *value = strchr(word, '=');
+    struct slice name = slice_from(word, value ? (size_t)(value - word) : strlen(word));
+    const struct argument *global = find(globals, COUNT_OF(globals), name);
+    const struct argument *own = find(p->line->table, p->line->count, name), *a = own ? own : global;
+    if (!a)
+        return p->globals_pass ? 0 : no_such_option(p, name);
+    if (a->type == ARGUMENT_FLAG && value)
+        return wrong(p, "%s takes no value", a->name);
+    if (value)
+        value++;
+    else if (a->type != ARGUMENT_FLAG) {
+        value = p->at + 1 < p->argc ? p->argv[++p->at] : NULL;
+        if (!value || strncmp(value, "--", 2) == 0)
+            return wrong(p, "%s needs its %s: %s", a->name, a->value, a->sentence);
+    }
+    if ((a == global) != p->globals_pass)
+        return 0;
+    bool *seen = a == own ? &p->seen[a - p->line->table] : NULL;
+    if (seen && *seen && a->type != ARGUMENT_DIVISIONS && a->type != ARGUMENT_TEXTS)
+        return wrong(p, "%s is given twice", a->name);
+    if (seen)
+        *seen = true;
+    return take(p, a, value, a == own ? p->into : p->c);
+}
+
+static int take_word(struct parser *p) {
+    if (p->globals_pass)
+        return 0;
+    for (size_t i = 0; i < p->line->count; i++) {
+        const struct argument *a = &p->line->table[i];
+        if (a->name[0] == '-' || (p->seen[i] && a->type != ARGUMENT_TEXTS))
+            continue;
+        p->seen[i] = true;
+        return take(p, a, p->argv[p->at], p->into);
+    }
+    return wrong(p, "\"%.60s\" is one word too many; a text of several words stands in quotes", p->argv[p->at]);
+}
+
+static int pass(struct parser *p, bool of_globals) {
+    p->globals_pass = of_globals;
+    for (p->at = 1; p->at < p->argc; p->at++) {
+        const char *word = p->argv[p->at];
+        if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
+            return ARGUMENTS_HELPED;
+        int r = word[0] == '-' && word[1] == '-' ? take_option(p) : take_word(p);
+        if (r)
+            return r;
+    }
+    return 0;
+}
+
+int arguments_parse(struct ctl *c, const struct command_line *line, int argc, char **argv, void *into,
+                    char problem[static 256]) {
+    struct parser p = {.c = c, .line = line, .argc = argc, .argv = argv, .into = into, .problem = problem};
+    CHECK(line->count <= ARGUMENTS_MAX);
+    int r = pass(&p, true);
+    if (r == 0)
+        r = pass(&p, false);
+    for (size_t i = 0; r == 0 && i < line->count; i++)
+        if (line->table[i].must && !p.seen[i])
+            r = wrong(&p, "%s is missing: %s", line->table[i].name, line->table[i].sentence);
+    return r;
+}
+
+int arguments_globals(struct ctl *c, int argc, char **argv, int *ret_index, char problem[static 256]) {
+    static const struct command_line none = {.name = "", .sentence = ""};
+    struct parser p = {.c = c, .line = &none, .argc = argc, .argv = argv, .problem = problem, .globals_pass = true};
+    for (p.at = 1; p.at < argc && strncmp(argv[p.at], "--", 2) == 0; p.at++) {
+        struct slice name = slice_of(argv[p.at]), value;
+        (void)slice_cut(name, '=', &name, &value);
+        if (!find(globals, COUNT_OF(globals), name))
+            break;
+        int r = take_option(&p);
+        if (r)
+            return r;
+    }
+    *ret_index = p.at;
+    return 0;
+}
+
+int usage(const char *command, const char *format, ...) {
+    va_list more;
+    va_start(more, format);
+    (void)fprintf(stderr, "whistlectl %s: ", command);
+    (void)vfprintf(stderr, format, more);
+    (void)fprintf(stderr, "\nwhistlectl %s --help says more\n", command);
+    va_end(more);
+    return CTL_USAGE;
+}
+
+int arguments_read(struct ctl *c, const struct command_line *line, int argc, char **argv, void *into) {
+    char problem[PROBLEM_BYTES];
+    int r = arguments_parse(c, line, argc, argv, into, problem);
+    if (r == ARGUMENTS_HELPED)
+        print_help(line);
+    return r == CTL_USAGE ? usage(line->name, "%s", problem) : r;
+}

@@ -124,6 +124,16 @@ static int bind_failed(const char *endpoint, int r) {
     return r;
 }
 
+static int check_endpoints(const struct settings *s) {
+    const char *const endpoints[] = { s->front, s->pool, s->feed };
+    for (unsigned i = 0; i < COUNT_OF(endpoints); i++) {
+        if (guard_endpoint(endpoints[i])) continue;
+        fprintf(stderr, "whistled: %s: not listened on; use ipc:///PATH or tcp://127.0.0.1:PORT\n", endpoints[i]);
+        return -EINVAL;
+    }
+    return 0;
+}
+
 static int open_doors(struct daemon *d) {
     struct pool_options pool
         = { .endpoint = d->settings.pool, .lease_ms = (int64_t)d->settings.lease_ms, .drill = d->drill };
@@ -185,7 +195,7 @@ int main(int argc, char **argv) {
     if (r) return r;
     r = answer_words(&arguments, &d.settings);
     if (r >= 0) return r;
-    if (rules_load(d.settings.config, &rules) < 0) return EXIT_BAD_CONFIG;
+    if (check_endpoints(&d.settings) < 0 || rules_load(d.settings.config, &rules) < 0) return EXIT_BAD_CONFIG;
     arena_wrap(&d.room, memory_or_die(TURN_ROOM_BYTES), TURN_ROOM_BYTES);
     if (open_store(&d, arguments.drill) < 0) return EXIT_CANNOT_START;
     broker_clock_start(&d.clock, store_last_ms(d.store), (int64_t)d.settings.clock_step_ms);

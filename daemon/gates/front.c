@@ -105,16 +105,21 @@ static enum lane lane_of(struct slice envelope) {
     return command == COMMAND_REPORT || command == COMMAND_SELF_HANDLE ? LANE_REPORTS : LANE_URGENT;
 }
 
+static PbRefusal frame_refusal(const struct wire_message *m) {
+    if (m->frames != 1) return REFUSED_FRAME_COUNT;
+    if (m->frame[0].len == 0) return REFUSED_FRAME_EMPTY;
+    return m->frame[0].len > WIRE_FRAME_BYTES_MAX ? REFUSED_FRAME_TOO_LARGE : REFUSED_NOTHING;
+}
+
 static void drain_one(struct front *f, const struct wire_message *m) {
     struct source source;
     if (!guard_source(m->address, &source)) {
         COUNT(STRANGERS);
         return;
     }
-    PbRefusal refusal = m->frames != 1         ? REFUSED_FRAME_COUNT
-                        : m->frame[0].len == 0 ? REFUSED_FRAME_EMPTY
-                                               : REFUSED_NOTHING;
+    PbRefusal refusal = frame_refusal(m);
     if (refusal != REFUSED_NOTHING) {
+        COUNT(COMMANDS);
         COUNT(FRAMES_BAD);
         return front_refuse(f, m->from, (struct slice){ 0 }, refusal, NULL);
     }

@@ -36,6 +36,8 @@ struct source { char name[SOURCE_MAX]; };                     /* "uid:1000", "tc
 /* From the transport's address of the peer. false: a stranger (other tcp addresses than loopback, or unknown): count
  * and drop. */
 bool guard_source(const char *address, struct source *ret);
+/* Whether we listen there at all: ipc, or tcp on loopback. */
+bool guard_endpoint(const char *endpoint);
 enum guard_verb { GUARD_COMMAND, GUARD_QUERY, GUARD_WORK, GUARD_WATCH };
 /* The one authorisation function: publish, live, replay, query and export all ask it. First policy: local peers may do
  * everything. */

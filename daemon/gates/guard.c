@@ -24,6 +24,13 @@ bool guard_source(const char *address, struct source *ret) {
     return name_is(ret, SLICE("uid:"), uid);
 }
 
+bool guard_endpoint(const char *endpoint) {
+    static const char *const allowed[] = { "ipc://", "tcp://127.0.0.1:", "tcp://[::1]:", "tcp://localhost:" };
+    for (unsigned i = 0; i < COUNT_OF(allowed); i++)
+        if (slice_starts(slice_of(endpoint), slice_of(allowed[i]))) return true;
+    return false;
+}
+
 bool guard_may(const struct source *who, enum guard_verb verb, uint64_t division) {
     (void)verb, (void)division;
     return who->name[0] != '\0'; /* first policy: whoever is local and named may */

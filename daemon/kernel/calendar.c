@@ -1,18 +1,19 @@
 /* calendar.c: instants, local dates, and where a limit ends.
  *
- * Two clocks. The plain one is arithmetic on milliseconds, or on the local wall time for days, weeks and months. The working one visits local days
- * in order, and on each its open windows: the weekly pattern, unless a dated override stands in. One walk does it all. It goes forward only, so
- * the next override and the zone step that holds are pointers that move along; nothing is searched again.
+ * Two clocks. The plain one is arithmetic on milliseconds, or on the local wall time for days, weeks and months. The
+ * working one visits local days in order, and on each its open windows: the weekly pattern, unless a dated override
+ * stands in. One walk does it all. It goes forward only, so the next override and the zone step that holds are
+ * pointers that move along; nothing is searched again.
  *
- * Wall time is not monotonous. A time that a zone step skips is the instant of the step; a time that comes twice is the first of the two. With
- * that, a later start never has an earlier due unless the start itself lies in the hour that comes twice. */
+ * Wall time is not monotonous. A time that a zone step skips is the instant of the step; a time that comes twice is
+ * the first of the two. With that, a later start never has an earlier due unless the start itself lies in the hour
+ * that comes twice. */
 #include "daemon/kernel/kernel.h"
 #include "daemon/kernel/check.h"
 
 #define MINUTE_MS 60000LL
 #define HOUR_MS 3600000LL
 #define DAY_MS 86400000LL
-#define INSTANT_MS_MAX 200000000000000LL        /* the year 8307: whatever a limit adds, the date still has four digits for its year */
 
 enum {
     WALK_DAYS_MAX = 200 * 366,                  /* a walk that finds nothing open for so long gives up */
@@ -27,7 +28,7 @@ static int64_t floor_div(int64_t a, int64_t b) {
     return a / b - (a % b < 0);
 }
 
-/* ---- dates -------------------------------------------------------------------------------------------------------------- */
+/* ---- dates ------------------------------------------------------------------------------------------------------- */
 
 struct civil { uint32_t year, month, day; };
 
@@ -50,7 +51,7 @@ static int64_t days_of_civil(struct civil c) {
 static uint32_t days_of_month(uint32_t year, uint32_t month) {
     static const uint8_t days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-    return days[month - 1] + (month == 2 && leap);
+    return month == 2 && leap ? 29 : days[month - 1];
 }
 
 uint32_t date_of_days(int64_t days_since_1970) {
@@ -60,12 +61,14 @@ uint32_t date_of_days(int64_t days_since_1970) {
 
 int64_t days_of_date(uint32_t date) {
     struct civil c = {date / 10000, date / 100 % 100, date % 100};
-    if (c.year < 1 || c.year > 9999 || c.month < 1 || c.month > 12 || c.day < 1 || c.day > days_of_month(c.year, c.month))
+    if (c.year < 1 || c.year > 9999 || c.month < 1 || c.month > 12)
+        return INT64_MIN;
+    if (c.day < 1 || c.day > days_of_month(c.year, c.month))
         return INT64_MIN;
     return days_of_civil(c);
 }
 
-/* ---- zones -------------------------------------------------------------------------------------------------------------- */
+/* ---- zones ------------------------------------------------------------------------------------------------------- */
 
 /* The step that holds at `at`; before the first, the first. No steps: UTC. */
 static size_t zone_step(const PbCalendar *c, int64_t at) {
@@ -89,7 +92,8 @@ static int64_t step_end(const PbCalendar *c, size_t step) {
     return step + 1 < c->n_steps ? c->steps[step + 1]->from_ms + step_offset(c, step) : INT64_MAX;
 }
 
-/* The first instant with that wall time, from `step` on: the earliest step that is not over by then; when it has not begun, the time is skipped. */
+/* The first instant with that wall time, from `step` on: the earliest step that is not over by then; when it has not
+ * begun, the time is skipped. */
 static int64_t local_instant(const PbCalendar *c, size_t step, int64_t local) {
     size_t i = step;
     while (local >= step_end(c, i))
@@ -106,13 +110,13 @@ uint32_t calendar_date(const PbCalendar *c, int64_t at_ms) {
     return date_of_days(floor_div(at_ms + calendar_offset_ms(c, at_ms), DAY_MS));
 }
 
-/* ---- the walk over days and windows -------------------------------------------------------------------------------------- */
+/* ---- the walk over days and windows ------------------------------------------------------------------------------ */
 
 struct walk {
     const PbCalendar *c;
     int64_t day, day_last;                      /* local days since 1970; the walk ends after day_last */
     int64_t known_first, known_last;
-    int64_t override_day;                       /* of days[override], the first not before `day`; INT64_MAX: none */
+    int64_t override_day;                       /* of days[override], the next from `day` on; INT64_MAX: none */
     size_t override;
     size_t step;                                /* of the zone: the one in which `day` begins */
     size_t weekday;                             /* 0 Monday */
@@ -134,7 +138,8 @@ static void walk_look(struct walk *w) {
     while (w->day * DAY_MS >= step_end(c, w->step))
         w->step++;
     w->window = 0;
-    w->windows = c->week[w->weekday]->windows, w->windows_count = c->week[w->weekday]->n_windows;
+    w->windows = c->week[w->weekday]->windows;
+    w->windows_count = c->week[w->weekday]->n_windows;
     if (w->day < w->override_day)
         return;
     const PbDay *d = c->days[w->override];
@@ -149,8 +154,8 @@ static void walk_begin(struct walk *w, const PbCalendar *c, int64_t at) {
     CHECK(at >= 0 && at <= INSTANT_MS_MAX);
     size_t step = zone_step(c, at), low = 0, high = c->n_days;
     int64_t day = floor_div(at + step_offset(c, step), DAY_MS);
-    *w = (struct walk){.c = c, .day = day, .day_last = day + WALK_DAYS_MAX, .known_first = days_of_date(c->first_date),
-        .known_last = days_of_date(c->last_date), .weekday = (size_t)(day + 7 + 3) % 7};
+    *w = (struct walk){.c = c, .day = day, .day_last = day + WALK_DAYS_MAX, .weekday = (size_t)(day + 7 + 3) % 7,
+        .known_first = days_of_date(c->first_date), .known_last = days_of_date(c->last_date)};
     while (step && day * DAY_MS < step_end(c, step - 1))
         step--;
     w->step = step;
@@ -194,7 +199,8 @@ static bool walk_next_span(struct walk *w, struct span *ret) {
             if (!walk_next_day(w))
                 return false;
         const PbWindow *open = w->windows[w->window++];
-        struct span s = {walk_instant(w, open->open_minute * MINUTE_MS), walk_instant(w, open->close_minute * MINUTE_MS)};
+        int64_t from = walk_instant(w, open->open_minute * MINUTE_MS);
+        struct span s = {from, walk_instant(w, open->close_minute * MINUTE_MS)};
         if (s.from < s.to) {
             *ret = s;
             return true;
@@ -217,7 +223,7 @@ static struct due walk_given_up(const struct walk *w) {
     return (struct due){walk_instant(w, 0), true};
 }
 
-/* ---- working time --------------------------------------------------------------------------------------------------------- */
+/* ---- working time ------------------------------------------------------------------------------------------------ */
 
 /* A due that falls on a close stays there; without anything to consume it is the start, moved into a window. */
 static struct due work_walk(const PbCalendar *c, int64_t start, int64_t length) {
@@ -280,7 +286,7 @@ bool calendar_is_open(const PbCalendar *c, int64_t at_ms) {
     return opening.due_ms == at_ms;
 }
 
-/* ---- wall time ------------------------------------------------------------------------------------------------------------- */
+/* ---- wall time --------------------------------------------------------------------------------------------------- */
 
 static int64_t wall_days(const PbCalendar *c, int64_t start, int64_t days) {
     size_t step = zone_step(c, start);
@@ -298,7 +304,7 @@ static int64_t wall_months(const PbCalendar *c, int64_t start, int64_t months) {
     return local_instant(c, step, local + (days_of_civil(d) - day) * DAY_MS);
 }
 
-/* ---- limits ---------------------------------------------------------------------------------------------------------------- */
+/* ---- limits ------------------------------------------------------------------------------------------------------ */
 
 int64_t limit_amount_max(PbUnit unit) {
     switch (unit) {
@@ -321,7 +327,7 @@ static struct due on_clock(int64_t due_ms) {
 struct due limit_due(const PbCalendar *c, int64_t start_ms, const PbLimit *limit) {
     CHECK(start_ms >= 0 && start_ms <= INSTANT_MS_MAX);
     CHECK(limit->amount >= 0 && limit->amount <= limit_amount_max(limit->unit));
-    if (limit->amount == 0)                     /* the wall time of the start may come twice: it must not go back to the first */
+    if (limit->amount == 0)                     /* a start whose wall time comes twice must not go back to the first */
         return unit_walk(c, limit->unit, start_ms, 0);
     switch (limit->unit) {
     case UNIT_CLOCK_MINUTES: return on_clock(start_ms + limit->amount * MINUTE_MS);
@@ -332,7 +338,7 @@ struct due limit_due(const PbCalendar *c, int64_t start_ms, const PbLimit *limit
     case UNIT_CALENDAR_DAYS: return on_clock(wall_days(c, start_ms, limit->amount));
     case UNIT_WEEKS: return on_clock(wall_days(c, start_ms, limit->amount * 7));
     case UNIT_MONTHS: return on_clock(wall_months(c, start_ms, limit->amount));
-    default: CHECK(!"a limit has a unit"); __builtin_unreachable();
+    default: check_failed("a limit has a unit", __FILE__, __LINE__);
     }
 }
 

@@ -2,7 +2,7 @@
 #include "daemon/kernel/check.h"
 #include <string.h>
 
-/* ---- words ---------------------------------------------------------------------------------------------------------------- */
+/* ---- words ------------------------------------------------------------------------------------------------------- */
 
 const char *text_or_empty(const char *text) {
     return text ? text : "";
@@ -58,14 +58,14 @@ bool where_wrong(const struct where *at, const char *const *words) {
     return false;
 }
 
-/* ---- names and limits ------------------------------------------------------------------------------------------------------- */
+/* ---- names and limits -------------------------------------------------------------------------------------------- */
 
 bool name_check(const struct where *at, const char *name, size_t bytes_max) {
     size_t len = strlen(text_or_empty(name));
     if (len == 0)
         return WRONG(at, "has no name");
     if (len > bytes_max)
-        return WRONG(at, "its name is ", decimal_of(len).text, " bytes long; at most ", decimal_of(bytes_max).text, " are allowed");
+        return WRONG(at, "has a name of ", decimal_of(len).text, " bytes; at most ", decimal_of(bytes_max).text);
     return true;
 }
 
@@ -91,7 +91,8 @@ bool limit_check(const struct where *in, const char *name, const PbLimit *limit,
     return limit_check_optional(in, name, limit, least);
 }
 
-/* Units that share a clock, in its smallest part. Working hours, working days and recurrences only compare with themselves. */
+/* Units that share a clock, in its smallest part. Working hours, working days and recurrences only compare with
+ * themselves. */
 static int64_t unit_on_clock(PbUnit unit) {
     switch (unit) {
     case UNIT_MILLISECONDS: return 1;
@@ -103,11 +104,11 @@ static int64_t unit_on_clock(PbUnit unit) {
     }
 }
 
-bool limit_may_follow(const PbLimit *earlier, const PbLimit *later, bool same_allowed) {
+bool limit_may_follow(const PbLimit *earlier, const PbLimit *later) {
     int64_t a = unit_on_clock(earlier->unit), b = unit_on_clock(later->unit);
     if (earlier->unit == later->unit)
         a = b = 1;
     if (a == 0 || b == 0)
         return true;
-    return earlier->amount * a < later->amount * b || (same_allowed && earlier->amount * a == later->amount * b);
+    return earlier->amount * a < later->amount * b;
 }

@@ -1,6 +1,7 @@
 /* check.h: how the checks of rules and playbooks say what is wrong, and where. Private to this folder.
  *
- * A check descends: each level is a `struct where` on the stack that knows the one it lies in. The first problem ends it. */
+ * A check descends: each level is a `struct where` on the stack that knows the one it lies in. The first problem
+ * ends it. */
 #ifndef KERNEL_CHECK_H
 #define KERNEL_CHECK_H
 #include "daemon/kernel/kernel.h"
@@ -15,7 +16,8 @@ struct where {
 
 struct where where_in(const struct where *in, const char *name);
 
-/* Fills in the problem and returns false, so that a check ends with `return WRONG(...)`. The words are put together as they are. */
+/* Fills in the problem and returns false, so that a check ends with `return WRONG(...)`. The words are put together
+ * as they are. */
 #define WRONG(at, ...) where_wrong((at), (const char *const[]){__VA_ARGS__, NULL})
 bool where_wrong(const struct where *at, const char *const *words);
 
@@ -30,8 +32,8 @@ bool name_check(const struct where *at, const char *name, size_t bytes_max);
 int64_t limit_amount_max(PbUnit unit);        /* -1: no such unit */
 bool limit_check(const struct where *in, const char *name, const PbLimit *limit, int64_t least);
 bool limit_check_optional(const struct where *in, const char *name, const PbLimit *limit, int64_t least);
-/* Certain to end later than the other, or at least not comparable without a calendar. */
-bool limit_may_follow(const PbLimit *earlier, const PbLimit *later, bool same_allowed);
+/* False when `later` is certain not to end after `earlier`. Limits on different clocks only compare with a calendar. */
+bool limit_may_follow(const PbLimit *earlier, const PbLimit *later);
 
 /* The five tables of rules that are sorted by a text. */
 enum rules_table { TABLE_CALENDARS, TABLE_CATEGORIES, TABLE_PLAYBOOKS, TABLE_ROLES, TABLE_PARTIES, TABLE_COUNT };

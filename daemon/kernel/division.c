@@ -1,7 +1,8 @@
 /* division.c: codes of the administrative tree, and parties written role@division.
  *
- * A code is a number that names its ancestors by its leading digits: 61 province, 6104 city, 610402 district, 610402006 street, 610402006001
- * community, 610402006001003 grid. A code filled up with zeros (610402000000) is a community's, not the district's. */
+ * A code is a number that names its ancestors by its leading digits: 61 province, 6104 city, 610402 district,
+ * 610402006 street, 610402006001 community, 610402006001003 grid. A code filled up with zeros (610402000000) is a
+ * community's, not the district's. */
 #include "daemon/kernel/kernel.h"
 #include "daemon/kernel/check.h"
 #include <string.h>
@@ -10,15 +11,16 @@ enum { DIGITS_MAX = 15, ROLE_BYTES_MAX = 31 };
 _Static_assert(ROLE_BYTES_MAX + 1 + DIGITS_MAX == PARTY_BYTES_MAX, "the longest role in the longest division fits");
 
 static const uint8_t digits_of_level[] = {
-    [LEVEL_GRID] = 15, [LEVEL_COMMUNITY] = 12, [LEVEL_STREET] = 9, [LEVEL_DISTRICT] = 6, [LEVEL_CITY] = 4, [LEVEL_PROVINCE] = 2,
+    [LEVEL_GRID] = 15,    [LEVEL_COMMUNITY] = 12, [LEVEL_STREET] = 9,
+    [LEVEL_DISTRICT] = 6, [LEVEL_CITY] = 4,       [LEVEL_PROVINCE] = 2,
 };
 
 static const uint64_t power_of_ten[DIGITS_MAX + 1] = {
-    1ULL, 10ULL, 100ULL, 1000ULL, 10000ULL, 100000ULL, 1000000ULL, 10000000ULL, 100000000ULL, 1000000000ULL, 10000000000ULL, 100000000000ULL,
-    1000000000000ULL, 10000000000000ULL, 100000000000000ULL, 1000000000000000ULL,
+    1ULL, 10ULL, 100ULL, 1000ULL, 10000ULL, 100000ULL, 1000000ULL, 10000000ULL, 100000000ULL, 1000000000ULL,
+    10000000000ULL, 100000000000ULL, 1000000000000ULL, 10000000000000ULL, 100000000000000ULL, 1000000000000000ULL,
 };
 
-/* ---- divisions ---------------------------------------------------------------------------------------------------------- */
+/* ---- divisions --------------------------------------------------------------------------------------------------- */
 
 unsigned level_digits(PbLevel level) {
     CHECK((size_t)level < COUNT_OF(digits_of_level));
@@ -73,7 +75,16 @@ uint64_t division_above(const PbRules *r, uint64_t code, int64_t at_ms) {
     return level == LEVEL_PROVINCE ? 0 : division_cut(code, level_digits(level + 1));
 }
 
-/* ---- parties ------------------------------------------------------------------------------------------------------------- */
+uint64_t division_at_level(const PbRules *r, uint64_t code, PbLevel level, int64_t at_ms) {
+    CHECK(division_digits(code) && level <= LEVEL_PROVINCE);
+    if (division_level(code) > level)
+        return 0;
+    while (code && division_level(code) < level)
+        code = division_above(r, code, at_ms);
+    return code;
+}
+
+/* ---- parties ----------------------------------------------------------------------------------------------------- */
 
 bool role_slug_valid(struct slice slug) {
     if (slug.len == 0 || slug.len > ROLE_BYTES_MAX || slug.at[0] < 'a' || slug.at[0] > 'z')

@@ -50,6 +50,7 @@ enum {
 };
 #define PROMISE_MS_MAX (5LL * 366 * 86400000)
 #define FAR_FUTURE_MS (86400000LL)            /* occurred_at may be this far ahead of broker time */
+#define INSTANT_MS_MAX 200000000000000LL      /* the year 8307; broker time is 0 .. here, so every due has a date */
 
 /* ---- the case ------------------------------------------------------------------------------------------------------- */
 
@@ -177,7 +178,7 @@ struct order {
         struct { PbTimerKind kind; } deadline;
         struct { uint32_t stage, attempt, tries; PbOfferEnd how; int64_t retry_ms; } offer_failed;
     };
-    PbSealed *text, *address;                                      /* already sealed by the shell; NULL: none */
+    PbSealed *text, *address, *deed;                               /* already sealed by the shell; NULL: none */
 };
 
 struct decide_input {
@@ -187,7 +188,7 @@ struct decide_input {
     int64_t now_ms;
     struct slice source;
     uint32_t day_number;                                           /* new case: the next number of its district and day */
-    uint64_t slot;                                                 /* new case: the next key slot (used when there is text) */
+    uint64_t slot;                                                 /* new case: the next key slot */
     struct arena *room;                                            /* where the events' parts live: the turn's arena */
 };
 

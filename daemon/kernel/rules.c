@@ -1,7 +1,8 @@
-/* rules.c: finding things in the compiled configuration. Every table is sorted by its key (rules_check says so), so every search halves. */
+/* rules.c: finding things in the compiled configuration. Every table is sorted by its key (rules_check says so), so
+ * every search halves. */
 #include "daemon/kernel/check.h"
 
-/* ---- tables sorted by a text ----------------------------------------------------------------------------------------------- */
+/* ---- tables sorted by a text ------------------------------------------------------------------------------------- */
 
 const char *table_name(enum rules_table t) {
     static const char *const names[TABLE_COUNT] = {"calendars", "categories", "playbooks", "roles", "parties"};
@@ -16,7 +17,7 @@ size_t table_size(const PbRules *r, enum rules_table t) {
     case TABLE_PLAYBOOKS: return r->n_playbooks;
     case TABLE_ROLES: return r->n_roles;
     case TABLE_PARTIES: return r->n_parties;
-    default: CHECK(!"a table"); __builtin_unreachable();
+    default: check_failed("a table", __FILE__, __LINE__);
     }
 }
 
@@ -28,7 +29,7 @@ const char *table_key(const PbRules *r, enum rules_table t, size_t index) {
     case TABLE_PLAYBOOKS: return text_or_empty(r->playbooks[index]->name);
     case TABLE_ROLES: return text_or_empty(r->roles[index]->slug);
     case TABLE_PARTIES: return text_or_empty(r->parties[index]->party);
-    default: CHECK(!"a table"); __builtin_unreachable();
+    default: check_failed("a table", __FILE__, __LINE__);
     }
 }
 
@@ -47,7 +48,7 @@ size_t table_find(const PbRules *r, enum rules_table t, struct slice key) {
     return size;
 }
 
-/* ---- lookups ----------------------------------------------------------------------------------------------------------------- */
+/* ---- lookups ----------------------------------------------------------------------------------------------------- */
 
 const PbCategory *rules_category(const PbRules *r, struct slice code) {
     size_t i = table_find(r, TABLE_CATEGORIES, code);

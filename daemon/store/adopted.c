@@ -40,7 +40,7 @@ static int promise_read(struct tables *t, uint32_t number, struct promise *ret) 
     return 0;
 }
 
-/* ---- unpacked --------------------------------------------------------------------------------------------------------- */
+/* ---- unpacked ---------------------------------------------------------------------------------------------------- */
 
 /* The parts, one behind the other. -EBADMSG: not as many bytes as were promised. */
 static int parts_read(struct tables *t, uint32_t number, uint8_t *to, uint64_t bytes) {
@@ -129,7 +129,7 @@ void rules_forget(struct tables *t, uint32_t above) {
             drop(&t->rules[i]);
 }
 
-/* ---- folded ----------------------------------------------------------------------------------------------------------- */
+/* ---- folded ------------------------------------------------------------------------------------------------------ */
 
 /* Rules that were begun and never adopted leave nothing behind. */
 static int drop_pending(struct tables *t) {

@@ -17,7 +17,7 @@ static int say(char problem[static STORE_PROBLEM_SIZE], int r, const char *what,
     return r;
 }
 
-/* ---- what is there ---------------------------------------------------------------------------------------------------- */
+/* ---- what is there ----------------------------------------------------------------------------------------------- */
 
 /* Removes the plain files of a directory; only its own: what else stands there stops the creation. */
 static int clear_files(int at, const char *name) {
@@ -56,7 +56,7 @@ static int refuse_occupied(const char *path) {
     return entries > 2 ? -EEXIST : 0;
 }
 
-/* ---- the parts -------------------------------------------------------------------------------------------------------- */
+/* ---- the parts --------------------------------------------------------------------------------------------------- */
 
 /* Ballast: given back when the disk is full, so that there is room to repair it. */
 static int create_reserve(int dir, uint64_t bytes) {

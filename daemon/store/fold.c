@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- rows that follow from a case --------------------------------------------------------------------------------------- */
+/* ---- rows that follow from a case -------------------------------------------------------------------------------- */
 
 static bool same_key(const struct row *a, const struct row *b) {
     return a->table == b->table && slice_equal(key_bytes(&a->key), key_bytes(&b->key));
@@ -73,7 +73,7 @@ static int project(struct tables *t, const struct case_state *before, const stru
     return r;
 }
 
-/* ---- a case's record ---------------------------------------------------------------------------------------------------- */
+/* ---- a case's record --------------------------------------------------------------------------------------------- */
 
 /* The day's number, and the slot of its sealed text. */
 static int fold_opening(struct tables *t, const PbRecord *r, const struct case_state *c) {
@@ -128,7 +128,7 @@ static int fold_evolved(struct tables *t, const PbRecord *r) {
     return fold_case(t, r, &before, &after);
 }
 
-/* ---- the broker's own records ------------------------------------------------------------------------------------------- */
+/* ---- the broker's own records ------------------------------------------------------------------------------------ */
 
 static int fold_event(struct tables *t, const PbEvent *e) {
     switch (e->event_case) {
@@ -176,7 +176,7 @@ int fold_record(struct tables *t, const PbRecord *r, const struct case_state *be
     return result;
 }
 
-/* ---- from the journal ---------------------------------------------------------------------------------------------------- */
+/* ---- from the journal -------------------------------------------------------------------------------------------- */
 
 int fold_bytes(struct tables *t, uint64_t first_seq, uint32_t seqs, struct slice bytes) {
     PbRecord *r = NULL;

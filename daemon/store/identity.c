@@ -18,7 +18,7 @@ enum { FILE_MAX = 512, EXT4_MAGIC = 0xEF53, XFS_MAGIC = 0x58465342, HEX_MAX = 2 
 
 #define HELP "; see `whistlectl recover --help`"
 
-/* ---- places ----------------------------------------------------------------------------------------------------------- */
+/* ---- places ------------------------------------------------------------------------------------------------------ */
 
 int path_in(const char *dir, const char *name, char to[static STORE_PATH_SIZE]) {
     int len = snprintf(to, STORE_PATH_SIZE, "%s/%s", dir, name);
@@ -52,7 +52,7 @@ struct journal_options journal_options_of(const struct store_options *o, const c
     return j;
 }
 
-/* ---- drawing ---------------------------------------------------------------------------------------------------------- */
+/* ---- drawing ----------------------------------------------------------------------------------------------------- */
 
 static struct key drill_key(struct slice of_what) {
     static const struct key seed = {{'w', 'h', 'i', 's', 't', 'l', 'e', 'd', ' ', 'd', 'r', 'i', 'l', 'l'}};
@@ -78,7 +78,7 @@ void identity_draw(struct identity *ret, bool drill) {
     random_bytes(ret->key.byte, sizeof ret->key.byte);
 }
 
-/* ---- hexadecimal ------------------------------------------------------------------------------------------------------ */
+/* ---- hexadecimal ------------------------------------------------------------------------------------------------- */
 
 static void hex_print(const uint8_t *from, size_t len, char to[static HEX_MAX + 1]) {
     CHECK(2 * len <= HEX_MAX);
@@ -104,7 +104,7 @@ static bool hex_parse(struct slice s, uint8_t *to, size_t len) {
     return true;
 }
 
-/* ---- files ------------------------------------------------------------------------------------------------------------ */
+/* ---- files ------------------------------------------------------------------------------------------------------- */
 
 static int file_put(int dir, const char *name, const char *text, mode_t mode) {
     int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);

@@ -26,7 +26,7 @@ static int say(struct store_found *found, int r, const char *what) {
     return r;
 }
 
-/* ---- the tables -------------------------------------------------------------------------------------------------------- */
+/* ---- the tables -------------------------------------------------------------------------------------------------- */
 
 static bool exists(const struct store *s, const char *name) {
     return faccessat(s->dir_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
@@ -77,7 +77,7 @@ static bool state_good(const struct opening *p) {
     return !p->seen.state_missing && !p->seen.state_broken && !p->seen.other_store;
 }
 
-/* ---- the journal ------------------------------------------------------------------------------------------------------- */
+/* ---- the journal ------------------------------------------------------------------------------------------------- */
 
 /* Segments are numbered without a gap from 1. */
 static bool ordinals_gap(const struct store *s) {
@@ -129,7 +129,7 @@ static int look_at_journal(struct opening *p) {
     return 0;
 }
 
-/* ---- deciding ---------------------------------------------------------------------------------------------------------- */
+/* ---- deciding ---------------------------------------------------------------------------------------------------- */
 
 static enum recovery decide_recovery(struct opening *p) {
     const char *why = NULL;
@@ -211,7 +211,7 @@ static int look_at_slots(struct opening *p) {
     return -EBADMSG;
 }
 
-/* ---- open and close ---------------------------------------------------------------------------------------------------- */
+/* ---- open and close ---------------------------------------------------------------------------------------------- */
 
 static int look_at_identity(struct opening *p) {
     struct store *s = p->s;

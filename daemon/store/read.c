@@ -22,7 +22,7 @@ int store_given(struct store *s, int r) {
     return r;
 }
 
-/* ---- rows by key -------------------------------------------------------------------------------------------------------- */
+/* ---- rows by key ------------------------------------------------------------------------------------------------- */
 
 int store_case(struct store *s, uint64_t id, struct case_state *ret) {
     return store_given(s, tables_case(&s->tables, id, ret));
@@ -76,7 +76,7 @@ int store_receipt(struct store *s, struct slice source, const uint8_t command_id
     return store_given(s, r);
 }
 
-/* ---- rows in order ------------------------------------------------------------------------------------------------------ */
+/* ---- rows in order ----------------------------------------------------------------------------------------------- */
 
 /* The first row at or, when `behind`, behind the key. 0, -ENOENT, ... */
 static int row_from(struct store *s, enum table table, const struct row_key *from, bool behind, struct db_walk *w,
@@ -168,7 +168,7 @@ struct journal *store_journal(struct store *s) {
     return s->journal;
 }
 
-/* ---- keys, rules, the whole --------------------------------------------------------------------------------------------- */
+/* ---- keys, rules, the whole -------------------------------------------------------------------------------------- */
 
 int store_slot_key(struct store *s, uint64_t slot, struct key *ret) {
     int r = slot == s->tables.facts.next_slot && !s->options.read_only ? store_slots_reach(s) : 0;

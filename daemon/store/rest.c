@@ -12,7 +12,7 @@ enum {
     PAGE_BYTES = 4096,
 };
 
-/* ---- checkpoint ---------------------------------------------------------------------------------------------------------- */
+/* ---- checkpoint -------------------------------------------------------------------------------------------------- */
 
 /* So that the next checkpoint writes to blocks it has. When it cannot be had the disk is filling: the quota says so. */
 static void allocate_ahead(struct store *s) {
@@ -54,7 +54,7 @@ static bool checkpoint_due(const struct store *s, int64_t now_ms, bool rested) {
         || s->unfolded_bytes >= o->checkpoint_bytes_journal || now_ms - s->unfolded_since_ms >= o->checkpoint_age_ms;
 }
 
-/* ---- rest ----------------------------------------------------------------------------------------------------------------- */
+/* ---- rest -------------------------------------------------------------------------------------------------------- */
 
 /* When the preparer's thread is at it, it needs no help. */
 static int prepare_slice(struct store *s) {
@@ -102,7 +102,7 @@ int store_rest(struct store *s, int64_t now_mono_ms, int64_t now_ms, bool idle) 
     return more || (idle && r) || (idle && !rested && s->unfolded_since_ms != 0);
 }
 
-/* ---- space ---------------------------------------------------------------------------------------------------------------- */
+/* ---- space ------------------------------------------------------------------------------------------------------- */
 
 static unsigned percent_of(uint64_t part, uint64_t whole) {
     return whole == 0 || part >= whole ? 100 : (unsigned)(part * 100 / whole);

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <string.h>
 
-/* ---- fields --------------------------------------------------------------------------------------------------------- */
+/* ---- fields ------------------------------------------------------------------------------------------------------ */
 
 struct field {
     uint16_t offset;
@@ -59,44 +59,31 @@ _Static_assert((0 RECEIPT_FIELDS(PLUS_WIDTH, receipt)) == RECEIPT_ROW_BYTES, "an
 _Static_assert(1 + STORE_SOURCE_BYTES_MAX + 16 <= DB_KEY_MAX, "a receipt's key fits");
 _Static_assert(PARTY_BYTES_MAX + 1 + 8 + 1 + 1 <= DB_KEY_MAX, "an ask's key fits");
 
-/* An integer in memory, whatever this machine's order of bytes. */
-static uint64_t integer_load(const uint8_t *from, unsigned width) {
-    uint16_t two;
-    uint32_t four;
-    uint64_t eight;
-    switch (width) {
-    case 1: return *from;
-    case 2: memcpy(&two, from, sizeof two); return two;
-    case 4: memcpy(&four, from, sizeof four); return four;
-    default: memcpy(&eight, from, sizeof eight); return eight;
-    }
+/* An integer, on its way between memory and bytes: turned around where this machine is not little-endian. */
+static void integer_copy(uint8_t *to, const uint8_t *from, unsigned width) {
+    const unsigned one = 1;
+    uint8_t little;
+    memcpy(&little, &one, 1);
+    if (little)
+        memcpy(to, from, width);
+    for (unsigned i = 0; i < width && !little; i++)
+        to[i] = from[width - 1 - i];
 }
 
-static void integer_store(uint8_t *to, unsigned width, uint64_t v) {
-    uint16_t two = (uint16_t)v;
-    uint32_t four = (uint32_t)v;
+static void copy_field(uint8_t *to, const uint8_t *from, unsigned width) {
     switch (width) {
-    case 1: *to = (uint8_t)v; break;
-    case 2: memcpy(to, &two, sizeof two); break;
-    case 4: memcpy(to, &four, sizeof four); break;
-    default: memcpy(to, &v, sizeof v); break;
+    case 1: *to = *from; break;
+    case 2: integer_copy(to, from, 2); break;
+    case 4: integer_copy(to, from, 4); break;
+    case 8: integer_copy(to, from, 8); break;
+    default: memcpy(to, from, width);             /* bytes as they are */
     }
-}
-
-static bool is_integer(const struct field *f) {
-    return f->width == 1 || f->width == 2 || f->width == 4 || f->width == 8;
 }
 
 static uint8_t *pack(const struct field *f, size_t count, const void *from, uint8_t *to) {
     for (; count; count--, to += f->width, f++) {
         const uint8_t *member = (const uint8_t *)from + f->offset;
-        if (!is_integer(f)) {
-            memcpy(to, member, f->width);
-            continue;
-        }
-        uint64_t v = integer_load(member, f->width);
-        for (unsigned i = 0; i < f->width; i++, v >>= 8)
-            to[i] = (uint8_t)v;
+        copy_field(to, member, f->width);
     }
     return to;
 }
@@ -107,14 +94,7 @@ static bool unpack(const struct field *f, size_t count, struct slice *from, void
         uint8_t *member = (uint8_t *)to + f->offset;
         if (from->len < f->width || (f->flag && *from->at > 1))
             return false;
-        if (is_integer(f)) {
-            uint64_t v = 0;
-            for (unsigned i = f->width; i > 0; i--)
-                v = v << 8 | from->at[i - 1];
-            integer_store(member, f->width, v);
-        } else {
-            memcpy(member, from->at, f->width);
-        }
+        copy_field(member, from->at, f->width);
         from->at += f->width;
         from->len -= f->width;
     }
@@ -151,7 +131,7 @@ static bool unpack_format(struct slice *from) {
     return true;
 }
 
-/* ---- facts, meta, receipts ----------------------------------------------------------------------------------------- */
+/* ---- facts, meta, receipts --------------------------------------------------------------------------------------- */
 
 void row_of_facts(const struct facts *f, uint8_t to[static FACTS_ROW_BYTES]) {
     *to = ROWS_FORMAT;
@@ -184,7 +164,7 @@ bool receipt_of_row(struct slice row, struct receipt *ret) {
     return row.len == RECEIPT_ROW_BYTES && UNPACK(receipt_fields, &row, ret);
 }
 
-/* ---- cases ------------------------------------------------------------------------------------------------------------ */
+/* ---- cases ------------------------------------------------------------------------------------------------------- */
 
 size_t row_of_case(const struct case_state *c, uint8_t to[static DB_VALUE_MAX]) {
     CHECK(c->id != 0 && c->asks_count <= CASE_ASKS_MAX && c->timers_count <= CASE_TIMERS_MAX);
@@ -261,7 +241,7 @@ unsigned rows_of_case(const struct case_state *c, struct row to[static ROWS_OF_C
     return count;
 }
 
-/* ---- keys ------------------------------------------------------------------------------------------------------------- */
+/* ---- keys -------------------------------------------------------------------------------------------------------- */
 
 static void add(struct row_key *k, const void *at, size_t len) {
     CHECK(len <= DB_KEY_MAX - (size_t)k->len);
@@ -299,20 +279,23 @@ struct slice key_bytes(const struct row_key *k) {
 }
 
 struct row_key key_number(uint64_t number) {
-    struct row_key k = {.len = 0};
+    struct row_key k;
+    k.len = 0;
     add_be64(&k, number);
     return k;
 }
 
 struct row_key key_rules(uint32_t number, uint32_t index) {
-    struct row_key k = {.len = 0};
+    struct row_key k;
+    k.len = 0;
     add_be32(&k, number);
     add_be32(&k, index);
     return k;
 }
 
 struct row_key key_deadline(const struct due_row *d) {
-    struct row_key k = {.len = 0};
+    struct row_key k;
+    k.len = 0;
     add_be64(&k, biased(d->due_ms));
     add_be64(&k, d->case_id);
     add_u8(&k, (uint8_t)d->kind);
@@ -327,7 +310,8 @@ bool due_of_key(struct slice key, struct due_row *ret) {
 }
 
 struct row_key key_receipt(struct slice source, const uint8_t command_id[static 16]) {
-    struct row_key k = {.len = 0};
+    struct row_key k;
+    k.len = 0;
     CHECK(source.len >= 1 && source.len <= STORE_SOURCE_BYTES_MAX);
     add_u8(&k, (uint8_t)source.len);
     add(&k, source.at, source.len);
@@ -336,7 +320,8 @@ struct row_key key_receipt(struct slice source, const uint8_t command_id[static 
 }
 
 struct row_key key_work(const struct work_row *w) {
-    struct row_key k = {.len = 0};
+    struct row_key k;
+    k.len = 0;
     add_u8(&k, (uint8_t)w->level);
     add_be64(&k, biased(w->ready_ms));
     add_be64(&k, w->case_id);
@@ -373,14 +358,16 @@ uint64_t division_behind(uint64_t prefix) {
 }
 
 struct row_key key_open(uint64_t division, uint64_t case_id) {
-    struct row_key k = {.len = 0};
+    struct row_key k;
+    k.len = 0;
     add_be64(&k, division ? division_left(division) : 0);
     add_be64(&k, case_id);
     return k;
 }
 
 struct row_key key_ask(const char *party, uint64_t case_id, uint8_t stage, uint8_t attempt) {
-    struct row_key k = {.len = 0};
+    struct row_key k;
+    k.len = 0;
     size_t len = strnlen(party, PARTY_BYTES_MAX + 1);
     CHECK(len >= 1 && len <= PARTY_BYTES_MAX);
     add(&k, party, len + 1);                      /* with its end: no party is the beginning of another */
@@ -391,14 +378,16 @@ struct row_key key_ask(const char *party, uint64_t case_id, uint8_t stage, uint8
 }
 
 struct row_key key_story(uint64_t case_id, uint64_t first_seq) {
-    struct row_key k = {.len = 0};
+    struct row_key k;
+    k.len = 0;
     add_be64(&k, case_id);
     add_be64(&k, first_seq);
     return k;
 }
 
 struct row_key key_day(uint32_t district, uint32_t day) {
-    struct row_key k = {.len = 0};
+    struct row_key k;
+    k.len = 0;
     add_be32(&k, district);
     add_be32(&k, day);
     return k;

@@ -31,7 +31,7 @@ struct row {
     uint8_t value[ROW_VALUE_MAX];
 };
 
-/* ---- what is neither case nor receipt ------------------------------------------------------------------------------ */
+/* ---- what is neither case nor receipt ---------------------------------------------------------------------------- */
 
 /* Facts of the whole store, folded like everything else: one row of TABLE_FACTS. */
 struct facts {
@@ -60,13 +60,13 @@ enum { RECEIPT_ROW_BYTES = 8 + 8 + 8 + 16 };
 void row_of_receipt(const struct receipt *r, uint8_t to[static RECEIPT_ROW_BYTES]);
 bool receipt_of_row(struct slice row, struct receipt *ret);
 
-/* ---- cases ------------------------------------------------------------------------------------------------------------ */
+/* ---- cases ------------------------------------------------------------------------------------------------------- */
 
 size_t row_of_case(const struct case_state *c, uint8_t to[static DB_VALUE_MAX]);       /* its length */
 bool case_of_row(struct slice row, struct case_state *ret);                            /* false: no row of a case */
 unsigned rows_of_case(const struct case_state *c, struct row to[static ROWS_OF_CASE_MAX]);
 
-/* ---- keys ------------------------------------------------------------------------------------------------------------- */
+/* ---- keys -------------------------------------------------------------------------------------------------------- */
 
 struct slice key_bytes(const struct row_key *k);
 struct row_key key_number(uint64_t number);                                            /* cases; 0: meta and facts */

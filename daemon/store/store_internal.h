@@ -52,7 +52,7 @@ struct store {
     struct histogram sync, checkpoint;
 };
 
-/* ---- identity.c ------------------------------------------------------------------------------------------------------- */
+/* ---- identity.c -------------------------------------------------------------------------------------------------- */
 
 int identity_write_key(int dir, const struct identity *id);
 int identity_write_format(int dir, const struct identity *id);        /* the last file of a creation: synced */
@@ -65,17 +65,17 @@ int path_in(const char *dir, const char *name, char to[static STORE_PATH_SIZE]);
 struct journal_options journal_options_of(const struct store_options *o, const char *dir, const struct identity *id);
 bool fs_supported(int dir);                                           /* ext4, xfs */
 
-/* ---- recover.c -------------------------------------------------------------------------------------------------------- */
+/* ---- recover.c --------------------------------------------------------------------------------------------------- */
 
 const char *recovery_name(const struct recovery_case *c);             /* of the row that applies */
 
-/* ---- verify.c --------------------------------------------------------------------------------------------------------- */
+/* ---- verify.c ---------------------------------------------------------------------------------------------------- */
 
 /* Looks at every row of a state file in a child, because a damaged tree may end the process that walks it. */
 struct state_seen { int result; uint64_t seq; struct hash digest; char problem[256]; };
 int state_inspect(const struct store_options *o, const char *path, struct state_seen *ret);
 
-/* ---- turn.c, rest.c ---------------------------------------------------------------------------------------------------- */
+/* ---- turn.c, rest.c ---------------------------------------------------------------------------------------------- */
 
 int store_prepare_now(struct store *s);                               /* one segment, here and now. -ENOSPC */
 int store_slots_reach(struct store *s);                               /* the next slot has its key. -ENOSPC */

@@ -22,7 +22,7 @@ int tables_result(struct tables *t, int r) {
     return r;
 }
 
-/* ---- open and close ---------------------------------------------------------------------------------------------------- */
+/* ---- open and close ---------------------------------------------------------------------------------------------- */
 
 int tables_open(struct tables *t, const struct tables_options *o) {
     memset(t, 0, sizeof *t);
@@ -109,7 +109,7 @@ int tables_return(struct tables *t) {
     return tables_load(t);
 }
 
-/* ---- rows --------------------------------------------------------------------------------------------------------------- */
+/* ---- rows -------------------------------------------------------------------------------------------------------- */
 
 int tables_get(struct tables *t, enum table table, const struct row_key *key, struct slice *ret_borrowed) {
     return tables_result(t, db_get(t->db, table, key_bytes(key), ret_borrowed));
@@ -133,7 +133,7 @@ int tables_case(struct tables *t, uint64_t id, struct case_state *ret) {
     return 0;
 }
 
-/* ---- what is remembered ------------------------------------------------------------------------------------------------- */
+/* ---- what is remembered ------------------------------------------------------------------------------------------ */
 
 int tables_first_due(struct tables *t, struct due_row *ret) {
     if (t->due_known == DUE_UNKNOWN) {

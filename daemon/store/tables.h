@@ -47,7 +47,7 @@ struct tables_options {
     bool read_only, scratch;
 };
 
-/* ---- tables.c --------------------------------------------------------------------------------------------------------- */
+/* ---- tables.c ---------------------------------------------------------------------------------------------------- */
 
 int tables_open(struct tables *t, const struct tables_options *o);   /* embedded; on failure t->problem says why */
 void tables_close(struct tables *t);
@@ -64,7 +64,7 @@ int tables_first_due(struct tables *t, struct due_row *ret);
 int tables_last_number(struct tables *t, uint32_t district, uint32_t day, uint32_t *ret);
 void tables_note_number(struct tables *t, uint32_t district, uint32_t day, uint32_t number);
 
-/* ---- fold.c ------------------------------------------------------------------------------------------------------------ */
+/* ---- fold.c ------------------------------------------------------------------------------------------------------ */
 
 /* before and after the record, when the caller has them (decide made them); NULL: loaded and evolved here. */
 int fold_record(struct tables *t, const PbRecord *r, const struct case_state *before, const struct case_state *after);
@@ -73,7 +73,7 @@ int fold_bytes(struct tables *t, uint64_t first_seq, uint32_t seqs, struct slice
  * the tables were folded from is not this journal. */
 int fold_tail(struct tables *t, struct journal *j, uint64_t upto, bool commit, uint64_t *ret_records);
 
-/* ---- adopted.c: rules, in parts as the journal brings them, and unpacked --------------------------------------------- */
+/* ---- adopted.c: rules, in parts as the journal brings them, and unpacked ----------------------------------------- */
 
 int rules_fold(struct tables *t, const PbEvent *e);
 int rules_find(struct tables *t, uint32_t number, const PbRules **ret);

@@ -28,7 +28,7 @@ static int final(struct store *s, int r) {
     return r < 0 ? store_given(s, r) : r;
 }
 
-/* ---- room in the journal ----------------------------------------------------------------------------------------------- */
+/* ---- room in the journal ----------------------------------------------------------------------------------------- */
 
 int store_prepare(struct store *s, size_t slice_bytes) {
     CHECK(pthread_mutex_lock(&s->preparing) == 0);
@@ -65,7 +65,7 @@ int store_slots_reach(struct store *s) {
     return next < slots_filled(s->slots) ? 0 : slots_ahead(s->slots, next, &worked);
 }
 
-/* ---- the turn ----------------------------------------------------------------------------------------------------------- */
+/* ---- the turn ---------------------------------------------------------------------------------------------------- */
 
 void store_begin(struct store *s, int64_t now_ms) {
     CHECK(!s->turn && !s->options.read_only);

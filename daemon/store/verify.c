@@ -14,7 +14,7 @@
 
 enum { PROGRESS_RECORDS = 4096 };
 
-/* ---- the store's tables, in a child ------------------------------------------------------------------------------------- */
+/* ---- the store's tables, in a child ------------------------------------------------------------------------------ */
 
 static void inspect(const struct store_options *o, const char *path, struct state_seen *ret) {
     struct tables t;
@@ -69,7 +69,7 @@ int state_inspect(const struct store_options *o, const char *path, struct state_
     return r;
 }
 
-/* ---- the fold, beside it ------------------------------------------------------------------------------------------------- */
+/* ---- the fold, beside it ----------------------------------------------------------------------------------------- */
 
 struct verification {
     struct store_options options;                         /* read only, with the journal read in full */
@@ -214,7 +214,7 @@ int store_verify(const struct store_options *o, const char *scratch_dir, struct 
     return r;
 }
 
-/* ---- folding again -------------------------------------------------------------------------------------------------------- */
+/* ---- folding again ----------------------------------------------------------------------------------------------- */
 
 /* By doubt: the same path that a start takes when it finds a damaged row. */
 int store_rebuild(const struct store_options *o, struct store_found *found) {

@@ -136,7 +136,7 @@ static int socket_open(struct wire_socket **ret, struct wire *w, int type, const
         socket_set(s, settings_router, COUNT_OF(settings_router));
     else
         socket_set(s, settings_dealer, COUNT_OF(settings_dealer));
-    int64_t frame_bytes_max = WIRE_FRAME_BYTES_MAX;
+    int64_t frame_bytes_max = WIRE_FRAME_BYTES_HEARD;
     CHECK(zmq_setsockopt(zmq, ZMQ_MAXMSGSIZE, &frame_bytes_max, sizeof(frame_bytes_max)) == 0);
     /* Only where it is asked for: with it, libzmq would bind 127.0.0.1 as ::ffff:127.0.0.1 and name its peers so. */
     int ipv6 = strchr(endpoint, '[') != NULL;

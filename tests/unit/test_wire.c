@@ -120,7 +120,7 @@ static void an_oversize_frame_closes_that_peer_only(void **state)
     bind_router(w, w->ipc);
     struct wire_socket *d = dealer(w);
     struct wire_message m;
-    uint8_t *bytes = calloc(1, WIRE_FRAME_BYTES_MAX + 1);
+    uint8_t *bytes = calloc(1, WIRE_FRAME_BYTES_HEARD + 1);
     assert_non_null(bytes);
 
     struct slice largest = slice_from(bytes, WIRE_FRAME_BYTES_MAX);
@@ -129,7 +129,7 @@ static void an_oversize_frame_closes_that_peer_only(void **state)
     assert_true(slice_equal(m.frame[0], largest));
 
     int fd = raw_connect(w->path, SLICE(""));
-    raw_frame(fd, false, bytes, WIRE_FRAME_BYTES_MAX + 1);
+    raw_frame(fd, false, bytes, WIRE_FRAME_BYTES_HEARD + 1);
     assert_hung_up(fd);
     assert_answers(w, d);
     assert_false(receive_within(w->router, &m, 50));

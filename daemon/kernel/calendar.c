@@ -327,8 +327,6 @@ static struct due on_clock(int64_t due_ms) {
 struct due limit_due(const PbCalendar *c, int64_t start_ms, const PbLimit *limit) {
     CHECK(start_ms >= 0 && start_ms <= INSTANT_MS_MAX);
     CHECK(limit->amount >= 0 && limit->amount <= limit_amount_max(limit->unit));
-    if (limit->amount == 0)                     /* a start whose wall time comes twice must not go back to the first */
-        return unit_walk(c, limit->unit, start_ms, 0);
     switch (limit->unit) {
     case UNIT_CLOCK_MINUTES: return on_clock(start_ms + limit->amount * MINUTE_MS);
     case UNIT_CLOCK_HOURS: return on_clock(start_ms + limit->amount * HOUR_MS);

@@ -201,6 +201,8 @@ static void a_day_with_hours_of_its_own_moves_the_due_into_them(void **state) {
     eve->n_windows = 2, own[0] = &early, own[1] = &late;
     expect("2026-02-13 14:30", 1, UNIT_WORK_DAYS, "2026-02-14 15:30");
     expect("2026-02-13 11:59", 1, UNIT_WORK_DAYS, "2026-02-14 11:59");
+    early.close_minute = 660;
+    expect("2026-02-13 11:00", 1, UNIT_WORK_DAYS, "2026-02-14 15:30");      /* a close is not open */
     papers_are_printed(NULL);
 }
 
@@ -302,6 +304,18 @@ static void a_wall_time_that_comes_twice_is_the_first(void **state) {
     /* and a limit that starts in the second hour never goes back to the first */
     for (int unit = UNIT_CLOCK_MINUTES; unit <= UNIT_MONTHS; unit++)
         assert_int_equal(ny_due(change + 30 * MINUTE, 0, (PbUnit)unit), change + 30 * MINUTE);
+}
+
+static void a_window_that_ends_in_the_hour_that_comes_twice_ends_in_the_first(void **state) {
+    (void)state;
+    PbWindow night = {.open_minute = 0, .close_minute = 90}, *windows[] = {&night};
+    PbWeekday day = {.n_windows = 1, .windows = windows}, *week[] = {&day, &day, &day, &day, &day, &day, &day};
+    PbCalendar nights = new_york;
+    nights.week = week;
+    int64_t close = winter_again.from_ms - 30 * MINUTE;
+    assert_true(calendar_is_open(&nights, close - 1));
+    for (int64_t at = close; at < close + 2 * HOUR; at += 10 * MINUTE)
+        assert_int_equal(calendar_opening(&nights, at, NULL), east_at("2015-11-02 00:00"));
 }
 
 static void a_day_of_23_or_25_hours_has_as_many_working_hours(void **state) {
@@ -571,6 +585,7 @@ int main(void) {
         cmocka_unit_test(calendar_days_keep_the_wall_time_when_the_clock_is_changed),
         cmocka_unit_test(a_wall_time_that_is_skipped_is_the_moment_of_the_change),
         cmocka_unit_test(a_wall_time_that_comes_twice_is_the_first),
+        cmocka_unit_test(a_window_that_ends_in_the_hour_that_comes_twice_ends_in_the_first),
         cmocka_unit_test(a_day_of_23_or_25_hours_has_as_many_working_hours),
         cmocka_unit_test(months_recur_on_the_same_day_or_the_last_of_the_month),
         cmocka_unit_test(the_local_date_is_that_of_the_zone),

@@ -3,7 +3,7 @@
  *   FORMAT   text: what it is, its id, its kind. Written last: a directory without it is no store
  *   key      64 hexadecimal digits: the MAC of the journal's headers
  *
- * A drill store draws nothing by chance: id, key and slots come from one seed, so that two drills are the same bytes. */
+ * A drill store draws nothing by chance: id, key and slots come from one seed, so that two drills are the same. */
 #include "daemon/store/store_internal.h"
 
 #include <errno.h>
@@ -199,7 +199,7 @@ int identity_read(int dir, struct identity *ret, char problem[static STORE_PROBL
         r = -EBADMSG;
     wipe(bytes, sizeof bytes);
     if (r < 0)
-        (void)snprintf(problem, STORE_PROBLEM_SIZE, "the file `key` is missing or damaged: without it the journal cannot "
-                       "be told from a forgery; put it back from a backup" HELP);
+        (void)snprintf(problem, STORE_PROBLEM_SIZE, "the file `key` is missing or damaged: without it the journal "
+                       "cannot be told from a forgery; put it back from a backup" HELP);
     return r == -ENOENT ? -EBADMSG : r;
 }

@@ -1,21 +1,26 @@
 /* store.h: what is true, and how it stays true. The journal is the truth; the tables are a fold of it.
  *
  *   store_begin          a turn begins: a batch is open
- *   store_record         one command's events: into the batch, and folded into the tables at once (decide sees what came before it in its turn)
+ *   store_record         one command's events: into the batch, and folded into the tables at once, so that the next
+ *                        command of the turn is decided against them
  *   store_commit         one write, one sync. After it the turn may speak
  *   store_abandon        the turn did not happen: the tables go back to the last durable seq
- *   store_rest           between turns: checkpoint, witness, segments ahead, key slots ahead; says whether there is more to do
+ *   store_rest           between turns: checkpoint, witness, segments ahead, key slots ahead; says whether there is
+ *                        more to do
  *
  * Invariants:
  *   S1  LMDB commits only between turns, and only what the journal has on disk: folded seq <= durable seq.
- *   S2  tables == fold(journal up to folded seq), byte for byte: one function, fold.c, serves the live path, the restart and the verification.
- *   S3  every row except meta's is a function of records; deadlines, work, open, asks are functions of the case row alone (rows.c, project).
- *   S4  a value that fails its CRC is never served: -EBADMSG, and the tables are folded again from the journal.
+ *   S2  tables == fold(journal up to folded seq), byte for byte: one function, fold_record, serves the live path, the
+ *       restart and the verification.
+ *   S3  every row except meta's is a function of records; deadlines, work, open, asks are functions of the case row
+ *       alone (rows.c, rows_of_case).
+ *   S4  a value that fails its CRC is never served: -EBADMSG, and the next start folds the tables again.
  *   S5  a command's receipt lives in the same record as its effect.
  *   S6  one broker per store: the directory is locked.
  *
- * Errors: -ENOSPC from store_record or store_rest: abandon, refuse, go on from what is prepared. Everything else negative from a write path is
- * final: the caller ends the process without speaking. Rules: docs/store.md. Tables and keys: docs/data.md. */
+ * Errors: -ENOSPC from store_record or store_rest: abandon, refuse, go on from what is prepared. Everything else
+ * negative from a write path is final: the caller ends the process without speaking. Rules: docs/store.md. Tables and
+ * keys: docs/data.md. */
 #ifndef STORE_H
 #define STORE_H
 #include "daemon/kernel/kernel.h"
@@ -30,8 +35,10 @@ enum {
     STORE_RULES_VERSIONS_MAX = 64,                /* kept in memory, unpacked */
 };
 
-enum table { TABLE_META, TABLE_FACTS, TABLE_RULES, TABLE_CASES, TABLE_DEADLINES, TABLE_RECEIPTS, TABLE_WORK, TABLE_OPEN, TABLE_ASKS, TABLE_STORY,
-    TABLE_NUMBERS, TABLE_COUNT };
+enum table {
+    TABLE_META, TABLE_FACTS, TABLE_RULES, TABLE_CASES, TABLE_DEADLINES, TABLE_RECEIPTS, TABLE_WORK, TABLE_OPEN,
+    TABLE_ASKS, TABLE_STORY, TABLE_NUMBERS, TABLE_COUNT
+};
 
 struct store;
 
@@ -40,10 +47,11 @@ struct store_options {
     bool drill;                                   /* creation only: FORMAT says `drill`; keys come from a fixed seed */
     uint64_t segment_bytes, segments_ahead, map_bytes, store_max_bytes, slots_ahead;
     uint64_t checkpoint_bytes_journal;            /* 64 MiB */
-    uint64_t checkpoint_changes;                  /* rows changed since the last checkpoint that make one due: bounds heap and stall */
-    int64_t checkpoint_idle_ms, checkpoint_age_ms;/* 200, 10,000 */
-    bool read_only;                               /* verify and replay of a resting store: takes the lock, changes nothing */
-    bool verify_full;
+    uint64_t checkpoint_changes;                  /* rows changed since the last checkpoint: bounds heap and stall */
+    int64_t checkpoint_idle_ms;                   /* 200 */
+    int64_t checkpoint_age_ms;                    /* 10,000 */
+    bool read_only;                               /* a resting store: takes the lock, changes nothing */
+    bool verify_full;                             /* every byte of journal and tables, before anything is served */
 };
 
 /* What opening saw and did, for the log and for `whistlectl recover`. */
@@ -57,103 +65,131 @@ struct store_found {
     char problem[400];                            /* on failure: what, where, what to do */
 };
 
-/* Creates dir atomically (rule 18): dir.new/ with segment 1, state, slots, FORMAT fsynced last, renamed. -EEXIST when dir is there and not empty. */
+/* Creates dir atomically (rule 18): dir.new/ with segment 1, state, slots, FORMAT fsynced last, renamed. -EEXIST when
+ * dir is there and not empty. */
 int store_create(const struct store_options *o, char problem[static 400]);
-/* 0; -EBUSY another process has it; -ENOENT no store; -EBADMSG damaged or another format (found->problem); -EACCES ... Folds what the checkpoint lacks. */
+/* 0; -EBUSY another process has it; -ENOENT no store; -EBADMSG damaged or another format (found->problem); -ENOSPC no
+ * room to fold (open it read_only); -EACCES ... Folds what the checkpoint lacks. */
 int store_open(struct store **ret, const struct store_options *o, struct store_found *found);
 void store_close(struct store *s);                /* a clean stop: witness, checkpoint; read-only: nothing */
 
-/* ---- a turn ----------------------------------------------------------------------------------------------------------------- */
+/* ---- a turn ------------------------------------------------------------------------------------------------------ */
 
 void store_begin(struct store *s, int64_t now_ms);
 uint64_t store_next_seq(const struct store *s);   /* of the next event */
 size_t store_turn_bytes(const struct store *s);   /* journaled so far in this turn */
-size_t store_turn_room(const struct store *s);    /* what its batch still takes; less than a turn's share when no segment is ready */
+size_t store_turn_room(const struct store *s);    /* what its batch still takes: little when no segment is ready */
 bool store_turn_empty(const struct store *s);
-bool store_turn_full(const struct store *s);      /* the open batch might not take another command's records: end the turn */
-int64_t store_last_ms(struct store *s);           /* broker time of the last record; 0: none. Time never goes back past it */
-/* The record's first_seq and at_ms must be set (first_seq == store_next_seq). `c` is its case after the events (NULL: not about a case), `before` the
- * one before (id 0: new). Both rows are written from them; a replay computes them itself. Packs the prepared record. `room` is scratch. */
-int store_record(struct store *s, PbRecord *record, const struct case_state *before, const struct case_state *c, struct arena *room);
+bool store_turn_full(const struct store *s);      /* might not take another command's record: end the turn */
+int64_t store_last_ms(struct store *s);           /* of the last record; 0: none. Time never goes back past it */
+/* The record's first_seq and at_ms must be set (first_seq == store_next_seq); descriptors are set here. `c` is its case
+ * after the events (NULL: not about a case), `before` the one before (id 0: new). Rows are written from them; a replay
+ * computes them itself. `room` is scratch, and as it was afterwards. */
+int store_record(struct store *s, PbRecord *record, const struct case_state *before, const struct case_state *c,
+                 struct arena *room);
 int store_commit(struct store *s);                /* 0; negative: final */
 int store_abandon(struct store *s);               /* 0; negative: final */
 uint64_t store_durable_seq(const struct store *s);
 
-/* ---- reading; borrowed slices live until the next write ------------------------------------------------------------------------ */
+/* ---- reading; borrowed slices live until the next write ---------------------------------------------------------- */
 
-int store_case(struct store *s, uint64_t id, struct case_state *ret);                     /* 0, -ENOENT, -EBADMSG */
+int store_case(struct store *s, uint64_t id, struct case_state *ret);                   /* 0, -ENOENT, -EBADMSG */
 int store_case_by_number(struct store *s, uint32_t district, uint32_t day, uint32_t number, uint64_t *ret_id);
-uint32_t store_next_number(struct store *s, uint32_t district, uint32_t day);            /* the next of that day */
+uint32_t store_next_number(struct store *s, uint32_t district, uint32_t day);           /* the next of that day */
 uint64_t store_next_slot(const struct store *s);
 
-/* What is kept of a command's bytes: BLAKE2b-256 under the store's key, so that a short text cannot be found again by guessing. */
+/* What is kept of a command's bytes: BLAKE2b-256 under the store's key, so that a short text cannot be found again by
+ * guessing. */
 struct hash store_command_hash(const struct store *s, struct slice bytes);
 
-struct receipt { uint64_t seq, case_id; int64_t at_ms; uint8_t hash[16]; };               /* seq: last of its record; hash: first half of the command hash */
-int store_receipt(struct store *s, struct slice source, const uint8_t command_id[16], struct receipt *ret);   /* 0, -ENOENT */
-
+struct receipt {
+    uint64_t seq, case_id;                        /* seq: last of its record */
+    int64_t at_ms;
+    uint8_t hash[16];                             /* first half of the command hash */
+};
+int store_receipt(struct store *s, struct slice source, const uint8_t command_id[16], struct receipt *ret);
+                                                                                        /* 0, -ENOENT */
 struct due_row { int64_t due_ms; uint64_t case_id; PbTimerKind kind; };
-int store_first_due(struct store *s, struct due_row *ret);                                /* 0, -ENOENT */
+int store_first_due(struct store *s, struct due_row *ret);                              /* 0, -ENOENT */
 /* The first due row after `after` in (due, case, kind) order; for taking many. */
 int store_next_due(struct store *s, const struct due_row *after, struct due_row *ret);
 
-/* Work that waits for a desk of that level, in order of readiness. */
-struct work_row { PbLevel level; int64_t ready_ms; uint64_t case_id, division; uint8_t stage, attempt, tries; };
-int store_next_work(struct store *s, PbLevel level, const struct work_row *after, struct work_row *ret);   /* after NULL: the first; 0, -ENOENT */
+/* Work that waits for a desk of that level, in order of readiness. after NULL: the first; 0, -ENOENT. */
+struct work_row {
+    PbLevel level;
+    int64_t ready_ms;
+    uint64_t case_id, division;
+    uint8_t stage, attempt, tries;
+};
+int store_next_work(struct store *s, PbLevel level, const struct work_row *after, struct work_row *ret);
 
 /* Open cases under a prefix, by (division, case); after_case/after_division 0: the first. */
-int store_next_open(struct store *s, uint64_t prefix, uint64_t after_division, uint64_t after_case, uint64_t *ret_division, uint64_t *ret_case);
+int store_next_open(struct store *s, uint64_t prefix, uint64_t after_division, uint64_t after_case,
+                    uint64_t *ret_division, uint64_t *ret_case);
 /* All cases by id. */
 int store_next_case(struct store *s, uint64_t after_case, uint64_t *ret_case);
 /* Records of a case, by first seq. */
 int store_next_story(struct store *s, uint64_t case_id, uint64_t after_seq, uint64_t *ret_seq);
-int store_read(struct store *s, uint64_t seq, struct slice *ret_record);                  /* the record that holds this seq, from the journal */
+int store_read(struct store *s, uint64_t seq, struct slice *ret_record);                /* that holds it; journaled */
 struct journal *store_journal(struct store *s);
 
 /* Sealed text: the key of a case's slot. 0, -ENOENT, -ENODATA (erased); -ENOSPC only for the next one. */
 int store_slot_key(struct store *s, uint64_t slot, struct key *ret);
 
-/* ---- rules ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- rules ------------------------------------------------------------------------------------------------------- */
 
-uint32_t store_rules_number(const struct store *s);                                       /* in force; 0: none yet */
-const PbRules *store_rules(struct store *s, uint32_t number);                             /* CHECKs that it is there; unpacked once, kept */
-struct hash store_rules_hash(const struct store *s);                                      /* of those in force */
+uint32_t store_rules_number(const struct store *s);                                     /* in force; 0: none yet */
+/* CHECKs that it is there. Unpacked once and kept; when more are in use than are kept, until the next such call. */
+const PbRules *store_rules(struct store *s, uint32_t number);
+struct hash store_rules_hash(const struct store *s);                                    /* of those in force */
 
-/* ---- rest and figures ---------------------------------------------------------------------------------------------------------------- */
+/* ---- rest and figures -------------------------------------------------------------------------------------------- */
 
-/* Between turns. idle: nothing waits. Returns 1 when more housekeeping wants to be done soon, 0 when not, -ENOSPC (space is short; the last checkpoint
- * stands), other negative: final. */
+/* Between turns. idle: nothing waits. Returns 1 when more housekeeping wants to be done soon, 0 when not, -ENOSPC
+ * (space is short; the last checkpoint stands), other negative: final. */
 int store_rest(struct store *s, int64_t now_mono_ms, int64_t now_ms, bool idle);
 int store_checkpoint(struct store *s);
-int store_prepare(struct store *s, size_t slice_bytes);                                    /* the preparer thread's: fills segments ahead */
+int store_prepare(struct store *s, size_t slice_bytes);           /* the preparer thread's: fills segments ahead */
 
 struct store_figures {
-    uint64_t journal_bytes, state_bytes, slots_bytes, quota_bytes, cases_open, cases_all, receipts, checkpoints, segments_ready, room_bytes;
+    uint64_t journal_bytes, state_bytes, slots_bytes, quota_bytes, cases_open, cases_all, receipts, checkpoints;
+    uint64_t segments_ready, room_bytes;
     unsigned quota_percent;
     struct histogram sync, checkpoint;
     bool reports_refused, only_urgent;            /* 85 % / 95 % */
 };
 void store_figures(struct store *s, struct store_figures *ret);
-/* Whether a command of that urgency may be journaled now: reports stop at 85 % or when no segment is ready behind the active one; at 95 % only
- * closures, deadlines and erasures. Asked before decide. */
+/* Whether a command of that urgency may be journaled now: reports stop at 85 % or when no segment is ready behind the
+ * active one; at 95 % only closures, deadlines and erasures. Asked before decide. */
 enum admission { ADMIT_REPORT, ADMIT_ANSWER, ADMIT_CLOSURE };
 bool store_admits(struct store *s, enum admission what);
 uint64_t store_epoch(const struct store *s);
 bool store_is_drill(const struct store *s);
 int store_digest(struct store *s, struct hash *ret, uint64_t *ret_seq);
 
-/* ---- offline: verify, replay, recover ------------------------------------------------------------------------------------------------ */
+/* ---- offline: verify, replay, recover ---------------------------------------------------------------------------- */
 
-struct verify_result { uint64_t seq, records, batches, cases; struct hash journal_digest, state_digest; bool equal; char problem[400]; };
-/* Folds the whole journal into a scratch state beside the store, checks every byte on the way, and compares digests. progress may be NULL. */
-int store_verify(const struct store_options *o, const char *scratch_dir, struct verify_result *ret, void (*progress)(void *to, uint64_t seq, uint64_t last),
-                 void *to);
+struct verify_result {
+    uint64_t seq, records, batches, cases;
+    struct hash journal_digest;                   /* of all records, however they were batched */
+    struct hash state_digest;                     /* of the tables that they fold to */
+    bool equal;                                   /* the store's own tables are the same, where they stand */
+    char problem[400];
+};
+/* Folds the whole journal into a scratch state in scratch_dir, checks every byte on the way, and compares digests.
+ * -EBADMSG: the journal is damaged. progress may be NULL. */
+int store_verify(const struct store_options *o, const char *scratch_dir, struct verify_result *ret,
+                 void (*progress)(void *to, uint64_t seq, uint64_t last), void *to);
 /* Discards the state and folds it again. */
 int store_rebuild(const struct store_options *o, struct store_found *found);
 
-/* The recovery table (rule 19), pure: visited cell by cell by a test. */
-enum standing { STANDING_EQUAL, STANDING_AHEAD, STANDING_BEHIND, STANDING_BROKEN, STANDING_MISSING };   /* of the journal against the checkpoint */
+/* The recovery table (rule 19), pure: visited cell by cell by a test. The standing is the journal's against the
+ * checkpoint. */
+enum standing { STANDING_EQUAL, STANDING_AHEAD, STANDING_BEHIND, STANDING_BROKEN, STANDING_MISSING };
 enum recovery { RECOVER_SERVE, RECOVER_FOLD_TAIL, RECOVER_FOLD_ALL, RECOVER_REFUSE };
-struct recovery_case { enum standing journal; bool state_missing, state_broken, other_store, gap_in_ordinals, slots_older, newer_format, other_epoch; };
+struct recovery_case {
+    enum standing journal;
+    bool state_missing, state_broken, other_store, gap_in_ordinals, slots_older, newer_format, other_epoch;
+};
 enum recovery recovery_decide(const struct recovery_case *c, const char **ret_why);
 #endif

@@ -3,8 +3,8 @@
  *   record -> packed once -> the batch (journal) and the tables (fold), both in memory
  *   commit -> one write, one sync; the tables go on being memory until a checkpoint
  *
- * Nothing here allocates. A fold that fails leaves a transaction that is no fold of anything: it is thrown away, and what
- * is durable is folded again. */
+ * Nothing here allocates. A fold that fails leaves a transaction that is no fold of anything: it is thrown away, and
+ * what is durable is folded again. */
 #include "daemon/store/store_internal.h"
 #include "lib/codec/codec.h"
 
@@ -57,8 +57,8 @@ static int make_room(struct store *s) {
     return r == 0 ? journal_turn_over(s->journal) : r;
 }
 
-/* A slot that is given out is on disk: a store whose journal speaks of a slot that is not there does not open. Rest fills
- * far ahead; this is for a turn that began with few. */
+/* A slot that is given out is on disk: a store whose journal speaks of a slot that is not there does not open. Rest
+ * fills far ahead; this is for a turn that began with few. */
 int store_slots_reach(struct store *s) {
     bool worked = false;
     uint64_t next = s->tables.facts.next_slot;

@@ -4,7 +4,7 @@
 #define LIST(field, list) .n_##field = COUNT_OF(list), .field = (list)
 #define LIMIT(of, n) &(PbLimit){HAS(unit, UNIT_##of), HAS(amount, n)}
 
-/* ---- when ----------------------------------------------------------------------------------------------------------- */
+/* ---- when -------------------------------------------------------------------------------------------------------- */
 
 static PbWindow morning = {HAS(open_minute, 8 * 60 + 30), HAS(close_minute, 12 * 60)};
 static PbWindow afternoon = {HAS(open_minute, 14 * 60), HAS(close_minute, 18 * 60)};
@@ -22,7 +22,7 @@ static PbCalendar *calendars[] = {&(PbCalendar){
     HAS(first_date, 20260101), HAS(last_date, 20261231), LIST(working_day, hours),
 }};
 
-/* ---- where and who -------------------------------------------------------------------------------------------------- */
+/* ---- where and who ----------------------------------------------------------------------------------------------- */
 
 #define DIVISION(number, name) &(PbDivision){HAS(code, number), .name_zh = (char *)(name)}
 static PbDivision *divisions[] = {
@@ -70,7 +70,7 @@ static PbParty *parties[] = {
     PARTY("verifier@610402006", "核查员"),
 };
 
-/* ---- what ----------------------------------------------------------------------------------------------------------- */
+/* ---- what -------------------------------------------------------------------------------------------------------- */
 
 static char *lighting[] = {(char *)"lighting"}, *management[] = {(char *)"urban-management"};
 static PbDuty grid_duty = {HAS(level, LEVEL_GRID)};
@@ -102,7 +102,7 @@ static PbCategory *categories[] = {
     },
 };
 
-/* ---- how ------------------------------------------------------------------------------------------------------------ */
+/* ---- how --------------------------------------------------------------------------------------------------------- */
 
 #define RUNG(at, title, up, ...) \
     &(PbStage){ \

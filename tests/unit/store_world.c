@@ -10,7 +10,7 @@ enum { ROOM_BYTES = 8 << 20, MINUTE_MS = 60000 };
 
 #define SET(message, field, value) ((message)->has_##field = 1, (message)->field = (value))
 
-/* ---- a store --------------------------------------------------------------------------------------------------------- */
+/* ---- a store ----------------------------------------------------------------------------------------------------- */
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *f) {
     (void)st, (void)type, (void)f;
@@ -105,7 +105,7 @@ struct hash world_digest(struct world *w) {
     return digest;
 }
 
-/* ---- turns ------------------------------------------------------------------------------------------------------------ */
+/* ---- turns ------------------------------------------------------------------------------------------------------- */
 
 void world_begin(struct world *w) {
     arena_reset(&w->room);
@@ -267,7 +267,7 @@ uint64_t world_report(struct world *w, const char *category, uint64_t division) 
     return world_report_as(w, category, division, NULL);
 }
 
-/* ---- dice ------------------------------------------------------------------------------------------------------------- */
+/* ---- dice -------------------------------------------------------------------------------------------------------- */
 
 uint64_t world_roll(struct world *w, uint64_t sides) {
     w->dice ^= w->dice << 13;

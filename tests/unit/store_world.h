@@ -24,7 +24,7 @@ struct world {
     uint64_t ids;                                 /* command ids given out */
 };
 
-/* ---- a store --------------------------------------------------------------------------------------------------------- */
+/* ---- a store ----------------------------------------------------------------------------------------------------- */
 
 int world_make(void **state);                     /* *state becomes a world with small segments; nothing on disk yet */
 int world_remove(void **state);
@@ -38,7 +38,7 @@ struct hash world_digest(struct world *w);
 
 #define WORLD(f) cmocka_unit_test_setup_teardown(f, world_make, world_remove)
 
-/* ---- turns ------------------------------------------------------------------------------------------------------------ */
+/* ---- turns ------------------------------------------------------------------------------------------------------- */
 
 void world_begin(struct world *w);
 void world_commit(struct world *w);
@@ -52,7 +52,7 @@ void world_adopt(struct world *w, uint32_t number, size_t chunk_bytes);      /* 
 uint64_t world_report(struct world *w, const char *category, uint64_t division);
 uint64_t world_report_as(struct world *w, const char *category, uint64_t division, const uint8_t *command_id);
 
-/* ---- dice ------------------------------------------------------------------------------------------------------------- */
+/* ---- dice -------------------------------------------------------------------------------------------------------- */
 
 uint64_t world_roll(struct world *w, uint64_t sides);
 int world_random_order(struct world *w);          /* within a turn: a report, an answer, a deadline ... */

@@ -4,7 +4,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-/* ---- creation (rule 18) ------------------------------------------------------------------------------------------------ */
+/* ---- creation (rule 18) ------------------------------------------------------------------------------------------ */
 
 static void a_store_is_created_once_and_never_over_another(void **state) {
     struct world *w = *state;
@@ -76,7 +76,7 @@ static void the_store_of_a_drill_is_the_same_twice(void **state) {
     assert_memory_equal(&key[0], &key[1], sizeof key[0]);
 }
 
-/* ---- turns ------------------------------------------------------------------------------------------------------------- */
+/* ---- turns ------------------------------------------------------------------------------------------------------- */
 
 static void a_later_command_of_a_turn_sees_the_earlier_ones(void **state) {
     struct world *w = *state;
@@ -164,7 +164,7 @@ static void a_receipt_is_found_under_its_source_only(void **state) {
     }
 }
 
-/* ---- the same journal, the same tables (P4, S2, rule 14) --------------------------------------------------------------- */
+/* ---- the same journal, the same tables (P4, S2, rule 14) --------------------------------------------------------- */
 
 static void a_long_run_folds_to_the_same_digest_again(void **state) {
     struct world *w = *state;
@@ -291,7 +291,7 @@ static void open_cases_are_found_by_every_prefix_of_their_place(void **state) {
         assert_int_equal(store_next_open(w->store, misses[i], 0, 0, &division, &id), -ENOENT);
 }
 
-/* ---- rules --------------------------------------------------------------------------------------------------------------- */
+/* ---- rules ------------------------------------------------------------------------------------------------------- */
 
 static void rules_count_when_they_are_adopted_and_stay(void **state) {
     struct world *w = *state;
@@ -313,7 +313,7 @@ static void rules_count_when_they_are_adopted_and_stay(void **state) {
     assert_string_equal(store_rules(w->store, 1)->name, "fixture");
 }
 
-/* ---- rest (rules 5, 10) -------------------------------------------------------------------------------------------------- */
+/* ---- rest (rules 5, 10) ------------------------------------------------------------------------------------------ */
 
 static int64_t now_mono_ms(void) {
     return clock_mono_ns() / 1000000;
@@ -358,7 +358,7 @@ static void a_busy_store_checkpoints_by_change_by_bytes_and_by_age(void **state)
     assert_int_equal(f.checkpoint.count, 2);
 }
 
-/* ---- space (rules 2, 12) --------------------------------------------------------------------------------------------------- */
+/* ---- space (rules 2, 12) ----------------------------------------------------------------------------------------- */
 
 static void full_tables_abandon_the_turn_and_service_goes_on(void **state) {
     struct world *w = *state;

@@ -46,6 +46,7 @@ struct held {
 PbRefusal drill_hold(struct daemon *d, const struct command *c, const PbEnvelope *e) {
     struct held *h = d->held;
     if (!e->has_drill_at_ms) return REFUSED_FIELD_MISSING;
+    if (e->drill_at_ms > INSTANT_MS_MAX) return REFUSED_FIELD_RANGE;
     if (h->going || e->drill_at_ms < h->v_ms) return REFUSED_DRILL_ORDER;
     if (h->commands_count == HELD_MAX || HELD_BYTES_MAX - h->bytes_used < c->bytes.len) return REFUSED_BUSY;
     struct held_command *to = &h->commands[h->commands_count++];
@@ -68,6 +69,7 @@ static int by_instant(const void *a, const void *b) {
 PbRefusal drill_go(struct daemon *d, const struct query *q) {
     struct held *h = d->held;
     const PbDrillGo *go = q->envelope->drill_go;
+    if (go->until_ms > INSTANT_MS_MAX) return REFUSED_FIELD_RANGE;
     if (h->going || h->run || go->until_ms < h->v_ms) return REFUSED_DRILL_ORDER;
     if (h->commands_count) qsort(h->commands, h->commands_count, sizeof *h->commands, by_instant);
     if (h->commands_count && h->commands[h->commands_count - 1].at_ms > go->until_ms) return REFUSED_DRILL_ORDER;

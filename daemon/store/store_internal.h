@@ -44,7 +44,7 @@ struct store {
     uint64_t next_seq;
 
     int64_t worked_ms, unfolded_since_ms;                 /* monotonic; 0: nothing since the checkpoint */
-    int64_t checkpoint_after_ms;                          /* not before: the last one found no space */
+    int64_t checkpoint_after_ms, prepare_after_ms;        /* not before: the last time there was no space */
     uint64_t unfolded_bytes;                              /* journaled since the checkpoint */
 
     struct space space;

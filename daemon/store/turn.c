@@ -51,10 +51,16 @@ static int make_room(struct store *s) {
     size_t want = quarter < TURN_BYTES ? (size_t)quarter : TURN_BYTES;
     if (journal_room(s->journal) >= want)
         return 0;
-    int r = journal_segments_ready(s->journal) ? 0 : store_prepare_now(s);
-    if (r == -ENOSPC)
-        return 0;
-    return r == 0 ? journal_turn_over(s->journal) : r;
+    if (journal_segments_ready(s->journal) == 0) {
+        if (mono_ms() < s->prepare_after_ms)
+            return 0;
+        int r = store_prepare_now(s);
+        if (r == -ENOSPC)
+            s->prepare_after_ms = mono_ms() + SPACE_LOOK_MS;
+        if (r < 0)
+            return r == -ENOSPC ? 0 : r;
+    }
+    return journal_turn_over(s->journal);
 }
 
 /* A slot that is given out is on disk: a store whose journal speaks of a slot that is not there does not open. Rest

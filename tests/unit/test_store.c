@@ -2,6 +2,8 @@
 #include "tests/unit/store_world.h"
 
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 /* ---- creation (rule 18) ------------------------------------------------------------------------------------------ */
@@ -426,6 +428,42 @@ static void reports_are_refused_before_answers_and_answers_before_closures(void 
     }
 }
 
+static void limit_files(rlim_t bytes) {
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = bytes;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* A disk on which no segment can be allocated, and every other file may still grow a little. */
+static void without_a_segment_ready_reports_wait_and_answers_go_on(void **state) {
+    struct world *w = *state;
+    unsigned answers = 0;
+    (void)signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(store_create(&w->options, (char[400]){0}), 0);
+    limit_files(1000 << 10);
+    world_open(w);
+    world_epoch(w, 1);
+    world_adopt(w, 1, 5000);
+    assert_false(store_admits(w->store, ADMIT_REPORT));
+    while (store_admits(w->store, ADMIT_ANSWER)) {
+        world_begin(w);
+        (void)world_report(w, "rubbish", FIXTURE_GRID);
+        assert_false(store_turn_full(w->store));
+        world_commit(w);
+        answers++;
+    }
+    assert_true(answers > 100);                   /* blocks of 4096 bytes leave room for 200 */
+    assert_false(store_admits(w->store, ADMIT_CLOSURE));
+    assert_true(journal_witness(store_journal(w->store), w->now_ms, 1) == 0);      /* there is always room for one */
+    limit_files(RLIM_INFINITY);
+    (void)usleep(1100000);                        /* space is looked at once a second */
+    world_begin(w);
+    assert_true(store_turn_room(w->store) > 900 << 10);
+    world_commit(w);
+    assert_true(store_prepare(w->store, 1 << 21) >= 0 && store_admits(w->store, ADMIT_REPORT));
+}
+
 static void turns_run_on_from_segment_to_segment(void **state) {
     struct world *w = *state;
     world_create(w);
@@ -461,6 +499,7 @@ int main(void) {
         WORLD(a_busy_store_checkpoints_by_change_by_bytes_and_by_age),
         WORLD(full_tables_abandon_the_turn_and_service_goes_on),
         WORLD(reports_are_refused_before_answers_and_answers_before_closures),
+        WORLD(without_a_segment_ready_reports_wait_and_answers_go_on),
         WORLD(turns_run_on_from_segment_to_segment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,7 +6,7 @@
 #include <sys/statvfs.h>
 
 enum {
-    AHEAD_BYTES = 4 << 20,                        /* of data.mdb, behind its last page */
+    AHEAD_BYTES = 4 << 20,                        /* of state.mdb, behind its last page */
     SLICE_BYTES = 256 << 10,                      /* of a segment, zeroed at a time: 11 ms beside other syncs */
     NO_SPACE_WAIT_MS = 10000,
     PAGE_BYTES = 4096,

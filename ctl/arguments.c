@@ -1,7 +1,7 @@
 /* arguments.c: command lines, by table. A word is the option of its command, a global option, or given by its place.
  *
- * Global options are read in a pass of their own before the others, because an instant is read in the zone that may only
- * be named behind it. */
+ * Global options are read in a pass of their own before the others, because an instant is read in the zone, which may
+ * only be named behind it. */
 #include "ctl/ctl.h"
 #include "daemon/kernel/kernel.h"
 

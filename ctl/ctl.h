@@ -3,11 +3,11 @@
  *   main      reads the global options into struct ctl, finds the command in the table, calls its main
  *   a command arguments_read   its own options, by table, into a struct of its own
  *             ctl_call         one question, one answer; what it may not answer is said here, once
- *             table_* ctl_json what came, for people or for programs
+ *             sheet_* json_*  what came, for people or for programs
  *
  *   X1  stdout carries the answer, stderr everything else: with --json stdout is JSON and nothing but.
  *   X2  the exit code says what happened (enum ctl_exit); no code means two things.
- *   X3  no locale is asked: text is UTF-8, widths come from table.c, instants are shown in the office's zone. */
+ *   X3  no locale is asked: text is UTF-8, widths come from sheet.c, instants are shown in the office's zone. */
 #ifndef CTL_H
 #define CTL_H
 #include "lib/base/base.h"
@@ -107,26 +107,34 @@ int usage(const char *command, const char *format, ...) __attribute__((format(pr
 /* ---- talking to the broker (call.c) ------------------------------------------------------------------------------ */
 
 /* One command, one answer, within c->wait_ms. CTL_DONE: *ret (borrowed until the next call) is what was asked for.
- * Anything else was said on stderr (with --json a refusal is an object on stdout): CTL_REFUSED, CTL_UNREACHABLE (nothing
- * was ever heard), CTL_UNKNOWN. */
+ * Anything else was said on stderr (with --json a refusal is an object on stdout): CTL_REFUSED, CTL_UNREACHABLE
+ * (nothing was ever heard), CTL_UNKNOWN. */
 int ctl_call(struct ctl *c, PbEnvelope *envelope, const PbReply **ret);
-/* CASE|NUMBER into a question; the story's page after that seq. CTL_USAGE when it is neither. */
+int ctl_open(struct ctl *c);                      /* the hello alone: c->now_ms, durable_seq, drill; the same codes */
+/* CASE|NUMBER into a question. CTL_USAGE when it is neither. */
 int case_question(const char *word, PbShowCase *to, const char *command);
+/* The case without its story; the same codes as ctl_call. Borrowed until the next call. */
+int ask_case(struct ctl *c, const char *command, const char *word, const PbCaseView **ret);
+/* A command under that id, or one of its own; prints what came of it. */
+int command_send(struct ctl *c, PbEnvelope *e, struct command_id *id);
 void ctl_done(struct ctl *c);                     /* closes what ctl_call opened */
 
-/* ---- tables (table.c) -------------------------------------------------------------------------------------------- */
+enum { PROVINCES = 34 };
+extern const uint8_t provinces[PROVINCES];        /* list.c: together they are everywhere */
+
+/* ---- sheets (sheet.c) -------------------------------------------------------------------------------------------- */
 
 /* Columns of text, aligned by what a terminal shows: CJK counts two, combining marks none. Memory is bounded: a cell is
- * cut at TABLE_CELL_WIDTH columns with an ellipsis, rows past TABLE_ROWS_MAX are dropped and counted. */
-enum { TABLE_COLUMNS_MAX = 12, TABLE_ROWS_MAX = 4096, TABLE_CELL_WIDTH = 60 };
+ * cut at SHEET_CELL_WIDTH columns with an ellipsis, rows past SHEET_ROWS_MAX are dropped and counted. */
+enum { SHEET_COLUMNS_MAX = 12, SHEET_ROWS_MAX = 4096, SHEET_CELL_WIDTH = 60 };
 enum alignment { ALIGN_LEFT, ALIGN_RIGHT };
-struct table;
-void table_open(struct table **ret, unsigned columns);
-void table_align(struct table *t, unsigned column, enum alignment a);        /* ALIGN_LEFT unless told */
-void table_cell(struct table *t, const char *format, ...) __attribute__((format(printf, 2, 3)));    /* the next one */
+struct sheet;
+void sheet_open(struct sheet **ret, unsigned columns);
+void sheet_align(struct sheet *t, unsigned column, enum alignment a);        /* ALIGN_LEFT unless told */
+void sheet_cell(struct sheet *t, const char *format, ...) __attribute__((format(printf, 2, 3)));    /* the next one */
 /* Prints header (the first row) and rows to `to` (a FILE), two spaces between columns; closes. */
-void table_close(struct table *t, void *to);
-void table_write(struct table *t, char *to, size_t cap);                     /* the same into memory, for tests */
+void sheet_close(struct sheet *t, void *to);
+void sheet_write(struct sheet *t, char *to, size_t cap);                     /* the same into memory, for tests */
 unsigned text_width(const char *text);                                       /* in columns of a terminal */
 /* What people wrote, made safe to show: nothing that moves the cursor or turns the text; cut at `columns`. */
 void text_clean(const char *text, unsigned columns, char *to, size_t cap);
@@ -138,7 +146,8 @@ enum { PRINTED_BYTES = 96, LINE_BYTES = 1024 };
 const char *word_state(enum language l, PbState s);
 const char *word_level(enum language l, PbLevel v);
 const char *word_cause(enum language l, PbCause cause);
-bool word_cause_within(enum language l, PbCause cause, const char *limit, char to[static PRINTED_BYTES]);   /* or not */
+/* With the limit that has passed; false: that cause has none. */
+bool word_cause_within(enum language l, PbCause cause, const char *limit, char to[static PRINTED_BYTES]);
 const char *word_timer(enum language l, PbTimerKind k);
 const char *word_urgency(enum language l, PbUrgency u);
 const char *word_wall(enum language l, PbWall w);
@@ -162,8 +171,8 @@ void print_drill_banner(const struct ctl *c);                                   
 void json_print(enum codec_type type, const void *message);                           /* one line, flushed */
 void json_print_at(const char *kind, uint64_t seq, enum codec_type type, const void *message);
 
-/* A case's events in people's words. What a line says of an earlier one (which limit has passed, what a party is called)
- * is remembered here; zeroed, it remembers nothing. */
+/* A case's events in people's words. What a line says of an earlier one (which limit has passed, what a party is
+ * called) is remembered here; zeroed, it remembers nothing. */
 struct story {
     const struct ctl *c;
     const PbCaseView *names;                      /* whose asks know the parties' names; may be NULL */

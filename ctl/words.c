@@ -1,5 +1,5 @@
-/* words.c: the words of the protocol for people, by table, each in Chinese and in English. The Chinese ones are those of
- * the grid regulations; a console shows the same. */
+/* words.c: the words of the protocol for people, by table, each in Chinese and in English. The Chinese ones are those
+ * of the grid regulations; a console shows the same. */
 #include "ctl/ctl.h"
 
 #include <stdio.h>

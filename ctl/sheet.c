@@ -1,4 +1,4 @@
-/* table.c: columns that stay columns when half of the text is Chinese. Widths are those of a terminal and come from
+/* sheet.c: columns that stay columns when half of the text is Chinese. Widths are those of a terminal and come from
  * ranges of our own: wcwidth() asks the locale, and a service account has none.
  *
  * What people wrote is shown here, so whatever could move the cursor or turn the direction of the text is taken out. */
@@ -95,38 +95,38 @@ void text_clean(const char *text, unsigned columns, char *to, size_t cap) {
 
 /* ---- the table --------------------------------------------------------------------------------------------------- */
 
-struct table {
+struct sheet {
     unsigned columns, rows, column, dropped;
     bool full;                                           /* from then on rows are counted, not kept */
-    enum alignment align[TABLE_COLUMNS_MAX];
-    unsigned width[TABLE_COLUMNS_MAX];
-    const char *cells[TABLE_ROWS_MAX][TABLE_COLUMNS_MAX];
+    enum alignment align[SHEET_COLUMNS_MAX];
+    unsigned width[SHEET_COLUMNS_MAX];
+    const char *cells[SHEET_ROWS_MAX][SHEET_COLUMNS_MAX];
     struct arena texts;
     uint8_t memory[TEXT_BYTES_OF_TABLE];                 /* touched as it fills */
 };
 
-void table_open(struct table **ret, unsigned columns) {
-    CHECK(columns >= 1 && columns <= TABLE_COLUMNS_MAX);
-    struct table *t = memory_or_die(sizeof *t);
+void sheet_open(struct sheet **ret, unsigned columns) {
+    CHECK(columns >= 1 && columns <= SHEET_COLUMNS_MAX);
+    struct sheet *t = memory_or_die(sizeof *t);
     t->columns = columns;
     arena_wrap(&t->texts, t->memory, sizeof t->memory);
     *ret = t;
 }
 
-void table_align(struct table *t, unsigned column, enum alignment a) {
+void sheet_align(struct sheet *t, unsigned column, enum alignment a) {
     CHECK(column < t->columns);
     t->align[column] = a;
 }
 
-void table_cell(struct table *t, const char *format, ...) {
+void sheet_cell(struct sheet *t, const char *format, ...) {
     char raw[CELL_BYTES], clean[CELL_BYTES];
     va_list more;
     CHECK(t->column < t->columns);
     va_start(more, format);
     (void)vsnprintf(raw, sizeof raw, format, more);
     va_end(more);
-    text_clean(raw, TABLE_CELL_WIDTH, clean, sizeof clean);
-    char *at = t->rows < TABLE_ROWS_MAX && !t->full ? arena_text(&t->texts, slice_of(clean)) : NULL;
+    text_clean(raw, SHEET_CELL_WIDTH, clean, sizeof clean);
+    char *at = t->rows < SHEET_ROWS_MAX && !t->full ? arena_text(&t->texts, slice_of(clean)) : NULL;
     t->full = !at;
     if (at) {
         unsigned width = text_width(at);
@@ -146,7 +146,7 @@ static void pad(FILE *to, unsigned columns) {
     (void)fprintf(to, "%*s", (int)columns, "");
 }
 
-static void write_row(const struct table *t, const char *const *cells, FILE *to) {
+static void write_row(const struct sheet *t, const char *const *cells, FILE *to) {
     for (unsigned i = 0; i < t->columns; i++) {
         unsigned room = t->width[i] - text_width(cells[i]);
         if (t->align[i] == ALIGN_RIGHT)
@@ -160,7 +160,7 @@ static void write_row(const struct table *t, const char *const *cells, FILE *to)
     (void)fputc('\n', to);
 }
 
-static void write_rows(const struct table *t, FILE *to) {
+static void write_rows(const struct sheet *t, FILE *to) {
     CHECK(t->column == 0);
     for (unsigned i = 0; i < t->rows; i++)
         write_row(t, t->cells[i], to);
@@ -168,12 +168,12 @@ static void write_rows(const struct table *t, FILE *to) {
         (void)fprintf(to, "... (+%u)\n", t->dropped);
 }
 
-void table_close(struct table *t, void *to) {
+void sheet_close(struct sheet *t, void *to) {
     write_rows(t, to);
     free(t);
 }
 
-void table_write(struct table *t, char *to, size_t cap) {
+void sheet_write(struct sheet *t, char *to, size_t cap) {
     FILE *memory = fmemopen(to, cap, "w");
     CHECK(memory);
     write_rows(t, memory);

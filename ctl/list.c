@@ -1,0 +1,150 @@
+/* list.c: `list`: cases of a division, a line each. */
+#include "ctl/ctl.h"
+
+#include <stdio.h>
+
+enum { LIST_LIMIT = 50, LIST_PAGE = 200 };
+
+struct list_line {
+    uint64_t division, limit;
+    bool all;
+};
+
+#define AT(field) offsetof(struct list_line, field)
+static const struct argument table[] = {
+    {"--division", "CODE", ARGUMENT_DIVISION, AT(division), "only what happened there; left out: everywhere", false},
+    {"--all", NULL, ARGUMENT_FLAG, AT(all), "ended cases, too", false},
+    {"--limit", "N", ARGUMENT_NUMBER, AT(limit), "so many at most (50)", false},
+};
+#undef AT
+
+static const struct command_line line = {
+    "list", "lists open cases", table, COUNT_OF(table), "With --json: one reply a page, a page a line.",
+};
+
+/* The first two digits of every division there is: a subscription and a list are for prefixes. */
+const uint8_t provinces[PROVINCES] = {
+    11, 12, 13, 14, 15, 21, 22, 23, 31, 32, 33, 34, 35, 36, 37, 41, 42, 43, 44, 45, 46, 50, 51, 52, 53, 54, 61, 62, 63,
+    64, 65, 71, 81, 82,
+};
+
+struct listing {
+    struct ctl *c;
+    const struct list_line *l;
+    struct sheet *t;
+    uint64_t listed;
+    bool more;                                       /* than were asked for */
+};
+
+/* ---- the table --------------------------------------------------------------------------------------------------- */
+
+static void open_table(struct listing *g) {
+    static const struct { const char *zh, *en; } heads[] = {
+        {"编号", "NUMBER"}, {"案件", "CASE"}, {"状态", "STATE"}, {"层级", "LEVEL"}, {"类别", "CATEGORY"},
+        {"地点", "PLACE"}, {"上报时间", "OPENED"}, {"等待", "WAITS FOR"}, {"到期", "DUE"}, {"余", "LEFT"},
+    };
+    sheet_open(&g->t, COUNT_OF(heads));
+    sheet_align(g->t, 1, ALIGN_RIGHT);
+    for (size_t i = 0; i < COUNT_OF(heads); i++)
+        sheet_cell(g->t, "%s", say(g->c, heads[i].zh, heads[i].en));
+}
+
+static int64_t next_due(const PbCaseView *v) {
+    int64_t due = INT64_MAX;
+    for (size_t i = 0; i < v->n_timers; i++)
+        if (v->timers[i]->kind != TIMER_REMIND && v->timers[i]->due_ms < due)
+            due = v->timers[i]->due_ms;
+    return due;
+}
+
+static void add_row(struct listing *g, const PbCaseView *v) {
+    const struct ctl *c = g->c;
+    const char *name = c->language == LANGUAGE_ZH ? v->category_zh : v->category_en;
+    char opened[PRINTED_BYTES], due[PRINTED_BYTES] = "-", left[PRINTED_BYTES] = "-";
+    int64_t due_ms = next_due(v);
+    print_instant(c, v->opened_at_ms, opened);
+    if (due_ms != INT64_MAX) {
+        print_instant(c, due_ms, due);
+        print_left(c, due_ms, left);
+    }
+    sheet_cell(g->t, "%s", v->number ? v->number : "-");
+    sheet_cell(g->t, "%llu", (unsigned long long)v->case_id);
+    sheet_cell(g->t, "%s%s", word_state(c->language, v->state), v->overdue ? "!" : "");
+    sheet_cell(g->t, "%s", word_level(c->language, v->level));
+    sheet_cell(g->t, "%s %s", v->category ? v->category : "-", name ? name : "");
+    sheet_cell(g->t, "%llu %s", v->place ? (unsigned long long)v->place->division : 0ULL,
+               v->division_zh ? v->division_zh : "");
+    sheet_cell(g->t, "%.16s", opened);
+    sheet_cell(g->t, "%s", v->waiting_for ? v->waiting_for : "-");
+    sheet_cell(g->t, "%.16s", due);
+    sheet_cell(g->t, "%s", left);
+}
+
+/* ---- the pages --------------------------------------------------------------------------------------------------- */
+
+static int list_page(struct listing *g, PbListCases *l, const PbCaseList **ret) {
+    PbEnvelope e = {.command_case = COMMAND_LIST_CASES, .list_cases = l};
+    const PbReply *reply;
+    uint64_t wanted = g->l->limit - g->listed;
+    l->count = wanted < LIST_PAGE ? (uint32_t)wanted : LIST_PAGE;
+    int r = ctl_call(g->c, &e, &reply);
+    if (r)
+        return r;
+    CHECK(reply->reply_case == REPLY_LIST);
+    if (g->c->json && reply->list->n_cases)
+        json_print(CODEC_REPLY, reply);
+    *ret = reply->list;
+    return CTL_DONE;
+}
+
+static int list_prefix(struct listing *g, uint64_t prefix) {
+    PbListCases l = {.has_prefix = true, .prefix = prefix, .has_open_only = true, .open_only = !g->l->all,
+                     .has_count = true};
+    for (bool more = true; more && !g->more;) {
+        const PbCaseList *page;
+        int r = list_page(g, &l, &page);
+        if (r)
+            return r;
+        for (size_t i = 0; i < page->n_cases; i++, g->listed++)
+            if (!g->c->json)
+                add_row(g, page->cases[i]);
+        more = page->more && page->n_cases > 0;
+        g->more = more && g->listed >= g->l->limit;
+        if (more) {
+            l.has_after_case_id = true;
+            l.after_case_id = page->cases[page->n_cases - 1]->case_id;
+        }
+    }
+    return CTL_DONE;
+}
+
+static void close_table(struct listing *g) {
+    print_drill_banner(g->c);
+    sheet_close(g->t, stdout);
+    if (g->listed == 0)
+        puts(say(g->c, "没有案件", "there are no cases"));
+    if (g->more)
+        puts(say(g->c, "还有更多,请用 --limit", "there are more: --limit shows them"));
+}
+
+int list_main(struct ctl *c, int argc, char **argv) {
+    struct list_line l = {.limit = LIST_LIMIT};
+    struct listing g = {.c = c, .l = &l};
+    int r = arguments_read(c, &line, argc, argv, &l);
+    if (r)
+        return r == ARGUMENTS_HELPED ? CTL_DONE : r;
+    if (l.limit < 1 || l.limit >= SHEET_ROWS_MAX)
+        return usage(line.name, "--limit is 1 to %d", SHEET_ROWS_MAX - 1);
+    if (!c->json)
+        open_table(&g);
+    if (l.division)
+        r = list_prefix(&g, l.division);
+    for (size_t i = 0; r == CTL_DONE && !l.division && i < PROVINCES; i++) {
+        if (g.listed >= l.limit)
+            break;
+        r = list_prefix(&g, provinces[i]);
+    }
+    if (r == CTL_DONE && !c->json)
+        close_table(&g);
+    return r;
+}

@@ -1,0 +1,96 @@
+/* report.c: `report`: something that happened becomes a case, or was dealt with on the spot. */
+#include "ctl/ctl.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct report_line {
+    uint64_t division;
+    const char *category, *wall, *text, *address, *external_id, *party, *reporter;
+    int64_t occurred_ms, promise_ms;
+    bool self_handled;
+    struct command_id id;
+};
+
+#define AT(field) offsetof(struct report_line, field)
+static const struct argument table[] = {
+    {"--division", "CODE", ARGUMENT_DIVISION, AT(division), "where: a division's code, the finer the better", true},
+    {"--category", "CODE", ARGUMENT_TEXT, AT(category), "what: a category's code, such as E0102", true},
+    {"--wall", "inside|outside", ARGUMENT_TEXT, AT(wall), "which side of the wall it is (墙内, 墙外)", false},
+    {"--text", "TEXT", ARGUMENT_TEXT, AT(text), "what was seen", false},
+    {"--address", "TEXT", ARGUMENT_TEXT, AT(address), "where exactly", false},
+    {"--occurred", "INSTANT", ARGUMENT_INSTANT, AT(occurred_ms), "when it happened; limits count from now", false},
+    {"--external-id", "TEXT", ARGUMENT_TEXT, AT(external_id), "its number in another system", false},
+    {"--promise", "TIME", ARGUMENT_SPAN, AT(promise_ms), "the time promised to the reporter, such as 5d", false},
+    {"--reporter", "PARTY", ARGUMENT_TEXT, AT(reporter), "the reporting grid worker", false},
+    {"--self-handled", NULL, ARGUMENT_FLAG, AT(self_handled), "it was dealt with on the spot (随手办)", false},
+    {"--party", "PARTY", ARGUMENT_TEXT, AT(party), "who dealt with it", false},
+    {"--id", "HEX", ARGUMENT_ID, AT(id), "repeat an earlier command whose outcome is unknown", false},
+};
+#undef AT
+
+static const struct command_line line = {
+    "report", "reports something that happened", table, COUNT_OF(table),
+    "Prints the case's number, its id and the seq. With --self-handled, --party is needed, too.\n"
+    "A promise must be granted to this source by the office's rules.",
+};
+
+static void done_print(const struct ctl *c, const PbReply *reply) {
+    CHECK(reply->reply_case == REPLY_DONE);
+    const PbDone *d = reply->done;
+    if (c->json)
+        return json_print(CODEC_REPLY, reply);
+    print_drill_banner(c);
+    printf("%s  %s %llu  seq %llu\n", d->number ? d->number : "-", say(c, "案件", "case"),
+           (unsigned long long)d->case_id, (unsigned long long)d->seq);
+}
+
+int command_send(struct ctl *c, PbEnvelope *e, struct command_id *id) {
+    const PbReply *reply;
+    e->has_command_id = id->given;
+    e->command_id = (ProtobufCBinaryData){.len = COMMAND_ID_SIZE, .data = id->byte};
+    int r = ctl_call(c, e, &reply);
+    if (r == CTL_DONE)
+        done_print(c, reply);
+    return r;
+}
+
+/* It is checked here so that the answer names what would be right; the broker checks it again. */
+static int check(const struct report_line *l, PbWall *ret) {
+    *ret = WALL_UNKNOWN;
+    if (l->wall && strcmp(l->wall, "inside") == 0)
+        *ret = WALL_INSIDE;
+    else if (l->wall && strcmp(l->wall, "outside") == 0)
+        *ret = WALL_OUTSIDE;
+    else if (l->wall)
+        return usage(line.name, "--wall: \"%.60s\" is neither inside nor outside", l->wall);
+    if (l->self_handled && !l->party)
+        return usage(line.name, "--self-handled needs --party: who dealt with it");
+    if (!l->self_handled && l->party)
+        return usage(line.name, "--party goes with --self-handled; who reports is --reporter");
+    return CTL_DONE;
+}
+
+int report_main(struct ctl *c, int argc, char **argv) {
+    struct report_line l = {.occurred_ms = INT64_MIN, .promise_ms = -1};
+    PbWall wall;
+    int r = arguments_read(c, &line, argc, argv, &l);
+    if (r == CTL_DONE)
+        r = check(&l, &wall);
+    if (r)
+        return r == ARGUMENTS_HELPED ? CTL_DONE : r;
+    PbPlace place = {.has_division = true, .division = l.division, .has_wall = l.wall != NULL, .wall = wall};
+    PbReport report = {
+        .place = &place, .category = (char *)l.category, .text = (char *)l.text, .address = (char *)l.address,
+        .has_occurred_at_ms = l.occurred_ms != INT64_MIN, .occurred_at_ms = l.occurred_ms,
+        .has_promise_ms = l.promise_ms >= 0, .promise_ms = l.promise_ms,
+        .external_id = (char *)l.external_id, .reporter = (char *)l.reporter,
+    };
+    PbSelfHandle self = {.report = &report, .party = (char *)l.party};
+    PbEnvelope e = {.command_case = COMMAND_REPORT, .report = &report};
+    if (l.self_handled) {
+        e.command_case = COMMAND_SELF_HANDLE;
+        e.self_handle = &self;
+    }
+    return command_send(c, &e, &l.id);
+}

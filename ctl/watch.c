@@ -1,0 +1,183 @@
+/* watch.c: `watch`: what happens, as it happens. The feed resumes by itself from the last seq it gave, so what is
+ * printed has no gap and no repeat, whatever the broker does in between; that contact was lost and is back is said. */
+#include "ctl/ctl.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { WATCH_WAIT_MS = WHISTLE_TICK_MS, WATCH_COLUMNS = 400 };
+
+struct watch_line {
+    struct divisions divisions;
+    uint64_t from_seq, count;
+    bool snapshot;
+};
+
+#define NOT_GIVEN UINT64_MAX
+#define AT(field) offsetof(struct watch_line, field)
+static const struct argument table[] = {
+    {"--division", "CODE", ARGUMENT_DIVISIONS, AT(divisions), "only what concerns it; may be repeated", false},
+    {"--from", "SEQ", ARGUMENT_NUMBER, AT(from_seq), "everything after that seq first; 0: from the beginning", false},
+    {"--snapshot", NULL, ARGUMENT_FLAG, AT(snapshot), "the open cases first", false},
+    {"--count", "N", ARGUMENT_NUMBER, AT(count), "end after so many updates", false},
+};
+#undef AT
+
+static const struct command_line line = {
+    "watch", "shows what happens, as it happens", table, COUNT_OF(table),
+    "Without --from and --snapshot: from now on. It resumes after a restart of the broker without gap or repeat.\n"
+    "Ctrl-C ends it with 0. With --json: {\"seq\", \"kind\": update, snapshot, live, lost, back, ...} a line.",
+};
+
+static volatile sig_atomic_t stopped;
+
+static void stop(int signal_number) {
+    (void)signal_number;
+    stopped = 1;
+}
+
+/* Without SA_RESTART: the wait ends at once. */
+static void catch_signals(void) {
+    struct sigaction action = {.sa_handler = stop};
+    CHECK(sigemptyset(&action.sa_mask) == 0);
+    CHECK(sigaction(SIGINT, &action, NULL) == 0 && sigaction(SIGTERM, &action, NULL) == 0);
+}
+
+/* ---- lines for people -------------------------------------------------------------------------------------------- */
+
+static void print_update(const struct ctl *c, const PbUpdate *u) {
+    struct story s = {.c = c};
+    char at[PRINTED_BYTES], text[LINE_BYTES], clean[LINE_BYTES];
+    print_instant(c, u->at_ms, at);
+    for (size_t i = 0; i < u->n_events; i++) {
+        story_words(&s, u->events[i], text);
+        text_clean(text, WATCH_COLUMNS, clean, sizeof clean);
+        printf("%s  #%llu", at, (unsigned long long)(u->first_seq + i));
+        if (u->case_id)
+            printf("  %s %llu", say(c, "案件", "case"), (unsigned long long)u->case_id);
+        if (u->division)
+            printf("  %llu", (unsigned long long)u->division);
+        printf("  %s\n", clean);
+    }
+}
+
+static void print_case(const struct ctl *c, const PbCaseView *v) {
+    char at[PRINTED_BYTES];
+    print_instant(c, v->opened_at_ms, at);
+    printf("%s  %s  %s %llu  %s, %s  %s  %s\n", at, v->number ? v->number : "-", say(c, "案件", "case"),
+           (unsigned long long)v->case_id, word_state(c->language, v->state), word_level(c->language, v->level),
+           v->category ? v->category : "-", v->waiting_for ? v->waiting_for : "");
+}
+
+static void print_refused(const struct ctl *c, const PbRefused *r) {
+    const struct sentence *s = sentence_of(r->code);
+    (void)fprintf(stderr, "whistlectl: %s %s: %s\n", say(c, "未被接受:", "refused:"), s->name,
+                  say(c, r->zh ? r->zh : s->zh, r->en ? r->en : s->en));
+}
+
+static void print_for_people(const struct ctl *c, const struct whistle_update *u) {
+    switch (u->kind) {
+    case WHISTLE_UPDATE: print_update(c, u->update); break;
+    case WHISTLE_SNAPSHOT: print_case(c, u->case_view); break;
+    case WHISTLE_LIVE: printf("-- %s #%llu\n", say(c, "已到最新", "live at"), (unsigned long long)u->seq); break;
+    case WHISTLE_LOST_CONTACT:
+        printf("-- %s #%llu\n", say(c, "失去联系,自动重连;已到", "contact is lost, trying again; got as far as"),
+               (unsigned long long)u->seq);
+        break;
+    case WHISTLE_BACK: printf("-- %s\n", say(c, "已恢复联系", "contact is back")); break;
+    case WHISTLE_REFUSED: print_refused(c, u->refused); break;
+    case WHISTLE_OTHER_PAST:
+        printf("-- %s\n", say(c, "这是另一份数据或已恢复的备份:之前的全部作废,重新列出",
+                             "another store, or one restored: forget all above; it is listed anew"));
+        break;
+    }
+    (void)fflush(stdout);
+}
+
+static void print_for_programs(const struct ctl *c, const struct whistle_update *u) {
+    switch (u->kind) {
+    case WHISTLE_UPDATE: json_print_at("update", u->seq, CODEC_UPDATE, u->update); break;
+    case WHISTLE_SNAPSHOT: json_print_at("snapshot", u->seq, CODEC_CASE_VIEW, u->case_view); break;
+    case WHISTLE_LIVE: json_print_at("live", u->seq, CODEC_UPDATE, NULL); break;
+    case WHISTLE_LOST_CONTACT: json_print_at("lost", u->seq, CODEC_UPDATE, NULL); break;
+    case WHISTLE_BACK: json_print_at("back", u->seq, CODEC_UPDATE, NULL); break;
+    case WHISTLE_OTHER_PAST: json_print_at("other_past", u->seq, CODEC_UPDATE, NULL); break;
+    case WHISTLE_REFUSED:
+        json_print_at("refused", u->seq, CODEC_REFUSED, u->refused);
+        print_refused(c, u->refused);
+        break;
+    }
+}
+
+/* ---- the watch --------------------------------------------------------------------------------------------------- */
+
+static int open_feed(struct ctl *c, struct watch_line *l, struct whistle_feed **ret) {
+    bool everywhere = l->divisions.count == 0;
+    for (unsigned i = 0; everywhere && i < PROVINCES; i++)
+        l->divisions.at[l->divisions.count++] = provinces[i];
+    struct whistle_feed_options o = {
+        .endpoint = c->feed, .prefixes = l->divisions.at, .prefixes_count = l->divisions.count,
+        .from_seq = l->from_seq, .snapshot = l->snapshot,
+    };
+    int r = whistle_feed_open(ret, &o);
+    if (r < 0)
+        (void)fprintf(stderr, "whistlectl: %s: %s\n", c->feed, strerror(-r));
+    return r == -EINVAL ? CTL_USAGE : r < 0 ? CTL_FAULT : CTL_DONE;
+}
+
+/* "From now on" is after what the broker has on disk when it is asked. */
+static int begin(struct ctl *c, struct watch_line *l) {
+    int r = CTL_DONE;
+    if (l->from_seq == NOT_GIVEN && !l->snapshot) {
+        r = ctl_open(c);
+        l->from_seq = c->durable_seq;
+    }
+    if (r == CTL_DONE)
+        print_drill_banner(c);
+    (void)fflush(stdout);
+    return r;
+}
+
+static int watch(struct ctl *c, struct whistle_feed *f, uint64_t count) {
+    struct whistle_update u;
+    uint64_t seen = 0;
+    while (!stopped && !ferror(stdout)) {
+        int r = whistle_feed_next(f, WATCH_WAIT_MS, &u);
+        if (r < 0) {
+            const char *newer = say(c, "服务器比本程序新,请更新本程序", "the broker is newer than this program; update it");
+            (void)fprintf(stderr, "whistlectl: %s: %s\n", c->feed, r == -EBADMSG ? newer : strerror(-r));
+            return CTL_FAULT;
+        }
+        if (r == 0)
+            continue;
+        if (c->json)
+            print_for_programs(c, &u);
+        else
+            print_for_people(c, &u);
+        seen += u.kind == WHISTLE_UPDATE;
+        if (count && seen >= count)
+            break;
+    }
+    return CTL_DONE;
+}
+
+int watch_main(struct ctl *c, int argc, char **argv) {
+    struct watch_line l = {.from_seq = NOT_GIVEN};
+    struct whistle_feed *f = NULL;
+    int r = arguments_read(c, &line, argc, argv, &l);
+    if (r)
+        return r == ARGUMENTS_HELPED ? CTL_DONE : r;
+    if (l.snapshot && l.from_seq != NOT_GIVEN)
+        return usage(line.name, "--from and --snapshot are two beginnings; choose one");
+    catch_signals();
+    r = begin(c, &l);
+    if (r == CTL_DONE)
+        r = open_feed(c, &l, &f);
+    if (r == CTL_DONE)
+        r = watch(c, f, l.count);
+    if (f)
+        whistle_feed_close(f);
+    return r;
+}

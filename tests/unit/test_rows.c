@@ -116,7 +116,7 @@ static void what_is_no_row_of_a_case_is_refused(void **state) {
     assert_true(case_of_row(slice_from(row, len), &back));
 }
 
-/* ---- what follows from a case --------------------------------------------------------------------------------------- */
+/* ---- what follows from a case ------------------------------------------------------------------------------------ */
 
 static unsigned count_of(const struct row *rows, unsigned count, enum table table) {
     unsigned n = 0;
@@ -150,7 +150,7 @@ static void an_open_case_stands_in_the_tables_that_wait_for_it(void **state) {
     assert_int_equal(rows_of_case(&(struct case_state){.id = 0}, rows), 0);
 }
 
-/* ---- the others ------------------------------------------------------------------------------------------------------ */
+/* ---- the others -------------------------------------------------------------------------------------------------- */
 
 static void meta_knows_every_flip(void **state) {
     (void)state;
@@ -182,7 +182,7 @@ static void facts_and_receipts_come_back(void **state) {
     assert_memory_equal(&r, &back, sizeof r);
 }
 
-/* ---- keys ------------------------------------------------------------------------------------------------------------- */
+/* ---- keys -------------------------------------------------------------------------------------------------------- */
 
 static int sign(int v) {
     return (v > 0) - (v < 0);
@@ -256,7 +256,7 @@ static void a_place_sorts_inside_of_everything_that_covers_it(void **state) {
         for (unsigned k = 0; k < COUNT_OF(codes); k++) {
             uint64_t at = division_left(codes[k]);
             bool inside = at >= division_left(codes[i]) && at < division_behind(codes[i]);
-            /* One that is coarser stands at the beginning of its first part, which is why its own code is in the row. */
+            /* One that is coarser stands at the beginning of its first part: that is why the row has its own code. */
             bool coarser = division_digits(codes[k]) < division_digits(codes[i]);
             if (!coarser)
                 assert_int_equal(inside, division_covers(codes[i], codes[k]));

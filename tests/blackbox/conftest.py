@@ -1,0 +1,182 @@
+"""Real brokers on fresh stores. What a test starts ends with it, by its own process id; nothing else is touched."""
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = Path(os.environ.get("BUILD", ROOT / "build/release"))
+sys.path.insert(0, str(ROOT / "build/gen"))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import wl  # noqa: E402
+
+WHISTLED, WORKER, CTL = (BUILD / "bin" / name for name in ("whistled", "whistle-worker", "whistlectl"))
+QINDU, DRILL = ROOT / "config/qindu", ROOT / "config/drill"
+SMALL = {"segment-bytes": "1MiB", "slots-ahead": "1024", "map-bytes": "1GiB"}
+
+
+def run(program, *arguments, timeout=60, **more):
+    """A program that ends by itself; its code and what it said are in the result."""
+    return subprocess.run([str(program), *map(str, arguments)], text=True, capture_output=True, timeout=timeout, **more)
+
+
+class Process:
+    """One child. stop() asks, kill() does not; both wait."""
+
+    def __init__(self, command, log, **more):
+        self.log = Path(log)
+        with open(self.log, "ab") as out:
+            self.child = subprocess.Popen([str(c) for c in command], stdout=out, stderr=out, stdin=subprocess.DEVNULL, **more)
+
+    def running(self):
+        return self.child.poll() is None
+
+    def said(self):
+        return self.log.read_text(errors="replace")
+
+    def kill(self):
+        if self.running():
+            self.child.send_signal(signal.SIGKILL)
+        return self.child.wait(30)
+
+    def stop(self, wait_s=30):
+        if self.running():
+            self.child.send_signal(signal.SIGTERM)
+        try:
+            return self.child.wait(wait_s)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+
+
+class Broker:
+    """A broker on a store of its own. The store and the endpoints outlive kill(), stop() and start()."""
+
+    def __init__(self, folder, config=QINDU, drill=False, data=None, environment=None, **options):
+        self.folder, self.config, self.drill = Path(folder), Path(config), drill
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.data = Path(data) if data else self.folder / "store"
+        self.front, self.pool, self.feed = (f"ipc://{self.folder}/{gate}" for gate in "fpe")
+        self.options = {**SMALL, **{k.replace("_", "-"): v for k, v in options.items()}}
+        self.environment = environment or {}
+        self.process, self.peers = None, ExitStack()
+
+    def arguments(self):
+        named = {"data": self.data, "config": self.config, "front": self.front, "pool": self.pool, "feed": self.feed, **self.options}
+        flags = [str(x) for name, value in named.items() for x in (f"--{name}", value)]
+        return flags + (["--drill"] if self.drill else [])
+
+    def start(self, wait_s=60):
+        """Returns when it says READY."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready:
+            path = self.folder / "notify"
+            path.unlink(missing_ok=True)
+            ready.bind(str(path))
+            environment = {**os.environ, **self.environment, "NOTIFY_SOCKET": str(path)}
+            self.process = Process([WHISTLED, *self.arguments()], self.folder / "log", env=environment)
+            ended = os.pidfd_open(self.process.child.pid)
+            try:
+                while True:
+                    came, _, _ = select.select([ready, ended], [], [], wait_s)
+                    if ready in came and b"READY=1" in ready.recv(4096):
+                        return self
+                    if ended in came or not came:
+                        raise AssertionError(f"the broker did not start:\n{self.process.said()[-2000:]}")
+            finally:
+                os.close(ended)
+
+    def alive(self):
+        return self.process is not None and self.process.running()
+
+    def kill(self):
+        self.process.kill()
+
+    def stop(self):
+        return self.process.stop()
+
+    def restart(self):
+        self.kill()
+        return self.start()
+
+    def said(self):
+        return self.process.said() if self.process else ""
+
+    # ---- peers that are closed with the broker ------------------------------------------------------------------------
+
+    def client(self):
+        return self.peers.enter_context(wl.Front(self.front))
+
+    def console(self, **more):
+        return self.peers.enter_context(wl.Console(self.feed, **more))
+
+    def worker(self, level, *divisions, **more):
+        return self.peers.enter_context(wl.Worker(self.pool, level, divisions or (610402,), **more))
+
+    def close(self):
+        self.peers.close()
+        if self.alive():
+            self.kill()
+
+
+@contextmanager
+def scratch(prefix="wb."):
+    """A short path, because that of an ipc socket has 107 bytes at most."""
+    folder = tempfile.mkdtemp(prefix=prefix, dir=os.environ.get("TMPDIR", "/tmp"))
+    try:
+        yield Path(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def folder():
+    with scratch() as path:
+        yield path
+
+
+@pytest.fixture
+def make_broker(folder):
+    """make_broker(lease_ms=1000, drill=True, ...): started, and ended with the test, which fails if a broker failed a check."""
+    with ExitStack() as made:
+        brokers = []
+
+        def make(name="b", start=True, **more):
+            broker = Broker(folder / name, **more)
+            made.callback(broker.close)
+            brokers.append(broker)
+            return broker.start() if start else broker
+
+        yield make
+        for broker in brokers:
+            assert "bug.check" not in broker.said(), broker.said()[-2000:]
+
+
+@pytest.fixture
+def broker(make_broker):
+    return make_broker()
+
+
+@pytest.fixture
+def drill(make_broker):
+    return make_broker(config=DRILL, drill=True)
+
+
+@pytest.fixture(scope="module")
+def office():
+    """One ordinary broker for many tests, that each leave it running."""
+    with scratch() as path:
+        broker = Broker(path).start()
+        try:
+            yield broker
+            assert "bug.check" not in broker.said(), broker.said()[-2000:]
+        finally:
+            broker.close()

@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LIST_MAX = 200, STORY_MAX = 100, SCAN_MAX = 4000 };
+/* A page ends when it has so many entries or so many bytes: what a front sends has a limit, and the last may be large. */
+enum { LIST_MAX = 200, STORY_MAX = 100, SCAN_MAX = 4000, PAGE_BYTES_MAX = 64 << 10 };
 
 #define SET(message, field, value) ((message)->has_##field = 1, (message)->field = (value))
 
@@ -51,15 +52,18 @@ static int find_case(struct daemon *d, const PbShowCase *s, struct case_state *r
 
 static void tell_story(struct daemon *d, const PbShowCase *s, PbCaseStory *story, uint64_t case_id) {
     uint64_t seq = s->story_after_seq;
+    size_t bytes_used = 0;
     story->story = room_for(d, STORY_MAX * sizeof *story->story);
     while (store_next_story(d->store, case_id, seq, &seq) == 0) {
         struct slice bytes;
         PbRecord *record = NULL;
-        if (story->n_story == STORY_MAX || d->room.cap - d->room.used < 4 * COMMAND_ROOM_BYTES) {
+        if (story->n_story == STORY_MAX || bytes_used > PAGE_BYTES_MAX
+            || d->room.cap - d->room.used < 4 * COMMAND_ROOM_BYTES) {
             SET(story, more, true);
             return;
         }
         CHECK(store_read(d->store, seq, &bytes) == 0 && codec_unpack_own(CODEC_RECORD, bytes, &d->room, &record) == 0);
+        bytes_used += bytes.len;
         PbUpdate *update = room_for(d, sizeof *update);
         codec_update_of(record, update);
         story->story[story->n_story++] = update;
@@ -97,14 +101,17 @@ static void list_cases(struct daemon *d, const struct query *q) {
         division = d->before.division;
     }
     PbCaseList list = { .cases = room_for(d, most * sizeof *list.cases) };
+    size_t bytes_used = 0;
     for (unsigned scanned = 0; next_listed(d, l, &division, &id); scanned++) {
-        if (list.n_cases == most || scanned == SCAN_MAX) {
+        if (list.n_cases == most || scanned == SCAN_MAX || bytes_used > PAGE_BYTES_MAX) {
             SET(&list, more, true);
             break;
         }
         CHECK(store_case(d->store, id, &d->before) == 0);
-        if (division_covers(l->prefix, d->before.division))
-            list.cases[list.n_cases++] = view_case(d->store, &d->before, false, &d->room);
+        if (!division_covers(l->prefix, d->before.division)) continue;
+        PbCaseView *view = list.cases[list.n_cases++] = view_case(d->store, &d->before, false, &d->room);
+        codec_prepare(CODEC_CASE_VIEW, view);
+        bytes_used += codec_size(CODEC_CASE_VIEW, view);
     }
     PbReply reply = { .reply_case = REPLY_LIST, .list = &list };
     answer(d, q, &reply);

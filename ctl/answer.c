@@ -61,7 +61,7 @@ static int list_asks(const struct ctl *c, const PbCaseView *v, const struct answ
         sheet_cell(t, "%u", a->attempt);
         sheet_cell(t, "%s", word_ask(c->language, a->status));
     }
-    (void)fputs(say(c, "有几个派单未结,请用 --party(及 --stage、--attempt)指明:\n",
+    (void)fputs(say(c, "有几个派单未结，请用 --party（及 --stage、--attempt）指明：\n",
                     "several asks are open; choose with --party (and --stage, --attempt):\n"), stderr);
     sheet_close(t, stderr);
     return CTL_USAGE;
@@ -81,7 +81,7 @@ static int choose(struct ctl *c, const struct answer_line *l, PbAnswerKind kind,
     if (count > 1)
         return list_asks(c, v, l, kind);
     if (!found && !l->party) {
-        (void)fprintf(stderr, "whistlectl answer: %s\n", say(c, "这个案件现在没有等待回应的派单;请用 show 查看",
+        (void)fprintf(stderr, "whistlectl answer: %s\n", say(c, "这个案件现在没有等待回应的派单；请用 show 查看",
                       "nobody is asked for that just now; `whistlectl show` says who was"));
         return CTL_USAGE;
     }

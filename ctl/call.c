@@ -15,7 +15,7 @@ static int refused(const struct ctl *c, const PbReply *reply) {
     const char *name = r->name ? r->name : s->name, *zh = r->zh ? r->zh : s->zh, *en = r->en ? r->en : s->en;
     if (c->json)
         json_print(CODEC_REPLY, reply);
-    (void)fprintf(stderr, "whistlectl: %s %s%s%s%s: %s\n", say(c, "未被接受:", "refused:"), name,
+    (void)fprintf(stderr, "whistlectl: %s %s%s%s%s: %s\n", say(c, "未被接受：", "refused:"), name,
                   r->field ? " (" : "", r->field ? r->field : "", r->field ? ")" : "", say(c, zh, en));
     return CTL_REFUSED;
 }
@@ -28,12 +28,12 @@ static void id_print(const uint8_t id[COMMAND_ID_SIZE], char to[static 2 * COMMA
 static int unknown(const struct ctl *c, const PbEnvelope *e) {
     char id[2 * COMMAND_ID_SIZE + 1];
     if (e->command_case >= COMMAND_SHOW_CASE) {              /* a question: nothing can have happened */
-        (void)fprintf(stderr, "whistlectl: %s\n", say(c, "服务器没有在限时内回答;可用 --wait 加长等待",
+        (void)fprintf(stderr, "whistlectl: %s\n", say(c, "服务器没有在限时内回答；可用 --wait 加长等待",
                       "the broker did not answer in time; --wait gives it longer"));
         return CTL_UNREACHABLE;
     }
     id_print(e->command_id.data, id);
-    (void)fprintf(stderr, "whistlectl: %s --id %s\n", say(c, "结果不明:已发出,没有等到回答。请用同样的参数再发一次,不会重复登记:加上",
+    (void)fprintf(stderr, "whistlectl: %s --id %s\n", say(c, "结果不明：已发出，没有等到回答。请用同样的参数再发一次，不会重复登记：加上",
                   "the outcome is unknown: it was sent, and no answer came in time. It will not count twice when it is "
                   "repeated with the same arguments and"), id);
     return CTL_UNKNOWN;
@@ -43,7 +43,7 @@ static int unreachable(const struct ctl *c) {
     char span[PRINTED_BYTES];
     print_span(c, c->wait_ms, span);
     if (c->language == LANGUAGE_ZH)
-        (void)fprintf(stderr, "whistlectl: %s 没有回答(等了 %s)。whistled 在运行吗?--front 对吗?\n", c->front, span);
+        (void)fprintf(stderr, "whistlectl: %s 没有回答（等了 %s）。whistled 在运行吗？--front 对吗？\n", c->front, span);
     else
         (void)fprintf(stderr, "whistlectl: nobody answered at %s within %s. Is whistled running? Is --front right?\n",
                       c->front, span);
@@ -53,7 +53,7 @@ static int unreachable(const struct ctl *c) {
 static int fault(const struct ctl *c, int r) {
     if (r == -EBADMSG || r == -EMSGSIZE) {
         (void)fprintf(stderr, "whistlectl: %s\n", r == -EMSGSIZE ? say(c, "内容太长", "this is too long to send")
-                      : say(c, "内容有误,服务器不会接受(文字过长或字符有误)",
+                      : say(c, "内容有误，服务器不会接受（文字过长或字符有误）",
                             "the broker would not take this: a text is too long or has unreadable characters"));
         return CTL_USAGE;
     }

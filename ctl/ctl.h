@@ -126,7 +126,7 @@ extern const uint8_t provinces[PROVINCES];        /* list.c: together they are e
 
 /* Columns of text, aligned by what a terminal shows: CJK counts two, combining marks none. Memory is bounded: a cell is
  * cut at SHEET_CELL_WIDTH columns with an ellipsis, rows past SHEET_ROWS_MAX are dropped and counted. */
-enum { SHEET_COLUMNS_MAX = 12, SHEET_ROWS_MAX = 4096, SHEET_CELL_WIDTH = 60 };
+enum { SHEET_COLUMNS_MAX = 12, SHEET_ROWS_MAX = 4096, SHEET_CELL_WIDTH = 64 };
 enum alignment { ALIGN_LEFT, ALIGN_RIGHT };
 struct sheet;
 void sheet_open(struct sheet **ret, unsigned columns);

@@ -124,7 +124,7 @@ static void close_table(struct listing *g) {
     if (g->listed == 0)
         puts(say(g->c, "没有案件", "there are no cases"));
     if (g->more)
-        puts(say(g->c, "还有更多,请用 --limit", "there are more: --limit shows them"));
+        puts(say(g->c, "还有更多，请用 --limit", "there are more: --limit shows them"));
 }
 
 int list_main(struct ctl *c, int argc, char **argv) {

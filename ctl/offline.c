@@ -65,7 +65,7 @@ static struct store_options options_of(const char *dir, bool read_only) {
 static int failed(const struct ctl *c, const char *dir, int r, const char *problem) {
     const char *why = problem[0] ? problem : r == -ENOENT ? say(c, "这里没有数据", "there is no store") : strerror(-r);
     if (r == -EBUSY)
-        why = say(c, "数据正被另一个程序使用;请先停止 whistled", "another process has this store open; stop whistled first");
+        why = say(c, "数据正被另一个程序使用；请先停止 whistled", "another process has this store open; stop whistled first");
     (void)fprintf(stderr, "whistlectl: %s: %s\n", dir, why);
     return r == -EBUSY ? CTL_UNREACHABLE : r == -EBADMSG ? CTL_DAMAGED : r == -ENOENT ? CTL_USAGE : CTL_FAULT;
 }

@@ -59,7 +59,7 @@ void print_limit(const PbLimit *l, char to[static PRINTED_BYTES]) {
 
 void print_drill_banner(const struct ctl *c) {
     if (c->drill && !c->json)
-        puts(say(c, "〔演练〕这是演练系统,不是真实案件", "[DRILL] this is a drill system, these are no real cases"));
+        puts(say(c, "〔演练〕这是演练系统，不是真实案件", "[DRILL] this is a drill system, these are no real cases"));
 }
 
 /* ---- JSON -------------------------------------------------------------------------------------------------------- */

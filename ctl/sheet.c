@@ -142,20 +142,15 @@ void sheet_cell(struct sheet *t, const char *format, ...) {
         t->dropped++;
 }
 
-static void pad(FILE *to, unsigned columns) {
-    (void)fprintf(to, "%*s", (int)columns, "");
-}
-
+/* Blanks wait for a text to stand before: no line ends with them. */
 static void write_row(const struct sheet *t, const char *const *cells, FILE *to) {
+    unsigned blanks = 0;
     for (unsigned i = 0; i < t->columns; i++) {
         unsigned room = t->width[i] - text_width(cells[i]);
-        if (t->align[i] == ALIGN_RIGHT)
-            pad(to, room);
-        (void)fputs(cells[i], to);
-        if (t->align[i] == ALIGN_LEFT && i + 1 < t->columns)        /* no blanks at the end of a line */
-            pad(to, room);
-        if (i + 1 < t->columns)
-            pad(to, GAP);
+        bool right = t->align[i] == ALIGN_RIGHT;
+        if (cells[i][0])
+            (void)fprintf(to, "%*s%s", (int)(blanks + (right ? room : 0)), "", cells[i]);
+        blanks = (cells[i][0] ? (right ? 0 : room) : blanks + room) + GAP;
     }
     (void)fputc('\n', to);
 }

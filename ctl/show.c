@@ -27,14 +27,14 @@ static void print_text(const struct ctl *c, const char *zh, const char *en, cons
     if (!text || !*text)
         return;
     text_clean(text, TEXT_COLUMNS, clean, sizeof clean);
-    printf("  %s%s%s\n", say(c, zh, en), say(c, ":", ": "), clean);
+    printf("  %s%s%s\n", say(c, zh, en), say(c, "：", ": "), clean);
 }
 
 static void print_place(const struct ctl *c, const PbCaseView *v) {
     const PbPlace *p = v->place;
     if (!p)
         return;
-    printf("  %s%s%s %llu", say(c, "地点", "place"), say(c, ":", ": "), or_dash(v->division_zh),
+    printf("  %s%s%s %llu", say(c, "地点", "place"), say(c, "：", ": "), or_dash(v->division_zh),
            (unsigned long long)p->division);
     if (p->wall != WALL_UNKNOWN)
         printf(" (%s)", word_wall(c->language, p->wall));
@@ -56,7 +56,7 @@ static void print_counts(const struct ctl *c, const PbCaseView *v) {
     if (v->self_handled)
         printf("  %s", say(c, "随手办结", "handled on the spot"));
     if (v->work_dead)
-        printf("  %s", say(c, "值守程序已放弃,等时限推动", "given up by the workers: a deadline will move it"));
+        printf("  %s", say(c, "值守程序已放弃，等时限推动", "given up by the workers: a deadline will move it"));
 }
 
 static void print_head(const struct ctl *c, const PbCaseView *v) {
@@ -66,14 +66,14 @@ static void print_head(const struct ctl *c, const PbCaseView *v) {
     printf("%s  %s %llu  %s, %s", or_dash(v->number), say(c, "案件", "case"), (unsigned long long)v->case_id,
            word_state(c->language, v->state), word_level(c->language, v->level));
     print_counts(c, v);
-    printf("\n  %s%s%s %s  %s\n", say(c, "类别", "category"), say(c, ":", ": "), or_dash(v->category),
+    printf("\n  %s%s%s %s  %s\n", say(c, "类别", "category"), say(c, "：", ": "), or_dash(v->category),
            or_dash(c->language == LANGUAGE_ZH ? v->category_zh : v->category_en),
            v->urgency ? word_urgency(c->language, v->urgency) : "");
     print_place(c, v);
     print_text(c, "地址", "address", v->address);
     print_text(c, "内容", "text", v->text);
     print_text(c, "外部编号", "external id", v->external_id);
-    printf("  %s%s%s (%s)  %s %s, %s %u, %s %u\n", say(c, "上报", "reported"), say(c, ":", ": "), at, zone,
+    printf("  %s%s%s (%s)  %s %s, %s %u, %s %u\n", say(c, "上报", "reported"), say(c, "：", ": "), at, zone,
            say(c, "预案", "playbook"), or_dash(v->playbook), say(c, "阶段", "stage"), v->stage,
            say(c, "轮次", "attempt"), v->attempt);
 }
@@ -95,7 +95,7 @@ static void print_waiting(const struct ctl *c, const PbCaseView *v) {
         return;
     print_instant(c, next->due_ms, due);
     print_left(c, next->due_ms, left);
-    printf("  %s%s%s (%s), %s %s: %s\n", say(c, "正在等待", "waits for"), say(c, ":", ": "), v->waiting_for,
+    printf("  %s%s%s (%s), %s %s: %s\n", say(c, "正在等待", "waits for"), say(c, "：", ": "), v->waiting_for,
            word_timer(c->language, next->kind), say(c, "至", "until"), due, left);
 }
 
@@ -165,7 +165,7 @@ static void print_timers(const struct ctl *c, const PbCaseView *v) {
         sheet_cell(t, "%s", budget);
         sheet_cell(t, "%s", start);
         sheet_cell(t, "%s%s", m->milestone ? m->milestone : "",
-                   m->past_calendar ? say(c, "(超出已知工作日历)", " (past the known calendar)") : "");
+                   m->past_calendar ? say(c, "（超出已知工作日历）", " (past the known calendar)") : "");
     }
     printf("\n%s\n", say(c, "时限", "Deadlines"));
     sheet_close(t, stdout);

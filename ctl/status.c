@@ -99,7 +99,7 @@ int status_main(struct ctl *c, int argc, char **argv) {
     sheet_open(&t, 2);
     figures(c, t, reply->status);
     sheet_close(t, stdout);
-    printf("\n%s\n", say(c, "计数(自启动)", "Counters (since it started)"));
+    printf("\n%s\n", say(c, "计数（自启动）", "Counters (since it started)"));
     sheet_open(&t, 2);
     sheet_align(t, 1, ALIGN_RIGHT);
     for (size_t i = 0; i < reply->status->n_counters; i++) {

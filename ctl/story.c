@@ -32,7 +32,7 @@ static void add_party(const struct story *s, struct line *l, const char *party) 
         if (strcmp(s->names->asks[i]->party, party) == 0)
             name = s->names->asks[i]->name_zh;
     if (name && s->c->language == LANGUAGE_ZH)
-        add(l, "%s(%s)", name, party);
+        add(l, "%s（%s）", name, party);
     else
         add(l, "%s", party ? party : words(s, "某人", "somebody"));
 }
@@ -58,11 +58,11 @@ static void add_timers(struct story *s, struct line *l, PbTimer *const *timers, 
         print_limit(t->limit, limit);
         print_instant(s->c, t->due_ms, due);
         if (s->c->language == LANGUAGE_ZH)
-            add(l, ";%s时限 %s,至 %s", word_timer(LANGUAGE_ZH, t->kind), limit, due);
+            add(l, "；%s时限 %s，至 %s", word_timer(LANGUAGE_ZH, t->kind), limit, due);
         else
             add(l, "; %s within %s, until %s", word_timer(LANGUAGE_EN, t->kind), limit, due);
         if (t->past_calendar)
-            add(l, "%s", words(s, "(超出已知工作日历)", " (past the known calendar)"));
+            add(l, "%s", words(s, "（超出已知工作日历）", " (past the known calendar)"));
     }
 }
 
@@ -71,7 +71,7 @@ static void add_cause(const struct story *s, struct line *l, PbCause cause, PbTi
     const PbLimit *passed = fired > TIMER_NONE && (size_t)fired < COUNT_OF(s->limit) ? &s->limit[fired] : NULL;
     print_limit(passed, limit);
     bool known = passed && passed->unit != UNIT_NONE && word_cause_within(s->c->language, cause, limit, within);
-    add(l, "%s%s", words(s, ":", ": "), known ? within : word_cause(s->c->language, cause));
+    add(l, "%s%s", words(s, "：", ": "), known ? within : word_cause(s->c->language, cause));
 }
 
 static void add_late(const struct story *s, struct line *l, int64_t late_ms) {
@@ -79,12 +79,12 @@ static void add_late(const struct story *s, struct line *l, int64_t late_ms) {
     if (late_ms <= 0)
         return;
     print_span(s->c, late_ms, span);
-    add(l, "%s%s%s", words(s, "(迟 ", " (late "), span, words(s, ")", ")"));
+    add(l, "%s%s%s", words(s, "（迟 ", " (late "), span, words(s, "）", ")"));
 }
 
 static void add_text(const struct story *s, struct line *l, const PbSealed *text) {
     if (text)
-        add(l, "%s", words(s, "(附文字)", " (with a text)"));
+        add(l, "%s", words(s, "（附文字）", " (with a text)"));
 }
 
 static const char *in_time(const struct story *s, bool on_time) {
@@ -100,26 +100,29 @@ static void tell_report(struct story *s, struct line *l, const PbReported *r) {
     if (p && p->wall)
         add(l, " (%s)", word_wall(s->c->language, p->wall));
     if (r->reporter)
-        add(l, "%s%s", words(s, ",上报人 ", ", by "), r->reporter);
+        add(l, "%s%s", words(s, "，上报人 ", ", by "), r->reporter);
 }
 
 static void tell_reported(struct story *s, struct line *l, const PbEvent *e) {
     tell_report(s, l, e->reported);
-    add(l, "%s%s%s", words(s, ";由", "; it goes to the "), word_level(s->c->language, e->reported->level),
+    add(l, "%s%s%s", words(s, "；由", "; it goes to the "), word_level(s->c->language, e->reported->level),
         words(s, "值守席派单", " desk"));
     add_timers(s, l, e->reported->timers, e->reported->n_timers);
 }
 
 static void tell_self_handled(struct story *s, struct line *l, const PbEvent *e) {
     tell_report(s, l, e->self_handled->report);
-    add(l, "%s", words(s, ";随手办结:", "; handled on the spot by "));
+    add(l, "%s", words(s, "；随手办结：", "; handled on the spot by "));
     add_party(s, l, e->self_handled->party);
     add_text(s, l, e->self_handled->text);
 }
 
 static void tell_accepted(struct story *s, struct line *l, const PbEvent *e) {
-    add(l, "%s", words(s, "受理:", "taken up by "));
-    add_party(s, l, e->accepted->party);
+    add(l, "%s", words(s, "受理", "taken up"));
+    if (e->accepted->party) {
+        add(l, "%s", words(s, "：", " by "));
+        add_party(s, l, e->accepted->party);
+    }
 }
 
 static void tell_rejected(struct story *s, struct line *l, const PbEvent *e) {
@@ -146,16 +149,16 @@ static void tell_signed(struct story *s, struct line *l, const PbEvent *e) {
 static void tell_answered(struct story *s, struct line *l, const PbEvent *e) {
     const PbAnswered *a = e->answered;
     add_party(s, l, a->party);
-    add(l, "%s%s (%s)", words(s, " 回应:", " answered: "), word_answer(s->c->language, a->kind),
+    add(l, "%s%s (%s)", words(s, " 回应：", " answered: "), word_answer(s->c->language, a->kind),
         word_fate(s->c->language, a->fate));
     add_text(s, l, a->text);
     if (a->reopens_desk)
-        add(l, "%s", words(s, ";各方均不能办,值守席重新派单", "; everybody has declined, the desk is asked again"));
+        add(l, "%s", words(s, "；各方均不能办，值守席重新派单", "; everybody has declined, the desk is asked again"));
     add_timers(s, l, a->timers, a->n_timers);
 }
 
 static void tell_reminded(struct story *s, struct line *l, const PbEvent *e) {
-    add(l, "%s", words(s, "催办:时限将到", "reminded: the deadline is near"));
+    add(l, "%s", words(s, "催办：时限将到", "reminded: the deadline is near"));
     add_late(s, l, e->reminded->late_ms);
 }
 
@@ -177,11 +180,11 @@ static void tell_escalated(struct story *s, struct line *l, const PbEvent *e) {
     add_cause(s, l, v->cause, v->fired);
     add_late(s, l, v->late_ms);
     if (v->party) {
-        add(l, "%s", words(s, ";提出者 ", "; at the wish of "));
+        add(l, "%s", words(s, "；提出者 ", "; at the wish of "));
         add_party(s, l, v->party);
     }
     if (v->n_asks) {
-        add(l, "%s", words(s, ";改由 ", "; now asked: "));
+        add(l, "%s", words(s, "；改由 ", "; now asked: "));
         add_asks(s, l, v->asks, v->n_asks);
     }
     add_timers(s, l, v->timers, v->n_timers);
@@ -190,7 +193,7 @@ static void tell_escalated(struct story *s, struct line *l, const PbEvent *e) {
 static void tell_milestone_done(struct story *s, struct line *l, const PbEvent *e) {
     const PbMilestoneDone *m = e->milestone_done;
     add_party(s, l, m->party);
-    add(l, "%s%s", words(s, " 完成阶段目标:", " reached the milestone "), m->milestone ? m->milestone : "-");
+    add(l, "%s%s", words(s, " 完成阶段目标：", " reached the milestone "), m->milestone ? m->milestone : "-");
     add_text(s, l, m->text);
     add_timers(s, l, m->timers, m->n_timers);
 }
@@ -198,10 +201,10 @@ static void tell_milestone_done(struct story *s, struct line *l, const PbEvent *
 static void tell_resolved(struct story *s, struct line *l, const PbEvent *e) {
     const PbResolved *r = e->resolved;
     add_party(s, l, r->party);
-    add(l, "%s%s%s", words(s, " 办结(", " has done it ("), in_time(s, r->on_time), words(s, ")", ")"));
+    add(l, "%s%s%s", words(s, " 办结（", " has done it ("), in_time(s, r->on_time), words(s, "）", ")"));
     add_text(s, l, r->text);
     if (r->n_asks) {
-        add(l, "%s", words(s, ";请核查:", "; asked to verify: "));
+        add(l, "%s", words(s, "；请核查：", "; asked to verify: "));
         add_asks(s, l, r->asks, r->n_asks);
     }
     add_timers(s, l, r->timers, r->n_timers);
@@ -215,14 +218,14 @@ static void tell_verified(struct story *s, struct line *l, const PbEvent *e) {
 static void tell_rework(struct story *s, struct line *l, const PbEvent *e) {
     const PbRework *r = e->rework;
     add_party(s, l, r->party);
-    add(l, "%s%s%s", words(s, " 核查不通过,退回", " sent it back to the "), word_level(s->c->language, r->level),
+    add(l, "%s%s%s", words(s, " 核查不通过，退回", " sent it back to the "), word_level(s->c->language, r->level),
         words(s, "返工", ": not done properly"));
     add_text(s, l, r->text);
     add_timers(s, l, r->timers, r->n_timers);
 }
 
 static void tell_closed(struct story *s, struct line *l, const PbEvent *e) {
-    add(l, "%s%s%s", words(s, "结案(", "closed ("), in_time(s, e->closed->on_time), words(s, ")", ")"));
+    add(l, "%s%s%s", words(s, "结案（", "closed ("), in_time(s, e->closed->on_time), words(s, "）", ")"));
 }
 
 static void tell_noted(struct story *s, struct line *l, const PbEvent *e) {
@@ -233,24 +236,25 @@ static void tell_noted(struct story *s, struct line *l, const PbEvent *e) {
 static void tell_offer_failed(struct story *s, struct line *l, const PbEvent *e) {
     const PbOfferFailed *f = e->offer_failed;
     char ready[PRINTED_BYTES];
-    add(l, "%s%s%u%s", word_offer_end(s->c->language, f->how), words(s, "(第 ", " (try "), f->tries,
-        words(s, " 次)", ")"));
+    add(l, "%s%s%u%s", word_offer_end(s->c->language, f->how), words(s, "（第 ", " (try "), f->tries,
+        words(s, " 次）", ")"));
     print_instant(s->c, f->ready_at_ms, ready);
     if (f->dead)
-        add(l, "%s", words(s, ";不再派给值守程序,等时限推动", "; not offered again: a deadline will move it"));
+        add(l, "%s", words(s, "；不再派给值守程序，等时限推动", "; not offered again: a deadline will move it"));
     else if (f->ready_at_ms)
-        add(l, "%s%s", words(s, ";再次提供:", "; offered again from "), ready);
+        add(l, "%s%s", words(s, "；再次提供：", "; offered again from "), ready);
 }
 
 static void tell_epoch_begun(struct story *s, struct line *l, const PbEvent *e) {
-    add(l, "%s %llu", words(s, "服务器启动,第", "the broker started, epoch"), (unsigned long long)e->epoch_begun->epoch);
+    add(l, "%s %llu%s", words(s, "服务器第", "the broker started, epoch"),
+        (unsigned long long)e->epoch_begun->epoch, words(s, " 次启动", ""));
 }
 
 static void tell_clock_doubted(struct story *s, struct line *l, const PbEvent *e) {
     char wall[PRINTED_BYTES];
     print_instant(s->c, e->clock_doubted->wall_ms, wall);
-    add(l, "%s %s%s", words(s, "系统时钟跳变:", "the system's clock jumped to"), wall,
-        e->clock_doubted->followed ? words(s, ",已跟随", ", followed") : words(s, ",未跟随", ", not followed"));
+    add(l, "%s %s%s", words(s, "系统时钟跳变：", "the system's clock jumped to"), wall,
+        e->clock_doubted->followed ? words(s, "，已跟随", ", followed") : words(s, "，未跟随", ", not followed"));
 }
 
 static void tell_rules_begun(struct story *s, struct line *l, const PbEvent *e) {
@@ -283,5 +287,5 @@ void story_words(struct story *s, const PbEvent *e, char to[static LINE_BYTES]) 
     if (which < COUNT_OF(tellers) && tellers[which])
         tellers[which](s, &l, e);
     else
-        add(&l, "%s", words(s, "(新版服务器的事件)", "(an event of a newer broker)"));
+        add(&l, "%s", words(s, "（新版服务器的事件）", "(an event of a newer broker)"));
 }

@@ -73,7 +73,7 @@ static void print_case(const struct ctl *c, const PbCaseView *v) {
 
 static void print_refused(const struct ctl *c, const PbRefused *r) {
     const struct sentence *s = sentence_of(r->code);
-    (void)fprintf(stderr, "whistlectl: %s %s: %s\n", say(c, "未被接受:", "refused:"), s->name,
+    (void)fprintf(stderr, "whistlectl: %s %s: %s\n", say(c, "未被接受：", "refused:"), s->name,
                   say(c, r->zh ? r->zh : s->zh, r->en ? r->en : s->en));
 }
 
@@ -83,13 +83,13 @@ static void print_for_people(const struct ctl *c, const struct whistle_update *u
     case WHISTLE_SNAPSHOT: print_case(c, u->case_view); break;
     case WHISTLE_LIVE: printf("-- %s #%llu\n", say(c, "已到最新", "live at"), (unsigned long long)u->seq); break;
     case WHISTLE_LOST_CONTACT:
-        printf("-- %s #%llu\n", say(c, "失去联系,自动重连;已到", "contact is lost, trying again; got as far as"),
+        printf("-- %s #%llu\n", say(c, "失去联系，自动重连；已到", "contact is lost, trying again; got as far as"),
                (unsigned long long)u->seq);
         break;
     case WHISTLE_BACK: printf("-- %s\n", say(c, "已恢复联系", "contact is back")); break;
     case WHISTLE_REFUSED: print_refused(c, u->refused); break;
     case WHISTLE_OTHER_PAST:
-        printf("-- %s\n", say(c, "这是另一份数据或已恢复的备份:之前的全部作废,重新列出",
+        printf("-- %s\n", say(c, "这是另一份数据或已恢复的备份：之前的全部作废，重新列出",
                              "another store, or one restored: forget all above; it is listed anew"));
         break;
     }
@@ -146,7 +146,7 @@ static int watch(struct ctl *c, struct whistle_feed *f, uint64_t count) {
     while (!stopped && !ferror(stdout)) {
         int r = whistle_feed_next(f, WATCH_WAIT_MS, &u);
         if (r < 0) {
-            const char *newer = say(c, "服务器比本程序新,请更新本程序", "the broker is newer than this program; update it");
+            const char *newer = say(c, "服务器比本程序新，请更新本程序", "the broker is newer than this program; update it");
             (void)fprintf(stderr, "whistlectl: %s: %s\n", c->feed, r == -EBADMSG ? newer : strerror(-r));
             return CTL_FAULT;
         }

@@ -50,9 +50,9 @@ static void print_help(void) {
         printf("  %-9s %s\n", commands[i].name, commands[i].sentence);
     arguments_print_globals();
     puts("\n"
-         "Exit codes: 0 done; 1 refused by the broker (verify: it differs); 2 the command line is wrong; 3 nobody there\n"
-         "to ask, or the store is in use; 4 damaged data; 5 no answer in time, the outcome is unknown: repeat it with\n"
-         "--id; 6 this machine failed.");
+         "Exit codes: 0 done; 1 refused by the broker (verify: it differs); 2 the command line is wrong; 3 nobody\n"
+         "there to ask, or the store is in use; 4 damaged data; 5 no answer in time, the outcome is unknown: repeat\n"
+         "it with --id; 6 this machine failed.");
 }
 
 static int no_such_command(const char *word) {

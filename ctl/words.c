@@ -47,14 +47,14 @@ const char *word_cause(enum language l, PbCause cause) {
         [CAUSE_PROMISE_OVERDUE] = {"超过对来件人的承诺时限", "the promise to the reporter has passed"},
         [CAUSE_MILESTONE_OVERDUE] = {"阶段目标逾期", "a milestone is overdue"},
         [CAUSE_VERIFY_OVERDUE] = {"逾期未核查", "not verified in time"},
-        [CAUSE_OUTSIDE_WALL] = {"墙外,不属社区", "outside the wall: not the community's place"},
+        [CAUSE_OUTSIDE_WALL] = {"墙外，不属社区", "outside the wall: not the community's place"},
         [CAUSE_NOT_OUR_DUTY] = {"职责在上级", "the duty begins at a higher level"},
         [CAUSE_DECLINED] = {"本级各方均不能办", "everybody who could be asked here has declined"},
         [CAUSE_NOBODY_TO_ASK] = {"本级无人可派", "there is nobody to ask here"},
         [CAUSE_IMPOSSIBLE] = {"余下的回应已不足以办结", "the answers still possible are not enough"},
         [CAUSE_ASKED_FOR_HELP] = {"吹哨求助", "asked for help"},
         [CAUSE_ATTEMPTS_SPENT] = {"派单次数已用完", "the attempts are used up"},
-        [CAUSE_LAST_RUNG] = {"已无上级,转督办", "nobody is above: supervised"},
+        [CAUSE_LAST_RUNG] = {"已无上级，转督办", "nobody is above: supervised"},
         [CAUSE_DUTY] = {"按职责派单", "it is their duty"},
         [CAUSE_OUT_OF_SCOPE] = {"不属受理范围", "not a matter for this office"},
         [CAUSE_DUPLICATE] = {"重复上报", "known already"},
@@ -125,9 +125,9 @@ const char *word_answer(enum language l, PbAnswerKind k) {
 const char *word_fate(enum language l, PbAnswerFate f) {
     static const struct word words[] = {
         [FATE_COUNTED] = {"计入", "counted"},
-        [FATE_LATE] = {"已迟,不计", "too late to count"},
-        [FATE_NOT_ASKED] = {"未被派单,不计", "was not asked, does not count"},
-        [FATE_REPEATED] = {"重复,不计", "said before, does not count again"},
+        [FATE_LATE] = {"已迟，不计", "too late to count"},
+        [FATE_NOT_ASKED] = {"未被派单，不计", "was not asked, does not count"},
+        [FATE_REPEATED] = {"重复，不计", "said before, does not count again"},
     };
     return WORD_OF(words, l, f);
 }

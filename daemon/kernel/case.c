@@ -38,6 +38,23 @@ const struct ask *case_ask(const struct case_state *c, const char *party, uint32
     return NULL;
 }
 
+const struct ask *case_handler(const struct case_state *c)
+{
+    const struct ask *last = NULL;
+    for (unsigned i = 0; i < c->asks_count; i++)
+        if (c->asks[i].status == ASK_DONE && (!last || c->asks[i].answered_at_ms >= last->answered_at_ms))
+            last = &c->asks[i];
+    return last;
+}
+
+uint32_t case_next_attempt(const struct case_state *c, uint32_t stage)
+{
+    uint32_t most = 0;
+    for (unsigned i = 0; i < c->asks_count; i++)
+        if (c->asks[i].stage == stage && c->asks[i].attempt > most) most = c->asks[i].attempt;
+    return most + 1;
+}
+
 /* K1, K3, K5 */
 static void check_timers(const struct case_state *c)
 {
@@ -83,24 +100,27 @@ void case_check(const struct case_state *c)
 {
     if (c->id == 0) return;
     CHECK(c->state > STATE_NONE && c->state <= STATE_REJECTED);
-    CHECK(c->stage >= 1 && c->stage <= STAGES_MAX && c->attempt >= 1 && c->level <= LEVEL_CITY);   /* K2 */
-    CHECK(c->last_seq >= c->id && c->opened_at_ms > 0);                                             /* K6 */
-    CHECK(c->resolved_at_ms == 0 || c->resolved_at_ms >= c->opened_at_ms);                          /* K6 */
-    CHECK(c->closed_at_ms == 0 || c->closed_at_ms >= c->resolved_at_ms);                            /* K6 */
+    CHECK(c->stage >= 1 && c->stage <= STAGES_MAX && c->attempt >= 1 && c->level <= LEVEL_CITY);     /* K2 */
+    CHECK(c->last_seq >= c->id && c->opened_at_ms > 0);                                               /* K6 */
+    CHECK(c->resolved_at_ms == 0 || c->resolved_at_ms >= c->opened_at_ms);                            /* K6 */
+    CHECK(c->closed_at_ms == 0 || c->closed_at_ms >= c->resolved_at_ms);                              /* K6 */
     check_timers(c);
     check_asks(c);
 }
 
 const char *state_name(PbState state)
 {
-    static const char *const names[] = { "none", "reported", "accepted", "dispatched", "handling", "resolved", "closed", "rejected" };
+    static const char *const names[] = {
+        "none", "reported", "accepted", "dispatched", "handling", "resolved", "closed", "rejected",
+    };
     return (unsigned)state < COUNT_OF(names) ? names[state] : "?";
 }
 
 const char *order_name(enum order_kind kind)
 {
     static const char *const names[ORDER_COUNT] = {
-        "report", "self-handle", "answer", "accept", "reject", "dispatch", "escalate", "note", "later", "deadline", "offer-failed",
+        "report", "self-handle", "answer", "accept", "reject", "dispatch", "escalate", "note", "later", "deadline",
+        "offer-failed",
     };
     return (unsigned)kind < ORDER_COUNT ? names[kind] : "?";
 }

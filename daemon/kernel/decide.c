@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define SINCE_2000_MS 946684800000LL
+enum { LON_E7_MAX = 1800000000, LAT_E7_MAX = 900000000 };
 
 void refuse(struct scene *s, PbRefusal why, const char *field)
 {
@@ -44,7 +45,7 @@ bool cursor_matches(struct scene *s, uint32_t stage, uint32_t attempt)
     return false;
 }
 
-/* ---- what a report must be ------------------------------------------------------------------------------------------------ */
+/* ---- what a report must be --------------------------------------------------------------------------------------- */
 
 static void check_place(struct scene *s, const PbPlace *place)
 {
@@ -53,8 +54,10 @@ static void check_place(struct scene *s, const PbPlace *place)
     if (digits < 6) return refuse(s, REFUSED_BAD_DIVISION, "place.division");
     if (!rules_division(s->rules, place->division)) return refuse(s, REFUSED_UNKNOWN_DIVISION, "place.division");
     if (place->has_lon_e7 != place->has_lat_e7) return refuse(s, REFUSED_FIELD_MISSING, "place.lat_e7");
-    if (place->lon_e7 > 1800000000 || place->lon_e7 < -1800000000) return refuse(s, REFUSED_FIELD_RANGE, "place.lon_e7");
-    if (place->lat_e7 > 900000000 || place->lat_e7 < -900000000) return refuse(s, REFUSED_FIELD_RANGE, "place.lat_e7");
+    if (place->lon_e7 > LON_E7_MAX || place->lon_e7 < -LON_E7_MAX)
+        return refuse(s, REFUSED_FIELD_RANGE, "place.lon_e7");
+    if (place->lat_e7 > LAT_E7_MAX || place->lat_e7 < -LAT_E7_MAX)
+        return refuse(s, REFUSED_FIELD_RANGE, "place.lat_e7");
 }
 
 static void check_external_id(struct scene *s, const char *id)
@@ -65,17 +68,19 @@ static void check_external_id(struct scene *s, const char *id)
         if (*id < '!' || *id > '~') return refuse(s, REFUSED_BAD_TEXT, "external_id");
 }
 
-static void check_evidence(struct scene *s, PbEvidence *const *list, size_t count)
+void check_evidence(struct scene *s, PbEvidence *const *list, size_t count)
 {
     if (count > EVIDENCE_MAX) return refuse(s, REFUSED_FIELD_RANGE, "evidence");
     for (size_t i = 0; i < count; i++) {
-        if (!list[i]->has_sha256 || list[i]->sha256.len != 32) return refuse(s, REFUSED_FIELD_RANGE, "evidence.sha256");
-        if (list[i]->url && strlen(list[i]->url) > EVIDENCE_URL_BYTES_MAX) return refuse(s, REFUSED_TEXT_TOO_LONG, "evidence.url");
-        if (list[i]->type && strlen(list[i]->type) > EXTERNAL_ID_BYTES_MAX) return refuse(s, REFUSED_TEXT_TOO_LONG, "evidence.type");
+        const PbEvidence *e = list[i];
+        if (!e->has_sha256 || e->sha256.len != 32) return refuse(s, REFUSED_FIELD_RANGE, "evidence.sha256");
+        if (e->url && strlen(e->url) > EVIDENCE_URL_BYTES_MAX) return refuse(s, REFUSED_TEXT_TOO_LONG, "evidence.url");
+        if (e->type && strlen(e->type) > EXTERNAL_ID_BYTES_MAX)
+            return refuse(s, REFUSED_TEXT_TOO_LONG, "evidence.type");
     }
 }
 
-static void check_text(struct scene *s, const char *text, const char *field)
+void check_text(struct scene *s, const char *text, const char *field)
 {
     if (text && strlen(text) > TEXT_BYTES_MAX) refuse(s, REFUSED_TEXT_TOO_LONG, field);
 }
@@ -105,7 +110,8 @@ static void check_report(struct scene *s, const PbReport *r)
     if (!r->category) return refuse(s, REFUSED_FIELD_MISSING, "category");
     s->category = rules_category(s->rules, slice_of(r->category));
     if (!s->category) return refuse(s, REFUSED_UNKNOWN_CATEGORY, "category");
-    if (r->has_occurred_at_ms && r->occurred_at_ms < SINCE_2000_MS) return refuse(s, REFUSED_BAD_INSTANT, "occurred_at_ms");
+    if (r->has_occurred_at_ms && r->occurred_at_ms < SINCE_2000_MS)
+        return refuse(s, REFUSED_BAD_INSTANT, "occurred_at_ms");
     if (r->has_occurred_at_ms && r->occurred_at_ms > s->now + FAR_FUTURE_MS)
         return refuse(s, REFUSED_FAR_FUTURE, "occurred_at_ms");
     if (r->has_promise_ms && !may_promise(s)) return refuse(s, REFUSED_PROMISE_NOT_GRANTED, "promise_ms");
@@ -124,9 +130,9 @@ uint32_t decide_district(const PbRules *r, const PbReport *report)
     return (uint32_t)division_cut(report->place->division, 6);
 }
 
-/* ---- Report, SelfHandle ------------------------------------------------------------------------------------------------------ */
+/* ---- Report, SelfHandle ------------------------------------------------------------------------------------------ */
 
-/* 墙内/墙外 is the place's; where the reporter could not say, the category's usual side stands in, and then the inside. */
+/* 墙内/墙外 is the place's; where the reporter could not say, the category's usual side stands in, then the inside. */
 static PbWall wall_of(const struct scene *s, const PbPlace *place)
 {
     if (place->wall != WALL_UNKNOWN) return place->wall;
@@ -154,7 +160,9 @@ static void report_into(struct scene *s, const PbReport *r, PbReported *to)
     s->calendar = rules_calendar(s->rules, s->playbook->calendar ? s->playbook->calendar : s->rules->calendar);
     CHECK(s->calendar);
     SET(to, district, (uint32_t)division_cut(r->place->division, 6));
-    SET(to, day, calendar_date(s->calendar, s->now));
+    const PbCalendar *district = rules_calendar(s->rules, s->rules->calendar);   /* days are its, not the playbook's */
+    CHECK(district);
+    SET(to, day, calendar_date(district, s->now));
     SET(to, day_number, s->in->day_number);
     to->place = place;
     to->category = s->category->code;
@@ -202,7 +210,13 @@ static void decide_report(struct scene *s)
         if (t.list[i]->past_calendar) SET(to, past_calendar, true);
 }
 
-/* 随手办结: the same person found, did and closes it; only where the category allows it, only in one's own grid. */
+static bool is_grid_worker(const PbRules *r, struct slice slug)
+{
+    const PbRole *role = rules_role(r, slug);
+    return role && (role->kind == ROLE_GRID_WORKER || role->kind == ROLE_OUTER_WORKER);
+}
+
+/* 随手办结: the same grid worker found, did and closes it; only where the category allows it, only in one's own grid. */
 static void decide_self_handle(struct scene *s)
 {
     const PbSelfHandle *h = s->order->self_handle;
@@ -214,7 +228,9 @@ static void decide_self_handle(struct scene *s)
     uint64_t grid = 0;
     CHECK(party_split(slice_of(h->party), &role, &grid));
     if (!s->category->self_handled) return refuse(s, REFUSED_NOT_SELF_HANDLED, "category");
-    if (!division_covers(grid, h->report->place->division)) return refuse(s, REFUSED_NOT_SELF_HANDLED, "place.division");
+    if (!is_grid_worker(s->rules, role)) return refuse(s, REFUSED_NOT_SELF_HANDLED, "party");
+    if (!division_covers(grid, h->report->place->division))
+        return refuse(s, REFUSED_NOT_SELF_HANDLED, "place.division");
     PbSelfHandled *to = happen(s, EVENT_SELF_HANDLED)->self_handled = make(s, sizeof *to);
     to->report = make(s, sizeof *to->report);
     report_into(s, h->report, to->report);
@@ -222,7 +238,7 @@ static void decide_self_handle(struct scene *s)
     to->text = s->order->deed;
 }
 
-/* ---- Accept, Reject, Note ------------------------------------------------------------------------------------------------------ */
+/* ---- Accept, Reject, Note ---------------------------------------------------------------------------------------- */
 
 static void decide_accept(struct scene *s)
 {
@@ -257,7 +273,7 @@ static void decide_note(struct scene *s)
     to->text = s->order->text;
 }
 
-/* ---- the table -------------------------------------------------------------------------------------------------------------- */
+/* ---- the table --------------------------------------------------------------------------------------------------- */
 
 struct cell {
     void (*decide)(struct scene *s);
@@ -268,30 +284,31 @@ struct cell {
 #define NO(why) { NULL, REFUSED_##why }
 
 static const struct cell table[ORDER_COUNT][STATE_REJECTED + 1] = {
-    /*                       NONE                 REPORTED               ACCEPTED               DISPATCHED
-                             HANDLING             RESOLVED               CLOSED                 REJECTED */
-    [ORDER_REPORT]       = { DO(decide_report),   NO(WRONG_STATE),       NO(WRONG_STATE),       NO(WRONG_STATE),
-                             NO(WRONG_STATE),     NO(WRONG_STATE),       NO(WRONG_STATE),       NO(WRONG_STATE) },
-    [ORDER_SELF_HANDLE]  = { DO(decide_self_handle), NO(WRONG_STATE),    NO(WRONG_STATE),       NO(WRONG_STATE),
-                             NO(WRONG_STATE),     NO(WRONG_STATE),       NO(WRONG_STATE),       NO(WRONG_STATE) },
-    [ORDER_ANSWER]       = { NO(NO_SUCH_CASE),    DO(decide_answer),     DO(decide_answer),     DO(decide_answer),
-                             DO(decide_answer),   DO(decide_answer),     NO(CASE_CLOSED),       NO(CASE_CLOSED) },
-    [ORDER_ACCEPT]       = { NO(NO_SUCH_CASE),    DO(decide_accept),     NO(WRONG_STATE),       NO(WRONG_STATE),
-                             NO(WRONG_STATE),     NO(WRONG_STATE),       NO(CASE_CLOSED),       NO(CASE_CLOSED) },
-    [ORDER_REJECT]       = { NO(NO_SUCH_CASE),    DO(decide_reject),     DO(decide_reject),     NO(WRONG_STATE),
-                             NO(WRONG_STATE),     NO(WRONG_STATE),       NO(CASE_CLOSED),       NO(CASE_CLOSED) },
-    [ORDER_DISPATCH]     = { NO(NO_SUCH_CASE),    DO(decide_dispatch),   DO(decide_dispatch),   NO(WRONG_STATE),
-                             NO(WRONG_STATE),     NO(WRONG_STATE),       NO(CASE_CLOSED),       NO(CASE_CLOSED) },
-    [ORDER_ESCALATE]     = { NO(NO_SUCH_CASE),    DO(decide_escalate),   DO(decide_escalate),   DO(decide_escalate),
-                             DO(decide_escalate), NO(WRONG_STATE),       NO(CASE_CLOSED),       NO(CASE_CLOSED) },
-    [ORDER_NOTE]         = { NO(NO_SUCH_CASE),    DO(decide_note),       DO(decide_note),       DO(decide_note),
-                             DO(decide_note),     DO(decide_note),       DO(decide_note),       DO(decide_note) },
-    [ORDER_LATER]        = { NO(NOT_YET),         NO(NOT_YET),           NO(NOT_YET),           NO(NOT_YET),
-                             NO(NOT_YET),         NO(NOT_YET),           NO(NOT_YET),           NO(NOT_YET) },
-    [ORDER_DEADLINE]     = { NO(NO_SUCH_TIMER),   DO(decide_deadline),   DO(decide_deadline),   DO(decide_deadline),
-                             DO(decide_deadline), DO(decide_deadline),   NO(NO_SUCH_TIMER),     NO(NO_SUCH_TIMER) },
-    [ORDER_OFFER_FAILED] = { NO(NO_SUCH_CASE),    DO(decide_offer_failed), DO(decide_offer_failed), DO(decide_offer_failed),
-                             DO(decide_offer_failed), DO(decide_offer_failed), NO(CASE_CLOSED),       NO(CASE_CLOSED) },
+    /*                       NONE                  REPORTED              ACCEPTED              DISPATCHED
+                             HANDLING              RESOLVED              CLOSED                REJECTED */
+    [ORDER_REPORT]       = { DO(decide_report),    NO(WRONG_STATE),      NO(WRONG_STATE),      NO(WRONG_STATE),
+                             NO(WRONG_STATE),      NO(WRONG_STATE),      NO(WRONG_STATE),      NO(WRONG_STATE) },
+    [ORDER_SELF_HANDLE]  = { DO(decide_self_handle), NO(WRONG_STATE), NO(WRONG_STATE), NO(WRONG_STATE),
+                             NO(WRONG_STATE),      NO(WRONG_STATE),      NO(WRONG_STATE),      NO(WRONG_STATE) },
+    [ORDER_ANSWER]       = { NO(NO_SUCH_CASE),     DO(decide_answer),    DO(decide_answer),    DO(decide_answer),
+                             DO(decide_answer),    DO(decide_answer),    NO(CASE_CLOSED),      NO(CASE_CLOSED) },
+    [ORDER_ACCEPT]       = { NO(NO_SUCH_CASE),     DO(decide_accept),    NO(WRONG_STATE),      NO(WRONG_STATE),
+                             NO(WRONG_STATE),      NO(WRONG_STATE),      NO(CASE_CLOSED),      NO(CASE_CLOSED) },
+    [ORDER_REJECT]       = { NO(NO_SUCH_CASE),     DO(decide_reject),    DO(decide_reject),    NO(WRONG_STATE),
+                             NO(WRONG_STATE),      NO(WRONG_STATE),      NO(CASE_CLOSED),      NO(CASE_CLOSED) },
+    [ORDER_DISPATCH]     = { NO(NO_SUCH_CASE),     DO(decide_dispatch),  DO(decide_dispatch),  NO(WRONG_STATE),
+                             NO(WRONG_STATE),      NO(WRONG_STATE),      NO(CASE_CLOSED),      NO(CASE_CLOSED) },
+    [ORDER_ESCALATE]     = { NO(NO_SUCH_CASE),     DO(decide_escalate),  DO(decide_escalate),  DO(decide_escalate),
+                             DO(decide_escalate),  NO(WRONG_STATE),      NO(CASE_CLOSED),      NO(CASE_CLOSED) },
+    [ORDER_NOTE]         = { NO(NO_SUCH_CASE),     DO(decide_note),      DO(decide_note),      DO(decide_note),
+                             DO(decide_note),      DO(decide_note),      DO(decide_note),      DO(decide_note) },
+    [ORDER_LATER]        = { NO(NOT_YET),          NO(NOT_YET),          NO(NOT_YET),          NO(NOT_YET),
+                             NO(NOT_YET),          NO(NOT_YET),          NO(NOT_YET),          NO(NOT_YET) },
+    [ORDER_DEADLINE]     = { NO(NO_SUCH_TIMER),    DO(decide_deadline),  DO(decide_deadline),  DO(decide_deadline),
+                             DO(decide_deadline),  DO(decide_deadline),  NO(NO_SUCH_TIMER),    NO(NO_SUCH_TIMER) },
+    [ORDER_OFFER_FAILED] = { NO(NO_SUCH_CASE), DO(decide_offer_failed), DO(decide_offer_failed),
+                             DO(decide_offer_failed), DO(decide_offer_failed), DO(decide_offer_failed),
+                             NO(CASE_CLOSED), NO(CASE_CLOSED) },
 };
 
 /* Looks up what the case is pinned to. A case's rules are always at hand: they are journaled before it. */

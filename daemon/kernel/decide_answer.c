@@ -1,5 +1,5 @@
-/* decide_answer.c: what the asked parties say. An answer names (case, stage, attempt) and the role it is given in; one that is late, repeated or not
- * asked for is recorded, bounded, and decides nothing. */
+/* decide_answer.c: what the asked parties say. An answer names (case, stage, attempt) and the role it is given in; one
+ * that is late, repeated or not asked for is recorded, bounded, and decides nothing. */
 #include "daemon/kernel/decide_internal.h"
 
 #include <string.h>
@@ -25,73 +25,80 @@ static void record(struct scene *s, const PbAnswer *w, PbAnswerFate fate)
     answered(s, w, fate);
 }
 
-static void sign(struct scene *s, const PbAnswer *w)
+/* Whoever answers the first ask has seen it, too: the accept limit is over. */
+static void sign(struct scene *s, const PbAnswer *w, const struct ask *a)
 {
+    if (s->c->state != STATE_DISPATCHED || a->status != ASK_OPEN || !ask_at_cursor(s->c, a)) return;
     PbSigned *to = happen(s, EVENT_SIGNED)->signed_ = make(s, sizeof *to);
     to->party = w->party;
     SET(to, stage, w->stage);
     SET(to, attempt, w->attempt);
 }
 
-/* ---- accept ------------------------------------------------------------------------------------------------------------------------ */
-
-static void answer_accept(struct scene *s, const PbAnswer *w, const struct ask *a)
-{
-    if (a->status == ASK_ACCEPTED) return record(s, w, FATE_REPEATED);
-    if (s->c->state == STATE_DISPATCHED && ask_at_cursor(s->c, a)) return sign(s, w);
-    answered(s, w, FATE_COUNTED);
-}
-
-/* ---- decline ----------------------------------------------------------------------------------------------------------------------- */
-
-static struct tally_count count_cursor(const struct case_state *c)
+static struct tally_count count_round(const struct case_state *c, unsigned stage, unsigned attempt)
 {
     struct tally_count n = { 0 };
     for (unsigned i = 0; i < c->asks_count; i++) {
-        if (!ask_at_cursor(c, &c->asks[i])) continue;
+        const struct ask *a = &c->asks[i];
+        if (a->stage != stage || a->attempt != attempt) continue;
         n.asked++;
-        n.done += c->asks[i].status == ASK_DONE;
-        n.declined += c->asks[i].status == ASK_DECLINED || c->asks[i].status == ASK_ENDED;
+        n.done += a->status == ASK_DONE;
+        n.declined += a->status == ASK_DECLINED || a->status == ASK_ENDED;
     }
     return n;
 }
 
-/* When the answers still possible cannot meet the tally, act at once: ask the desk again, or climb when it has asked often enough. */
+/* ---- accept ------------------------------------------------------------------------------------------------------ */
+
+static void answer_accept(struct scene *s, const PbAnswer *w, const struct ask *a)
+{
+    if (a->status == ASK_ACCEPTED) return record(s, w, FATE_REPEATED);
+    sign(s, w, a);
+    if (s->out->count == 0) answered(s, w, FATE_COUNTED);
+}
+
+/* ---- decline ----------------------------------------------------------------------------------------------------- */
+
+/* When the answers still possible cannot meet the tally, act at once: ask the desk again, or climb when it has asked
+ * often enough. */
 static void answer_decline(struct scene *s, const PbAnswer *w, const struct ask *a)
 {
     bool deciding = ask_at_cursor(s->c, a) && (s->c->state == STATE_DISPATCHED || s->c->state == STATE_HANDLING);
-    struct tally_count n = count_cursor(s->c);
+    struct tally_count n = count_round(s->c, a->stage, a->attempt);
     n.declined++;
     if (!deciding || tally_of(s->stage->tally, n) != TALLY_IMPOSSIBLE) {
         answered(s, w, FATE_COUNTED);
         return;
     }
-    if (s->c->attempt == UINT8_MAX) return refuse(s, REFUSED_TOO_MANY_ASKS, "attempt");
-    bool spent = s->c->attempt >= s->stage->attempts_max;
+    if (s->c->attempt == ATTEMPT_MAX) return refuse(s, REFUSED_TOO_MANY_ASKS, "attempt");
     PbAnswered *to = answered(s, w, FATE_COUNTED);
     SET(to, reopens_desk, true);
     struct timers t = { .count = 0 };
     timers_desk(s, &t, s->stage);
     to->timers = timers_list(s, &t);
     to->n_timers = t.count;
-    if (spent) climb(s, n.declined == n.asked ? CAUSE_DECLINED : CAUSE_IMPOSSIBLE, TIMER_NONE, 0, NULL);
+    if (s->c->attempt >= s->stage->attempts_max)
+        climb_declined(s, n.declined == n.asked ? CAUSE_DECLINED : CAUSE_IMPOSSIBLE);
 }
 
-/* ---- done ---------------------------------------------------------------------------------------------------------------------------- */
+/* ---- done -------------------------------------------------------------------------------------------------------- */
 
+/* The verdict is by the promise where there is one, and then by instants alone: an answer and a deadline in the same
+ * millisecond come to the same in either order. */
 static bool on_time(const struct scene *s)
 {
+    if (s->c->promise_due_ms) return s->now <= s->c->promise_due_ms;
     const struct timer *handling = case_timer(s->c, TIMER_HANDLING);
-    if (s->c->overdue || (handling && handling->due_ms < s->now)) return false;
-    return s->c->promise_due_ms == 0 || s->now <= s->c->promise_due_ms;
+    return !s->c->overdue && (!handling || s->now <= handling->due_ms);
 }
 
 static void resolve(struct scene *s, const PbAnswer *w, const struct ask *a)
 {
-    const char *verifier = NULL;
     uint32_t verify = s->stage->on_done;
-    if (verify && !(verifier = choose_verifier(s, (PbLevel)a->level, a->party))) return refuse(s, REFUSED_NOBODY_NAMED, "party");
-    if (s->c->state == STATE_DISPATCHED && a->status == ASK_OPEN && ask_at_cursor(s->c, a)) sign(s, w);
+    const char *verifier = verify ? choose_verifier(s, (PbLevel)a->level, a) : NULL;
+    if (verify && !verifier) return refuse(s, REFUSED_SAME_PARTY, "party");
+    if (verify && case_next_attempt(s->c, verify) > ATTEMPT_MAX) return refuse(s, REFUSED_TOO_MANY_ASKS, "attempt");
+    sign(s, w, a);
     PbResolved *to = happen(s, EVENT_RESOLVED)->resolved = make(s, sizeof *to);
     to->party = w->party;
     SET(to, stage, w->stage);
@@ -108,41 +115,38 @@ static void resolve(struct scene *s, const PbAnswer *w, const struct ask *a)
     }
     SET(to, verify_stage, verify);
     to->n_asks = 1;
-    to->asks = make(s, sizeof *to->asks);
-    to->asks[0] = make(s, sizeof *to->asks[0]);
-    to->asks[0]->party = (char *)verifier;
-    SET(to->asks[0], lead, true);
+    to->asks = ask_one(s, verifier);
     struct timers t = { .count = 0 };
     timers_verify(s, &t, stage_at(s->playbook, verify));
     to->timers = timers_list(s, &t);
     to->n_timers = t.count;
 }
 
-/* A co-ask of a lower rung that was the lead there: it is fixed, whoever was being asked meanwhile. */
+/* By the tally of the stage that asked: what a lower rung was asked for may still be done there, whoever is being asked
+ * meanwhile. */
 static bool meets_tally(const struct scene *s, const struct ask *a)
 {
-    if (!ask_at_cursor(s->c, a)) return a->lead;
-    struct tally_count n = count_cursor(s->c);
+    struct tally_count n = count_round(s->c, a->stage, a->attempt);
     n.done++;
-    return tally_of(s->stage->tally, n) == TALLY_MET;
+    return tally_of(stage_at(s->playbook, a->stage)->tally, n) == TALLY_MET;
 }
 
 static void answer_milestone(struct scene *s, const PbAnswer *w, const struct ask *a)
 {
-    unsigned index = 0;
-    while (index < s->category->n_milestones && strcmp(s->category->milestones[index]->name, w->milestone) != 0) index++;
-    if (index != s->c->milestones_done || index >= s->category->n_milestones)
-        return refuse(s, REFUSED_MILESTONE_ORDER, "milestone");
-    if (s->c->state == STATE_DISPATCHED && a->status == ASK_OPEN && ask_at_cursor(s->c, a)) sign(s, w);
+    unsigned index = s->c->milestones_done;
+    const PbMilestone *next = index < s->category->n_milestones ? s->category->milestones[index] : NULL;
+    if (!next || strcmp(next->name, w->milestone) != 0) return refuse(s, REFUSED_MILESTONE_ORDER, "milestone");
+    sign(s, w, a);
     PbMilestoneDone *to = happen(s, EVENT_MILESTONE_DONE)->milestone_done = make(s, sizeof *to);
     to->party = w->party;
-    to->milestone = s->category->milestones[index]->name;
+    to->milestone = next->name;
     SET(to, index, index);
     to->evidence = w->evidence;
     to->n_evidence = w->n_evidence;
     to->text = s->order->text;
     struct timers t = { .count = 0 };
-    if (case_timer(s->c, TIMER_HANDLING)) timers_milestone(s, &t, index + 1);
+    const struct timer *handling = case_timer(s->c, TIMER_HANDLING);
+    if (handling && handling->milestone) timers_milestone(s, &t, index + 1);    /* else rework, or the desk is asked */
     to->timers = timers_list(s, &t);
     to->n_timers = t.count;
 }
@@ -155,10 +159,11 @@ static void answer_done(struct scene *s, const PbAnswer *w, const struct ask *a)
         if (!last || s->c->milestones_done + 1u != g->n_milestones) return answer_milestone(s, w, a);
     }
     if (meets_tally(s, a)) return resolve(s, w, a);
+    sign(s, w, a);
     answered(s, w, FATE_COUNTED);
 }
 
-/* ---- the verifier's ------------------------------------------------------------------------------------------------------------------ */
+/* ---- the verifier's ---------------------------------------------------------------------------------------------- */
 
 static void verified(struct scene *s, const PbAnswer *w)
 {
@@ -168,30 +173,21 @@ static void verified(struct scene *s, const PbAnswer *w)
     SET(closed, on_time, s->c->on_time);
 }
 
-/* Whom it goes back to: the party whose `done` was not good enough. */
-static const struct ask *handler_of(const struct case_state *c)
-{
-    const struct ask *last = NULL;
-    for (unsigned i = 0; i < c->asks_count; i++)
-        if (c->asks[i].status == ASK_DONE && (!last || c->asks[i].answered_at_ms >= last->answered_at_ms)) last = &c->asks[i];
-    return last;
-}
-
 /* 返工, bounded by the playbook; after that the rung above takes it. */
 static void rework(struct scene *s, const PbAnswer *w)
 {
-    const struct ask *handler = handler_of(s->c);
+    const struct ask *handler = case_handler(s->c);
     CHECK(handler);
     const PbStage *stage = stage_at(s->playbook, s->c->handled_stage);
-    uint32_t attempt = next_attempt(s->c, s->c->handled_stage);
-    if (attempt == UINT8_MAX) return refuse(s, REFUSED_TOO_MANY_ASKS, "attempt");
+    uint32_t attempt = case_next_attempt(s->c, s->c->handled_stage);
     if (s->c->reworks >= s->stage->loops_max && stage->on_overdue) {
         answered(s, w, FATE_COUNTED);
-        climb_to(s, stage->on_overdue, CAUSE_ATTEMPTS_SPENT);
+        climb_to(s, stage->on_overdue, stage->level, CAUSE_ATTEMPTS_SPENT);
         return;
     }
+    if (attempt > ATTEMPT_MAX) return refuse(s, REFUSED_TOO_MANY_ASKS, "attempt");
     PbRework *to = happen(s, EVENT_REWORK)->rework = make(s, sizeof *to);
-    to->party = (char *)handler->party;
+    to->party = ask_one(s, handler->party)[0]->party;
     SET(to, stage, s->c->handled_stage);
     SET(to, attempt, attempt);
     SET(to, level, stage->level);
@@ -214,7 +210,7 @@ static void answer_verifying(struct scene *s, const PbAnswer *w, const struct as
     }
 }
 
-/* ---- the door -------------------------------------------------------------------------------------------------------------------------- */
+/* ---- the door ---------------------------------------------------------------------------------------------------- */
 
 static bool ever_asked(const struct case_state *c, const char *party)
 {
@@ -229,10 +225,17 @@ static void check_answer(struct scene *s, const PbAnswer *w)
     if (!w->has_kind || w->kind == ANSWER_NONE) return refuse(s, REFUSED_FIELD_MISSING, "kind");
     if (w->kind > ANSWER_DECLINE) return refuse(s, REFUSED_NOT_YET, "kind");
     if (!rules_party(s->rules, slice_of(w->party), s->now)) return refuse(s, REFUSED_UNKNOWN_PARTY, "party");
-    if (w->text && strlen(w->text) > TEXT_BYTES_MAX) return refuse(s, REFUSED_TEXT_TOO_LONG, "text");
-    if (w->n_evidence > EVIDENCE_MAX) return refuse(s, REFUSED_FIELD_RANGE, "evidence");
-    for (size_t i = 0; i < w->n_evidence; i++)
-        if (!w->evidence[i]->has_sha256 || w->evidence[i]->sha256.len != 32) return refuse(s, REFUSED_FIELD_RANGE, "evidence.sha256");
+    check_text(s, w->text, "text");
+    check_evidence(s, w->evidence, w->n_evidence);
+}
+
+/* Why an answer to an ask that is over, or never was, decides nothing. */
+static PbAnswerFate fate_of(const struct scene *s, const PbAnswer *w, const struct ask *a)
+{
+    bool again = a && ((a->status == ASK_DONE && w->kind == ANSWER_DONE) ||
+                       (a->status == ASK_DECLINED && w->kind == ANSWER_DECLINE));
+    if (again) return FATE_REPEATED;
+    return a || ever_asked(s->c, w->party) ? FATE_LATE : FATE_NOT_ASKED;
 }
 
 void decide_answer(struct scene *s)
@@ -241,7 +244,7 @@ void decide_answer(struct scene *s)
     check_answer(s, w);
     if (s->out->refusal) return;
     const struct ask *a = case_ask(s->c, w->party, w->stage, w->attempt);
-    if (!a || !ask_is_open(a)) return record(s, w, a || ever_asked(s->c, w->party) ? FATE_LATE : FATE_NOT_ASKED);
+    if (!a || !ask_is_open(a)) return record(s, w, fate_of(s, w, a));
     bool verify_ask = stage_at(s->playbook, a->stage)->kind == STAGE_VERIFY;
     if (s->c->state == STATE_RESOLVED && verify_ask) return answer_verifying(s, w, a);
     switch (w->kind) {

@@ -30,5 +30,5 @@ void decide_deadline(struct scene *s)
     int64_t late_ms = s->now - t->due_ms;
     if (kind == TIMER_REMIND) return remind(s, late_ms);
     bool between = kind == TIMER_HANDLING && t->milestone && t->milestone < s->category->n_milestones;
-    climb(s, between ? CAUSE_MILESTONE_OVERDUE : causes[kind], kind, late_ms, NULL);
+    climb(s, between ? CAUSE_MILESTONE_OVERDUE : causes[kind], kind, late_ms);
 }

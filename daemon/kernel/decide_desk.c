@@ -1,9 +1,10 @@
-/* decide_desk.c: what a desk decides (dispatch, send up), how a case climbs, and what becomes of an offer that nobody decided. */
+/* decide_desk.c: what a desk decides (dispatch, send up), how a case climbs, and what becomes of an offer that nobody
+ * decided. */
 #include "daemon/kernel/decide_internal.h"
 
 #include <string.h>
 
-/* ---- Dispatch ------------------------------------------------------------------------------------------------------------------ */
+/* ---- Dispatch ---------------------------------------------------------------------------------------------------- */
 
 static unsigned asks_open(const struct case_state *c)
 {
@@ -12,16 +13,20 @@ static unsigned asks_open(const struct case_state *c)
     return count;
 }
 
+/* Too few for the tally is as good as nobody: it could never be met. */
 static void check_parties(struct scene *s, const PbDispatch *d)
 {
     if (d->n_parties == 0) return refuse(s, REFUSED_NOBODY_NAMED, "parties");
     if (asks_open(s->c) + d->n_parties > CASE_ASKS_MAX) return refuse(s, REFUSED_TOO_MANY_ASKS, "parties");
     for (size_t i = 0; i < d->n_parties; i++) {
         const char *party = d->parties[i]->party;
-        if (!party || !rules_party(s->rules, slice_of(party), s->now)) return refuse(s, REFUSED_UNKNOWN_PARTY, "parties.party");
+        if (!party || !rules_party(s->rules, slice_of(party), s->now))
+            return refuse(s, REFUSED_UNKNOWN_PARTY, "parties.party");
         for (size_t k = 0; k < i; k++)
-            if (strcmp(party, d->parties[k]->party) == 0) return refuse(s, REFUSED_SAME_PARTY, "parties.party");
+            if (strcmp(party, d->parties[k]->party) == 0) return refuse(s, REFUSED_FIELD_RANGE, "parties.party");
     }
+    struct tally_count asked = { .asked = (uint32_t)d->n_parties };
+    if (tally_of(s->stage->tally, asked) == TALLY_IMPOSSIBLE) refuse(s, REFUSED_FIELD_RANGE, "parties");
 }
 
 static size_t lead_of(const PbDispatch *d)
@@ -37,10 +42,7 @@ void decide_dispatch(struct scene *s)
     if (!cursor_matches(s, d->stage, d->attempt)) return;
     check_parties(s, d);
     if (s->out->refusal) return;
-    if (s->c->state == STATE_REPORTED) {
-        PbAccepted *accepted = happen(s, EVENT_ACCEPTED)->accepted = make(s, sizeof *accepted);
-        (void)accepted;
-    }
+    if (s->c->state == STATE_REPORTED) happen(s, EVENT_ACCEPTED)->accepted = make(s, sizeof(PbAccepted));
     PbDispatched *to = happen(s, EVENT_DISPATCHED)->dispatched = make(s, sizeof *to);
     SET(to, stage, s->c->stage);
     SET(to, attempt, s->c->attempt);
@@ -60,23 +62,47 @@ void decide_dispatch(struct scene *s)
     to->n_timers = t.count;
 }
 
-/* ---- climbing ------------------------------------------------------------------------------------------------------------------- */
+/* ---- who verifies ------------------------------------------------------------------------------------------------ */
 
-/* handler, verifier: different parties. A desk alone on its level borrows the verifier of `above`. */
-const char *choose_verifier(struct scene *s, PbLevel level, const char *handler)
+PbAsk **ask_one(struct scene *s, const char *party)
+{
+    size_t size = strlen(party) + 1;
+    PbAsk **list = make(s, sizeof *list);
+    list[0] = make(s, sizeof *list[0]);
+    list[0]->party = memcpy(make(s, size), party, size);
+    SET(list[0], lead, true);
+    return list;
+}
+
+static bool may_verify(const struct scene *s, const char *party, const struct ask *handled)
+{
+    for (unsigned i = 0; i < s->c->asks_count; i++) {
+        const struct ask *a = &s->c->asks[i];
+        bool did_it = a == handled || (a->status == ASK_DONE && a->stage == handled->stage &&
+                                       a->attempt == handled->attempt);
+        bool asked_to = s->c->state == STATE_RESOLVED && ask_is_open(a);
+        if ((did_it || asked_to) && strcmp(a->party, party) == 0) return false;
+    }
+    return rules_party(s->rules, slice_of(party), s->now);
+}
+
+/* Handler and verifier are different parties. A desk alone on its level borrows the verifier of `above`. */
+const char *choose_verifier(struct scene *s, PbLevel from, const struct ask *handled)
 {
     static const PbRoleKind kinds[] = { ROLE_DESK, ROLE_VERIFIER };
+    char *party = make(s, PARTY_BYTES_MAX + 1);
     for (unsigned k = 0; k < COUNT_OF(kinds); k++)
-        for (PbLevel at = level; at <= LEVEL_CITY; at++) {
+        for (PbLevel at = from; at <= LEVEL_CITY; at++) {
             const PbRole *role = rules_role_of_kind(s->rules, kinds[k], at);
             uint64_t division = division_at_level(s->rules, s->c->division, at, s->now);
             if (!role || !division) continue;
-            char *party = make(s, PARTY_BYTES_MAX + 1);
             party_print(party, role->slug, division);
-            if (strcmp(party, handler) != 0 && rules_party(s->rules, slice_of(party), s->now)) return party;
+            if (may_verify(s, party, handled)) return party;
         }
     return NULL;
 }
+
+/* ---- climbing ---------------------------------------------------------------------------------------------------- */
 
 static void supervise(struct scene *s, PbCause cause, PbTimerKind fired, int64_t late_ms)
 {
@@ -91,10 +117,12 @@ static void supervise(struct scene *s, PbCause cause, PbTimerKind fired, int64_t
     to->n_timers = t.count;
 }
 
-static PbEscalated *escalated(struct scene *s, uint32_t stage, uint32_t attempt, PbLevel level, PbCause cause)
+static PbEscalated *escalated(struct scene *s, PbLevel from, PbLevel level, uint32_t stage, PbCause cause)
 {
     PbEscalated *to = happen(s, EVENT_ESCALATED)->escalated = make(s, sizeof *to);
-    SET(to, from_level, (PbLevel)s->c->level);
+    uint32_t attempt = case_next_attempt(s->c, stage);
+    CHECK(attempt <= ATTEMPT_MAX);
+    SET(to, from_level, from);
     SET(to, level, level);
     SET(to, stage, stage);
     SET(to, attempt, attempt);
@@ -102,43 +130,32 @@ static PbEscalated *escalated(struct scene *s, uint32_t stage, uint32_t attempt,
     return to;
 }
 
-uint32_t next_attempt(const struct case_state *c, uint32_t stage)
-{
-    uint32_t most = 0;
-    for (unsigned i = 0; i < c->asks_count; i++)
-        if (c->asks[i].stage == stage && c->asks[i].attempt > most) most = c->asks[i].attempt;
-    return most < UINT8_MAX ? most + 1 : UINT8_MAX;
-}
-
-PbEscalated *climb_to(struct scene *s, uint32_t stage, PbCause cause)
+PbEscalated *climb_to(struct scene *s, uint32_t stage, PbLevel from, PbCause cause)
 {
     const PbStage *next = stage_at(s->playbook, stage);
-    PbEscalated *to = escalated(s, stage, next_attempt(s->c, stage), next->level, cause);
+    PbEscalated *to = escalated(s, from, next->level, stage, cause);
     struct timers t = { .count = 0 };
     timers_desk(s, &t, next);
+    if (s->c->state == STATE_RESOLVED) timers_promise_resumes(s, &t);
     to->timers = timers_list(s, &t);
     to->n_timers = t.count;
     return to;
 }
 
-/* Nobody verified: the desk one level up is asked to, beside the first. NULL: there is none above. */
+/* Nobody verified: a desk above is asked to, beside the first. NULL: there is none above. */
 static PbEscalated *climb_verifying(struct scene *s, PbCause cause)
 {
-    const struct ask *now_asked = NULL;
-    for (unsigned i = 0; i < s->c->asks_count; i++)
-        if (ask_at_cursor(s->c, &s->c->asks[i])) now_asked = &s->c->asks[i];
-    CHECK(now_asked);
-    PbLevel level = (PbLevel)(s->c->level + 1);
-    const char *verifier = level <= LEVEL_DISTRICT ? choose_verifier(s, level, now_asked->party) : NULL;
-    if (!verifier || asks_open(s->c) >= CASE_ASKS_MAX) return NULL;
-    for (unsigned i = 0; i < s->c->asks_count; i++)                       /* and never the one who handled it */
-        if (s->c->asks[i].status == ASK_DONE && strcmp(s->c->asks[i].party, verifier) == 0) return NULL;
-    PbEscalated *to = escalated(s, s->c->stage, s->c->attempt + 1u, level, cause);
+    const struct ask *handled = case_handler(s->c);
+    CHECK(handled);
+    const char *verifier = choose_verifier(s, (PbLevel)(s->c->level + 1), handled);
+    bool room = asks_open(s->c) < CASE_ASKS_MAX && case_next_attempt(s->c, s->c->stage) <= ATTEMPT_MAX;
+    if (!verifier || !room) return NULL;
+    struct slice role;
+    uint64_t division = 0;
+    CHECK(party_split(slice_of(verifier), &role, &division));
+    PbEscalated *to = escalated(s, (PbLevel)s->c->level, division_level(division), s->c->stage, cause);
     to->n_asks = 1;
-    to->asks = make(s, sizeof *to->asks);
-    to->asks[0] = make(s, sizeof *to->asks[0]);
-    to->asks[0]->party = (char *)verifier;
-    SET(to->asks[0], lead, true);
+    to->asks = ask_one(s, verifier);
     struct timers t = { .count = 0 };
     timers_verify(s, &t, s->stage);
     to->timers = timers_list(s, &t);
@@ -146,18 +163,25 @@ static PbEscalated *climb_verifying(struct scene *s, PbCause cause)
     return to;
 }
 
-void climb(struct scene *s, PbCause cause, PbTimerKind fired, int64_t late_ms, const char *party)
+void climb(struct scene *s, PbCause cause, PbTimerKind fired, int64_t late_ms)
 {
     PbEscalated *to = NULL;
     if (s->c->state == STATE_RESOLVED) to = climb_verifying(s, cause);
-    else if (s->stage->on_overdue) to = climb_to(s, s->stage->on_overdue, cause);
+    else if (s->stage->on_overdue) to = climb_to(s, s->stage->on_overdue, (PbLevel)s->c->level, cause);
     if (!to) return supervise(s, cause, fired, late_ms);
     if (fired != TIMER_NONE) SET(to, fired, fired);
     if (late_ms > 0) SET(to, late_ms, late_ms);
-    to->party = (char *)party;
 }
 
-/* ---- Escalate: asking for help before the deadline never counts against anyone ------------------------------------------------- */
+/* A rung that does not say what becomes of what is declined treats it like what is overdue. */
+void climb_declined(struct scene *s, PbCause cause)
+{
+    uint32_t next = s->stage->on_declined ? s->stage->on_declined : s->stage->on_overdue;
+    if (next) climb_to(s, next, (PbLevel)s->c->level, cause);
+    else supervise(s, cause, TIMER_NONE, 0);
+}
+
+/* ---- Escalate: asking for help before the deadline never counts against anyone ----------------------------------- */
 
 void decide_escalate(struct scene *s)
 {
@@ -165,19 +189,21 @@ void decide_escalate(struct scene *s)
     if (!cursor_matches(s, e->stage, e->attempt)) return;
     PbCause cause = e->has_cause ? e->cause : CAUSE_ASKED_FOR_HELP;
     if (cause < CAUSE_OUTSIDE_WALL || cause > CAUSE_ATTEMPTS_SPENT) return refuse(s, REFUSED_FIELD_RANGE, "cause");
-    if (e->party && !rules_party(s->rules, slice_of(e->party), s->now)) return refuse(s, REFUSED_UNKNOWN_PARTY, "party");
+    if (e->party && !rules_party(s->rules, slice_of(e->party), s->now))
+        return refuse(s, REFUSED_UNKNOWN_PARTY, "party");
     if (!s->stage->on_overdue) return refuse(s, REFUSED_NO_HIGHER_LEVEL, "case_id");
-    climb(s, cause, TIMER_NONE, 0, e->party);
+    climb_to(s, s->stage->on_overdue, (PbLevel)s->c->level, cause)->party = e->party;
 }
 
-/* ---- OfferFailed ------------------------------------------------------------------------------------------------------------------ */
+/* ---- OfferFailed ------------------------------------------------------------------------------------------------- */
 
-/* The desk's worker gave the work back, or was lost with it. Bounded: after the stage's offers it is a dead letter until a deadline moves the case. */
+/* The desk's worker gave the work back, or was lost with it. Bounded: after the stage's offers it is a dead letter
+ * until a deadline moves the case. */
 void decide_offer_failed(struct scene *s)
 {
     uint32_t tries = s->order->offer_failed.tries;
     PbOfferEnd how = s->order->offer_failed.how;
-    if (how == OFFER_LATE) {                                      /* a result after its lease or epoch: recorded, bounded */
+    if (how == OFFER_LATE) {                                      /* after its lease or epoch: recorded, bounded */
         if (s->c->late_answers >= LATE_ANSWERS_MAX) return refuse(s, REFUSED_TOO_MANY_LATE, "case_id");
     } else {
         if (!cursor_matches(s, s->order->offer_failed.stage, s->order->offer_failed.attempt)) return;
@@ -191,6 +217,7 @@ void decide_offer_failed(struct scene *s)
     SET(to, how, how);
     if (how == OFFER_LATE) return;
     SET(to, tries, tries + 1);
-    SET(to, ready_at_ms, s->now + retry_ms);
+    int64_t ready = s->now + retry_ms;
+    SET(to, ready_at_ms, ready > s->c->offer_ready_ms ? ready : s->c->offer_ready_ms + 1);   /* evolve: offer_afresh */
     if (how == OFFER_REJECTED || tries + 1 >= s->stage->offers_max) SET(to, dead, true);
 }

@@ -1,4 +1,5 @@
-/* decide_internal.h: what the files of decide share. A scene is one case, one order, one instant, with everything looked up once. */
+/* decide_internal.h: what the files of decide share. A scene is one case, one order, one instant, with everything
+ * looked up once. */
 #ifndef DECIDE_INTERNAL_H
 #define DECIDE_INTERNAL_H
 #include "daemon/kernel/kernel.h"
@@ -20,10 +21,12 @@ struct scene {
 
 /* decide.c */
 void refuse(struct scene *s, PbRefusal why, const char *field);
-void *make(struct scene *s, size_t size);                          /* zeroed, in the room; the room is large enough or it is a bug */
-PbEvent *happen(struct scene *s, PbEvent__EventCase kind);         /* one more event of the decision */
+void *make(struct scene *s, size_t size);          /* zeroed, in the room; the room is large enough or it is a bug */
+PbEvent *happen(struct scene *s, PbEvent__EventCase kind);                /* one more event of the decision */
 const PbStage *stage_at(const PbPlaybook *p, uint32_t number);
 bool cursor_matches(struct scene *s, uint32_t stage, uint32_t attempt);   /* else refuses WRONG_STAGE */
+void check_text(struct scene *s, const char *text, const char *field);
+void check_evidence(struct scene *s, PbEvidence *const *list, size_t count);
 
 /* decide_limits.c: the timers that events arm */
 struct timers { PbTimer *list[CASE_TIMERS_MAX]; size_t count; };
@@ -32,7 +35,8 @@ void timers_promise(struct scene *s, struct timers *t, const PbLimit *promise);
 void timers_handling(struct scene *s, struct timers *t);           /* accept, handling or next milestone, reminder */
 void timers_milestone(struct scene *s, struct timers *t, unsigned next);
 void timers_verify(struct scene *s, struct timers *t, const PbStage *verify);
-void timers_rework(struct scene *s, struct timers *t);             /* what was left, at least half; the promise resumes */
+bool timers_promise_resumes(struct scene *s, struct timers *t);    /* false: there is none, or it has passed */
+void timers_rework(struct scene *s, struct timers *t);             /* what was left, at least half; the promise */
 void timers_supervise(struct scene *s, struct timers *t);
 PbTimer **timers_list(struct scene *s, const struct timers *t);
 
@@ -41,10 +45,13 @@ void decide_dispatch(struct scene *s);
 void decide_escalate(struct scene *s);
 void decide_offer_failed(struct scene *s);
 /* At due: the next rung, or on the last one the supervise ladder. fired: the timer that brought it, or NONE. */
-void climb(struct scene *s, PbCause cause, PbTimerKind fired, int64_t late_ms, const char *party);
-PbEscalated *climb_to(struct scene *s, uint32_t stage, PbCause cause);   /* the rung at `stage`: its desk is asked, with a limit of its own */
-uint32_t next_attempt(const struct case_state *c, uint32_t stage);
-const char *choose_verifier(struct scene *s, PbLevel level, const char *handler);   /* NULL: nobody but the handler */
+void climb(struct scene *s, PbCause cause, PbTimerKind fired, int64_t late_ms);
+void climb_declined(struct scene *s, PbCause cause);               /* where the playbook sends what is declined */
+/* The rung at `stage`: its desk is asked, with a limit of its own. from: the level it comes from. */
+PbEscalated *climb_to(struct scene *s, uint32_t stage, PbLevel from, PbCause cause);
+PbAsk **ask_one(struct scene *s, const char *party);               /* it alone, the lead; copied into the room */
+/* From that level up, whoever neither did what this ask was for, nor is asked to verify already. NULL: nobody. */
+const char *choose_verifier(struct scene *s, PbLevel from, const struct ask *handled);
 
 /* decide_answer.c, decide_deadline.c */
 void decide_answer(struct scene *s);

@@ -1,7 +1,7 @@
 /* evolve.c: (case, event) -> case. The only writer of a case. Never refuses: what it is given has happened.
  *
- * One row per event: the state after it, the timers that end with it, and what else it writes. The event carries everything that
- * decide computed (dues, asks, levels), so a replay needs neither rules nor calendars. */
+ * One row per event: the state after it, the timers that end with it, and what else it writes. The event carries
+ * everything that decide computed (dues, asks, levels), so a replay needs neither rules nor calendars. */
 #include "daemon/kernel/kernel.h"
 
 #include <string.h>
@@ -18,7 +18,7 @@ static void text_into(char *to, size_t cap, const char *from)
     to[len] = '\0';
 }
 
-/* ---- timers ------------------------------------------------------------------------------------------------------------ */
+/* ---- timers ------------------------------------------------------------------------------------------------------ */
 
 static void timers_clear(struct case_state *c, unsigned kinds)
 {
@@ -37,8 +37,8 @@ static void timers_set(struct case_state *c, PbTimer *const *timers, size_t coun
         CHECK(c->timers_count < CASE_TIMERS_MAX);
         c->timers[c->timers_count++] = (struct timer){
             .kind = (uint8_t)t->kind, .unit = (uint8_t)(t->limit ? t->limit->unit : UNIT_NONE),
-            .amount = t->limit ? t->limit->amount : 0, .milestone = (uint8_t)t->milestone, .past_calendar = t->past_calendar,
-            .start_ms = t->start_ms, .due_ms = t->due_ms,
+            .amount = t->limit ? t->limit->amount : 0, .milestone = (uint8_t)t->milestone,
+            .past_calendar = t->past_calendar, .start_ms = t->start_ms, .due_ms = t->due_ms,
         };
         if (t->kind == TIMER_PROMISE) c->promise_due_ms = t->due_ms;
         if (t->kind == TIMER_HANDLING) c->handling_due_ms = t->due_ms;
@@ -46,7 +46,7 @@ static void timers_set(struct case_state *c, PbTimer *const *timers, size_t coun
     }
 }
 
-/* ---- asks ---------------------------------------------------------------------------------------------------------------- */
+/* ---- asks -------------------------------------------------------------------------------------------------------- */
 
 static struct ask *ask_find(struct case_state *c, const char *party, uint32_t stage, uint32_t attempt)
 {
@@ -57,12 +57,23 @@ static struct ask *ask_find(struct case_state *c, const char *party, uint32_t st
     return NULL;
 }
 
-/* Room for one more: the oldest ask that nobody waits for goes. decide has made sure there is one. */
+/* What was declined or has ended is forgotten before what was done, the oldest first: rework must find who did it. */
+static bool forgotten_before(const struct ask *a, const struct ask *b)
+{
+    bool a_done = a->status == ASK_DONE, b_done = b->status == ASK_DONE;
+    return a_done != b_done ? b_done : a->answered_at_ms < b->answered_at_ms;
+}
+
+/* Room for one more: an ask that nobody waits for goes. decide has made sure there is one. */
 static struct ask *ask_new(struct case_state *c)
 {
+    struct ask *gone = NULL;
     for (unsigned i = 0; c->asks_count == CASE_ASKS_MAX && i < c->asks_count; i++) {
-        if (ask_is_open(&c->asks[i])) continue;
-        memmove(&c->asks[i], &c->asks[i + 1], (c->asks_count - i - 1u) * sizeof c->asks[0]);
+        struct ask *a = &c->asks[i];
+        if (!ask_is_open(a) && (!gone || forgotten_before(a, gone))) gone = a;
+    }
+    if (gone) {
+        memmove(gone, gone + 1, (size_t)(&c->asks[c->asks_count] - gone - 1) * sizeof *gone);
         c->asks_count--;
     }
     CHECK(c->asks_count < CASE_ASKS_MAX);
@@ -108,7 +119,7 @@ static void lead_passes_on(struct case_state *c, struct ask *from)
     }
 }
 
-/* ---- one function per event that does more than its row says --------------------------------------------------------------- */
+/* ---- one function per event that does more than its row says ----------------------------------------------------- */
 
 static void apply_report(struct case_state *c, const PbReported *r, int64_t at_ms)
 {
@@ -174,6 +185,15 @@ static void on_signed(struct case_state *c, const PbEvent *e, int64_t at_ms)
     a->answered_at_ms = at_ms;
 }
 
+/* The desk's work is offered from now on, as if it never had been. A place in the order of readiness is never used
+ * twice: who looks at that order goes forward only. */
+static void offer_afresh(struct case_state *c, int64_t at_ms)
+{
+    c->offer_tries = 0;
+    c->offer_dead = false;
+    c->offer_ready_ms = at_ms > c->offer_ready_ms ? at_ms : c->offer_ready_ms + 1;
+}
+
 /* The desk is asked again: a new attempt of the same stage. */
 static void desk_reopens(struct case_state *c, int64_t at_ms)
 {
@@ -181,14 +201,14 @@ static void desk_reopens(struct case_state *c, int64_t at_ms)
     timers_clear(c, T(ACCEPT) | T(REMIND) | T(HANDLING) | T(SUPERVISE));
     c->state = STATE_ACCEPTED;
     c->attempt++;
-    c->offer_tries = 0;
-    c->offer_dead = false;
-    c->offer_ready_ms = at_ms;
+    offer_afresh(c, at_ms);
 }
 
 static void on_answered(struct case_state *c, const PbEvent *e, int64_t at_ms)
 {
-    static const uint8_t status[] = { [ANSWER_ACCEPT] = ASK_ACCEPTED, [ANSWER_DONE] = ASK_DONE, [ANSWER_DECLINE] = ASK_DECLINED };
+    static const uint8_t status[] = {
+        [ANSWER_ACCEPT] = ASK_ACCEPTED, [ANSWER_DONE] = ASK_DONE, [ANSWER_DECLINE] = ASK_DECLINED,
+    };
     const PbAnswered *w = e->answered;
     if (w->fate != FATE_COUNTED) {
         c->late_answers++;
@@ -216,9 +236,9 @@ static bool is_overdue(PbTimerKind fired)
 
 static void on_supervised(struct case_state *c, const PbEvent *e, int64_t at_ms)
 {
-    (void)at_ms;
     c->supervised++;
     c->overdue |= is_overdue(e->supervised->fired);
+    if (c->offer_dead) offer_afresh(c, at_ms);                   /* a dead letter, until a deadline moves the case */
     timers_clear(c, 1u << e->supervised->fired);
     timers_set(c, e->supervised->timers, e->supervised->n_timers);
 }
@@ -233,13 +253,11 @@ static void on_escalated(struct case_state *c, const PbEvent *e, int64_t at_ms)
     c->overdue |= is_overdue(u->fired);
     timers_clear(c, 1u << u->fired);
     c->state = verifying ? STATE_RESOLVED : STATE_ACCEPTED;
-    if (!verifying) c->resolved_at_ms = 0;
+    if (!verifying) c->resolved_at_ms = 0, c->on_time = false;
     c->level = (uint8_t)u->level;
     c->stage = (uint8_t)u->stage;
     c->attempt = (uint8_t)u->attempt;
-    c->offer_tries = 0;
-    c->offer_dead = false;
-    c->offer_ready_ms = at_ms;
+    offer_afresh(c, at_ms);
     asks_add(c, u->asks, u->n_asks, at_ms);
     timers_set(c, u->timers, u->n_timers);
 }
@@ -248,17 +266,8 @@ static void on_milestone_done(struct case_state *c, const PbEvent *e, int64_t at
 {
     (void)at_ms;
     c->milestones_done = (uint8_t)(e->milestone_done->index + 1);
+    if (e->milestone_done->n_timers) timers_clear(c, T(REMIND) | T(HANDLING));
     timers_set(c, e->milestone_done->timers, e->milestone_done->n_timers);
-}
-
-/* Verifying may come again after a rework, and may have climbed before: no attempt is ever used twice. */
-static uint8_t attempt_after(const struct case_state *c, uint8_t stage)
-{
-    uint8_t most = 0;
-    for (unsigned i = 0; i < c->asks_count; i++)
-        if (c->asks[i].stage == stage && c->asks[i].attempt > most) most = c->asks[i].attempt;
-    CHECK(most < UINT8_MAX);
-    return (uint8_t)(most + 1);
 }
 
 static void on_resolved(struct case_state *c, const PbEvent *e, int64_t at_ms)
@@ -272,20 +281,27 @@ static void on_resolved(struct case_state *c, const PbEvent *e, int64_t at_ms)
     c->resolved_at_ms = at_ms;
     c->on_time = r->on_time;
     if (r->verify_stage) {
+        uint32_t attempt = case_next_attempt(c, r->verify_stage);
+        CHECK(attempt <= ATTEMPT_MAX);
         c->handled_stage = c->stage;
         c->stage = (uint8_t)r->verify_stage;
-        c->attempt = attempt_after(c, c->stage);
+        c->attempt = (uint8_t)attempt;
     }
     asks_add(c, r->asks, r->n_asks, at_ms);
     timers_set(c, r->timers, r->n_timers);
 }
 
+/* Not only the last verifier who was asked: those below that were passed over may still say so. */
 static void on_verified(struct case_state *c, const PbEvent *e, int64_t at_ms)
 {
-    struct ask *a = ask_find(c, e->verified->party, c->stage, c->attempt);
-    CHECK(a && ask_is_open(a));
-    a->status = ASK_DONE;
-    a->answered_at_ms = at_ms;
+    struct ask *by = NULL;
+    for (unsigned i = 0; i < c->asks_count; i++) {
+        struct ask *a = &c->asks[i];
+        if (ask_is_open(a) && a->stage == c->stage && strcmp(a->party, e->verified->party) == 0) by = a;
+    }
+    CHECK(by);
+    by->status = ASK_DONE;
+    by->answered_at_ms = at_ms;
 }
 
 /* Back to the party that said it was done, under a new attempt of the stage it was done in. */
@@ -317,7 +333,7 @@ static void on_offer_failed(struct case_state *c, const PbEvent *e, int64_t at_m
     c->offer_ready_ms = e->offer_failed->ready_at_ms;
 }
 
-/* ---- the table -------------------------------------------------------------------------------------------------------------- */
+/* ---- the table --------------------------------------------------------------------------------------------------- */
 
 struct evolution {
     uint8_t state;                                   /* after the event */
@@ -330,13 +346,13 @@ static const struct evolution evolutions[] = {
     [EVENT_SELF_HANDLED]   = { STATE_CLOSED,     0, on_self_handled },
     [EVENT_ACCEPTED]       = { STATE_ACCEPTED,   0, NULL },
     [EVENT_REJECTED]       = { STATE_REJECTED,   ALL_TIMERS, on_ended },
-    [EVENT_DISPATCHED]     = { STATE_DISPATCHED, T(DESK) | T(ACCEPT) | T(REMIND) | T(HANDLING) | T(SUPERVISE), on_dispatched },
+    [EVENT_DISPATCHED]     = { STATE_DISPATCHED, ~T(PROMISE) & ALL_TIMERS, on_dispatched },
     [EVENT_SIGNED]         = { STATE_HANDLING,   T(ACCEPT), on_signed },
     [EVENT_ANSWERED]       = { SAME,             0, on_answered },
     [EVENT_REMINDED]       = { SAME,             T(REMIND), on_reminded },
     [EVENT_SUPERVISED]     = { SAME,             T(SUPERVISE), on_supervised },
-    [EVENT_ESCALATED]      = { SAME,             ALL_TIMERS & ~T(PROMISE), on_escalated },
-    [EVENT_MILESTONE_DONE] = { SAME,             T(REMIND) | T(HANDLING), on_milestone_done },
+    [EVENT_ESCALATED]      = { SAME,             ~T(PROMISE) & ALL_TIMERS, on_escalated },
+    [EVENT_MILESTONE_DONE] = { SAME,             0, on_milestone_done },
     [EVENT_RESOLVED]       = { STATE_RESOLVED,   ALL_TIMERS, on_resolved },
     [EVENT_VERIFIED]       = { SAME,             T(VERIFY) | T(REMIND), on_verified },
     [EVENT_REWORK]         = { STATE_HANDLING,   ALL_TIMERS, on_rework },

@@ -3,8 +3,9 @@
  *   decide(input, order) -> decision      reads, never writes: a refusal, or the events that happen now
  *   evolve(case, event)                   writes, never refuses: the only writer of a case
  *
- * No allocation of its own, no clock, no I/O, no library: same inputs, same decision, for ever. Time comes in with the order. The messages of
- * proto/ are the vocabulary (PbReport, PbEvent ...): plain data; this floor calls no function of protobuf-c.
+ * No allocation of its own, no clock, no I/O, no library: same inputs, same decision, for ever. Time comes in with the
+ * order. The messages of proto/ are the vocabulary (PbReport, PbEvent ...): plain data; this floor calls no function of
+ * protobuf-c.
  *
  *             Reported                 Dispatched                Resolved               Verified, Closed
  *    (none) -----------> REPORTED ---------------> DISPATCHED ---------------> RESOLVED -----------------> CLOSED
@@ -15,17 +16,19 @@
  *       |             REJECTED |     ^   Escalated, all declined                                              |
  *       +----------------------+-----+------------------------------------------------------------------------+
  *
- *   The desk decides in REPORTED and ACCEPTED (work is offered); the asked parties answer in DISPATCHED and HANDLING; the verifier in RESOLVED.
- *   What happens at due: Reminded at the reminder share, Escalated (level + 1) at due, Supervised on the last rung, for ever.
+ *   The desk decides in REPORTED and ACCEPTED (work is offered); the asked parties answer in DISPATCHED and HANDLING;
+ *   the verifier in RESOLVED. What happens at due: Reminded at the reminder share, Escalated (level + 1) at due,
+ *   Supervised on the last rung, for ever.
  *
  * Invariants (case_check, at entry and exit of every step; the same law on both sides of the disk):
  *   K1  an open case has at least one timer; a CLOSED or REJECTED one has none.
  *   K2  1 <= stage <= stages of its playbook; attempt >= 1; level <= CITY.
  *   K3  at most one timer of a kind; every timer has a due.
- *   K4  DISPATCHED, HANDLING: at least one open ask at the cursor (stage, attempt), exactly one of the cursor's asks is the lead;
- *       RESOLVED: exactly one open ask at the cursor; REPORTED, ACCEPTED: none at the cursor; CLOSED, REJECTED: no open ask at all.
- *   K5  TIMER_DESK exactly in REPORTED and ACCEPTED, except on the last rung, where SUPERVISE stands in once the desk has been silent;
- *       TIMER_VERIFY or SUPERVISE in RESOLVED.
+ *   K4  DISPATCHED, HANDLING: at least one open ask at the cursor (stage, attempt), exactly one of the cursor's asks is
+ *       the lead; RESOLVED: exactly one open ask at the cursor; REPORTED, ACCEPTED: none at the cursor;
+ *       CLOSED, REJECTED: no open ask at all.
+ *   K5  TIMER_DESK exactly in REPORTED and ACCEPTED, except on the last rung, where SUPERVISE stands in once the desk
+ *       has been silent; TIMER_VERIFY or SUPERVISE in RESOLVED.
  *   K6  last_seq >= case id; opened <= resolved <= closed where they are set.
  *
  * Limits and where they come from: design section 4; anchors, units and clocks: calendar part below. */
@@ -36,6 +39,7 @@
 
 enum {
     CASE_ASKS_MAX = 16,
+    ATTEMPT_MAX = 255,                        /* of a stage; then REFUSED_TOO_MANY_ASKS */
     CASE_TIMERS_MAX = 8,
     PARTY_BYTES_MAX = 47,                     /* role@division */
     CATEGORY_BYTES_MAX = 15,
@@ -52,7 +56,7 @@ enum {
 #define FAR_FUTURE_MS (86400000LL)            /* occurred_at may be this far ahead of broker time */
 #define INSTANT_MS_MAX 200000000000000LL      /* the year 8307; broker time is 0 .. here, so every due has a date */
 
-/* ---- the case ------------------------------------------------------------------------------------------------------- */
+/* ---- the case ---------------------------------------------------------------------------------------------------- */
 
 enum ask_status { ASK_OPEN, ASK_ACCEPTED, ASK_DONE, ASK_DECLINED, ASK_ENDED };
 
@@ -102,27 +106,32 @@ void case_check(const struct case_state *c);                     /* K1..K6; a ca
 bool case_open(const struct case_state *c);                      /* not CLOSED, not REJECTED, not none */
 bool case_wants_desk(const struct case_state *c);                /* its work is to be offered to the desk of c->level */
 const struct timer *case_timer(const struct case_state *c, PbTimerKind kind);   /* NULL: not armed */
-const struct ask *case_ask(const struct case_state *c, const char *party, uint32_t stage, uint32_t attempt);   /* NULL: not asked */
+/* NULL: not asked */
+const struct ask *case_ask(const struct case_state *c, const char *party, uint32_t stage, uint32_t attempt);
+const struct ask *case_handler(const struct case_state *c);      /* whose `done` was the last; NULL: nobody's yet */
+uint32_t case_next_attempt(const struct case_state *c, uint32_t stage);         /* may be over ATTEMPT_MAX */
 bool ask_is_open(const struct ask *a);                           /* OPEN or ACCEPTED: an answer is still expected */
 bool ask_at_cursor(const struct case_state *c, const struct ask *a);
 
-/* ---- divisions and parties ------------------------------------------------------------------------------------------- */
+/* ---- divisions and parties --------------------------------------------------------------------------------------- */
 
 unsigned division_digits(uint64_t code);                         /* 2 4 6 9 12 15; 0: not a code */
 PbLevel division_level(uint64_t code);                           /* GRID..PROVINCE; code must be valid */
 uint64_t division_cut(uint64_t code, unsigned digits);           /* its ancestor; 0 when it has no such many digits */
 unsigned level_digits(PbLevel level);                            /* GRID 15 ... PROVINCE 2 */
 bool division_covers(uint64_t prefix, uint64_t code);            /* the same or an ancestor */
-uint64_t division_above(const PbRules *r, uint64_t code, int64_t at_ms);   /* managed_by while it holds, else cut; 0 at a province */
+/* managed_by while it holds, else cut; 0 at a province */
+uint64_t division_above(const PbRules *r, uint64_t code, int64_t at_ms);
 
-/* The division whose desk answers for this place at that level: `above`, rung by rung. 0: the place is coarser than the level has desks. */
+/* The division whose desk answers for this place at that level: `above`, rung by rung. 0: the place is coarser than the
+ * level has desks. */
 uint64_t division_at_level(const PbRules *r, uint64_t code, PbLevel level, int64_t at_ms);
 
 bool party_split(struct slice party, struct slice *ret_role, uint64_t *ret_division);
 /* role@division into `to`; CHECKs that it fits. */
 void party_print(char to[static PARTY_BYTES_MAX + 1], const char *role, uint64_t division);
 
-/* ---- rules: the compiled configuration, sorted by key at compile time -------------------------------------------------- */
+/* ---- rules: the compiled configuration, sorted by key at compile time -------------------------------------------- */
 
 const PbDivision *rules_division(const PbRules *r, uint64_t code);
 const PbCategory *rules_category(const PbRules *r, struct slice code);
@@ -132,74 +141,78 @@ const PbCalendar *rules_calendar(const PbRules *r, const char *name);
 const PbPlaybook *rules_playbook(const PbRules *r, const char *name, uint32_t *ret_number);   /* number: index + 1 */
 const PbRole *rules_role_of_kind(const PbRules *r, PbRoleKind kind, PbLevel level);
 
-/* What is wrong with a rule set, for people who wrote it. path: "playbooks/incident/stages/street", empty when all is well. */
+/* What is wrong with a rule set, for people who wrote it. path: "playbooks/incident/stages/street", empty when all is
+ * well. */
 struct rules_problem { char path[160]; char what[200]; };
 bool rules_check(const PbRules *r, struct rules_problem *ret);    /* all of it: order, references, limits, playbooks */
-bool playbook_check(const PbPlaybook *p, struct rules_problem *ret);   /* every stage reachable, every timeout leads somewhere, loops bounded */
+/* Every stage reachable, every timeout leads somewhere, loops bounded. */
+bool playbook_check(const PbPlaybook *p, struct rules_problem *ret);
 
-/* ---- time ------------------------------------------------------------------------------------------------------------------ */
+/* ---- time -------------------------------------------------------------------------------------------------------- */
 
-/* Limits. cm, ch: start + n. cd: same local wall time n days on. wd: move the start into an open window, then the same wall time on
- * the n-th working day after (its next opening when that time is not open, or its last close when no opening follows). wh: consume open windows; a
- * due that falls on a close stays there. weeks, months: the n-th recurrence, same local wall time, day clamped to the month. past_calendar:
- * a day beyond the calendar's known range was looked at. */
+/* Limits. cm, ch: start + n. cd: same local wall time n days on. wd: move the start into an open window, then the same
+ * wall time on the n-th working day after (its next opening when that time is not open, or its last close when no
+ * opening follows). wh: consume open windows; a due that falls on a close stays there. weeks, months: the n-th
+ * recurrence, same local wall time, day clamped to the month. past_calendar: a day beyond the calendar's known range
+ * was looked at. */
 struct due { int64_t due_ms; bool past_calendar; };
 struct due limit_due(const PbCalendar *c, int64_t start_ms, const PbLimit *limit);
-/* The instant at `percent` of the limit, by the same walk over floor(percent × length): working time for wh and wd, else clock time. */
+/* The instant at `percent` of the limit, by the same walk over floor(percent × length): working time for wh and wd,
+ * else clock time. */
 struct due limit_share(const PbCalendar *c, int64_t start_ms, const PbLimit *limit, uint32_t percent);
 /* How long from..to is on the clock of that unit, and where a walk of that length ends. */
 int64_t unit_measure(const PbCalendar *c, PbUnit unit, int64_t from_ms, int64_t to_ms);
 struct due unit_walk(const PbCalendar *c, PbUnit unit, int64_t start_ms, int64_t length_ms);
-int64_t calendar_opening(const PbCalendar *c, int64_t at_ms, bool *ret_past);   /* at_ms when open, else the next opening */
+int64_t calendar_opening(const PbCalendar *c, int64_t at_ms, bool *ret_past);   /* at_ms when open, else the next one */
 bool calendar_is_open(const PbCalendar *c, int64_t at_ms);
 uint32_t calendar_date(const PbCalendar *c, int64_t at_ms);        /* local yyyymmdd */
 int64_t calendar_offset_ms(const PbCalendar *c, int64_t at_ms);
 uint32_t date_of_days(int64_t days_since_1970);                    /* civil date arithmetic, proleptic Gregorian */
 int64_t days_of_date(uint32_t date);                               /* INT64_MIN: no such date (2015-02-30) */
 
-/* ---- tally ------------------------------------------------------------------------------------------------------------------ */
+/* ---- tally ------------------------------------------------------------------------------------------------------- */
 
 struct tally_count { uint32_t asked, done, declined; };            /* declined: can no longer be done */
 enum tally_result { TALLY_OPEN, TALLY_MET, TALLY_IMPOSSIBLE };
 enum tally_result tally_of(const PbTally *t, struct tally_count n);
 
-/* ---- decide and evolve ------------------------------------------------------------------------------------------------------- */
+/* ---- decide and evolve ------------------------------------------------------------------------------------------- */
 
 enum order_kind {
-    ORDER_REPORT, ORDER_SELF_HANDLE, ORDER_ANSWER, ORDER_ACCEPT, ORDER_REJECT, ORDER_DISPATCH, ORDER_ESCALATE, ORDER_NOTE, ORDER_LATER,
-    ORDER_DEADLINE, ORDER_OFFER_FAILED, ORDER_COUNT
+    ORDER_REPORT, ORDER_SELF_HANDLE, ORDER_ANSWER, ORDER_ACCEPT, ORDER_REJECT, ORDER_DISPATCH, ORDER_ESCALATE,
+    ORDER_NOTE, ORDER_LATER, ORDER_DEADLINE, ORDER_OFFER_FAILED, ORDER_COUNT
 };
 
 struct order {
     enum order_kind kind;
     union {
-        const PbReport *report; const PbSelfHandle *self_handle; const PbAnswer *answer; const PbAccept *accept; const PbReject *reject;
-        const PbDispatch *dispatch; const PbEscalate *escalate; const PbNote *note;
+        const PbReport *report; const PbSelfHandle *self_handle; const PbAnswer *answer; const PbAccept *accept;
+        const PbReject *reject; const PbDispatch *dispatch; const PbEscalate *escalate; const PbNote *note;
         struct { PbTimerKind kind; } deadline;
         struct { uint32_t stage, attempt, tries; PbOfferEnd how; int64_t retry_ms; } offer_failed;
     };
-    PbSealed *text, *address, *deed;                               /* already sealed by the shell; NULL: none */
+    PbSealed *text, *address, *deed;          /* already sealed by the shell; NULL: none */
 };
 
 struct decide_input {
-    const struct case_state *state;                                /* id 0: the order makes a new case */
-    const PbRules *rules;                                          /* those the case is pinned to; for a new case those in force */
+    const struct case_state *state;           /* id 0: the order makes a new case */
+    const PbRules *rules;                     /* those the case is pinned to; for a new case those in force */
     uint32_t rules_number;
     int64_t now_ms;
     struct slice source;
-    uint32_t day_number;                                           /* new case: the next number of its district and day */
-    uint64_t slot;                                                 /* new case: the next key slot */
-    struct arena *room;                                            /* where the events' parts live: the turn's arena */
+    uint32_t day_number;                      /* new case: the next number of its district and day */
+    uint64_t slot;                            /* new case: the next key slot */
+    struct arena *room;                       /* where the events' parts live: the turn's arena */
 };
 
 struct decision {
-    PbRefusal refusal;                                             /* REFUSED_NOTHING: the events happen */
-    const char *field;                                             /* the offending field, or NULL */
+    PbRefusal refusal;                        /* REFUSED_NOTHING: the events happen */
+    const char *field;                        /* the offending field, or NULL */
     uint32_t count;
-    PbEvent *events[DECISION_EVENTS_MAX];                          /* in the room; descriptors are set by the codec before packing */
+    PbEvent *events[DECISION_EVENTS_MAX];     /* in the room; descriptors are set by the codec before packing */
 };
 
-/* The order's case number and day need the district and the local day first: where a report would go. 0: its division is refused. */
+/* Where a report would go: its number needs the district, and the day in the rules' calendar. 0: refused division. */
 uint32_t decide_district(const PbRules *r, const PbReport *report);
 
 void decide(const struct decide_input *in, const struct order *order, struct decision *ret);

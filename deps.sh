@@ -11,6 +11,7 @@ protobuf-compiler               # proto/whistle.proto -> Python for the tests, a
 liblmdb-dev                     # the folded state (daemon/store)
 libevent-dev                    # the loop, and HTTP (daemon, daemon/gates)
 libyaml-dev                     # settings and playbooks (daemon/config)
+zlib1g-dev                      # the city's year is gzipped (ctl)
 libjansson-dev                  # JSON for people and scripts (ctl)
 libsodium-dev                   # digests and sealed text (lib/crypto)
 libisal-dev                     # CRC32C at the speed of memory (lib/crypto)

@@ -16,6 +16,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A barrier holds every result until all are in, and a worker that holds as many as it may take gets no more: so a
+ * stride makes less work than half of what `whistle-worker --credit 256` always has room for. */
+enum { STRIDE_WANTING_MAX = 128 };
+
 struct held_command {
     int64_t at_ms;
     uint8_t id[COMMAND_ID_SIZE];
@@ -37,16 +41,25 @@ struct held {
     unsigned results_count;
     uint8_t *bytes, *result_bytes;
     uint32_t bytes_used, result_bytes_used;
-    uint64_t wanting[STRIDE_INPUTS_MAX];              /* cases of this stride that wait for a desk */
+    uint64_t wanting[STRIDE_WANTING_MAX];             /* cases of this stride that wait for a desk */
     unsigned wanting_count;
 };
 
 /* ---- hold ------------------------------------------------------------------------------------------------------ */
 
+/* A sender that waited long asks again: what is held already is answered when it is decided. */
+static bool is_held(const struct held *h, const PbEnvelope *e) {
+    for (unsigned i = h->next; i < h->commands_count; i++)
+        if (h->commands[i].at_ms == e->drill_at_ms && memcmp(h->commands[i].id, e->command_id.data, COMMAND_ID_SIZE) == 0)
+            return true;
+    return false;
+}
+
 PbRefusal drill_hold(struct daemon *d, const struct command *c, const PbEnvelope *e) {
     struct held *h = d->held;
     if (!e->has_drill_at_ms) return REFUSED_FIELD_MISSING;
     if (e->drill_at_ms > INSTANT_MS_MAX) return REFUSED_FIELD_RANGE;
+    if (is_held(h, e)) return REFUSED_NOTHING;
     if (h->going || e->drill_at_ms < h->v_ms) return REFUSED_DRILL_ORDER;
     if (h->commands_count == HELD_MAX || HELD_BYTES_MAX - h->bytes_used < c->bytes.len) return REFUSED_BUSY;
     struct held_command *to = &h->commands[h->commands_count++];
@@ -69,7 +82,9 @@ static int by_instant(const void *a, const void *b) {
 PbRefusal drill_go(struct daemon *d, const struct query *q) {
     struct held *h = d->held;
     const PbDrillGo *go = q->envelope->drill_go;
+    const ProtobufCBinaryData *id = &q->envelope->command_id;
     if (go->until_ms > INSTANT_MS_MAX) return REFUSED_FIELD_RANGE;
+    if (h->going && memcmp(h->go_id, id->data, sizeof h->go_id) == 0) return REFUSED_NOTHING;       /* asked again */
     if (h->going || h->run || go->until_ms < h->v_ms) return REFUSED_DRILL_ORDER;
     if (h->commands_count) qsort(h->commands, h->commands_count, sizeof *h->commands, by_instant);
     if (h->commands_count && h->commands[h->commands_count - 1].at_ms > go->until_ms) return REFUSED_DRILL_ORDER;
@@ -79,7 +94,7 @@ PbRefusal drill_go(struct daemon *d, const struct query *q) {
     h->driver = q->peer;
     h->run_mono_ms = go->run ? d->mono_ms : 0;
     h->next = 0;
-    memcpy(h->go_id, q->envelope->command_id.data, sizeof h->go_id);
+    memcpy(h->go_id, id->data, sizeof h->go_id);
     d->more = true;
     return REFUSED_NOTHING;
 }
@@ -99,6 +114,16 @@ static unsigned work_open(struct daemon *d) {
         }
     }
     return count;
+}
+
+/* When the next work becomes ready: a case that climbs twice at one instant has its second place a millisecond later. */
+static int64_t next_ready_ms(struct daemon *d) {
+    int64_t next_ms = INT64_MAX;
+    struct work_row row;
+    for (PbLevel level = LEVEL_COMMUNITY; level <= LEVEL_DISTRICT; level++)
+        if (pool_workers(d->pool, level) && store_next_work(d->store, level, NULL, &row) == 0 && row.ready_ms < next_ms)
+            next_ms = row.ready_ms;
+    return next_ms;
 }
 
 static void hold_result(struct held *h, const struct pool_item *item) {
@@ -186,6 +211,7 @@ static int stride(struct daemon *d) {
     int64_t start_ms = INT64_MIN;
     h->wanting_count = 0;
     for (unsigned count = 0; count < STRIDE_INPUTS_MAX && next_input(d, &in); count++) {
+        if (h->wanting_count == STRIDE_WANTING_MAX) return 0;
         if (start_ms == INT64_MIN) start_ms = in.at_ms;
         if (in.at_ms - start_ms > STRIDE_SPAN_MS) return 0;
         struct slice bytes = in.command ? slice_from(h->bytes + in.command->at, in.command->len) : (struct slice){ 0 };
@@ -234,7 +260,14 @@ int drill_take(struct daemon *d) {
     if (open) return d->more = true, decide_results(d);
     if (!h->going) return 0;
     struct input in;
-    if (next_input(d, &in)) return d->more = true, stride(d);
+    bool input = next_input(d, &in);
+    int64_t ready_ms = next_ready_ms(d);
+    if (ready_ms <= h->until_ms && (!input || ready_ms <= in.at_ms)) {    /* offered when this turn speaks */
+        h->v_ms = d->now_ms = ready_ms;
+        d->more = true;
+        return 0;
+    }
+    if (input) return d->more = true, stride(d);
     h->v_ms = d->now_ms = h->until_ms;
     h->quiet = true;
     return 0;
@@ -245,7 +278,9 @@ void drill_spoken(struct daemon *d) {
     if (!h->going || !h->quiet) return;
     struct due_row due;
     PbDrillAt at = { .has_until_ms = 1, .until_ms = h->until_ms, .has_seq = 1, .seq = store_durable_seq(d->store) };
-    if (store_first_due(d->store, &due) == 0) at.has_next_due_ms = 1, at.next_due_ms = due.due_ms;
+    int64_t next_ms = next_ready_ms(d);
+    if (store_first_due(d->store, &due) == 0 && due.due_ms < next_ms) next_ms = due.due_ms;
+    if (next_ms < INT64_MAX) at.has_next_due_ms = 1, at.next_due_ms = next_ms;
     PbReply reply = {
         .has_command_id = 1, .command_id = { .len = sizeof h->go_id, .data = h->go_id },
         .reply_case = REPLY_DRILL_AT, .drill_at = &at,

@@ -98,7 +98,7 @@ int arguments_read(struct ctl *c, const struct command_line *line, int argc, cha
 /* The same without printing, for tests: problem is what is wrong in one line. */
 int arguments_parse(struct ctl *c, const struct command_line *line, int argc, char **argv, void *into,
                     char problem[static 256]);
-/* The global options alone, until the first word that is none; *ret_index is that word's place. */
+/* The global options alone, until the first word that is no option, --help or --version; *ret_index is its place. */
 int arguments_globals(struct ctl *c, int argc, char **argv, int *ret_index, char problem[static 256]);
 void arguments_print_globals(void);
 /* Says on stderr what is wrong with a command line; gives CTL_USAGE. */

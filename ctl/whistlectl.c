@@ -86,8 +86,6 @@ static int begin(struct ctl *c, int argc, char **argv, int *ret_at) {
         return puts("whistlectl " WHISTLED_VERSION), CTL_DONE;
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0)
         return print_help(), *ret_at < argc ? CTL_DONE : CTL_USAGE;
-    if (word[0] == '-')
-        return no_such_command(word);
     return -1;
 }
 

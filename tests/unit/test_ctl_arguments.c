@@ -97,8 +97,10 @@ static void global_options_may_stand_before_the_command(void **state) {
     assert_true(c.json);
     assert_int_equal(c.wait_ms, 1000);
     char *unknown[] = {(char *)"whistlectl", (char *)"--jsn", (char *)"list"};
-    assert_int_equal(arguments_globals(&c, COUNT_OF(unknown), unknown, &at, problem), 0);
-    assert_int_equal(at, 1);                                      /* it is the caller's to say so */
+    assert_wrong(arguments_globals(&c, COUNT_OF(unknown), unknown, &at, problem), "the nearest is --json");
+    char *help[] = {(char *)"whistlectl", (char *)"--json", (char *)"--help"};
+    assert_int_equal(arguments_globals(&c, COUNT_OF(help), help, &at, problem), 0);
+    assert_int_equal(at, 2);
 }
 
 static void instants_are_read_in_the_zone_that_is_named_wherever_it_stands(void **state) {

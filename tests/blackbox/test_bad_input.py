@@ -370,7 +370,7 @@ def bad_commands(waiting, sent, over):
         (pb.Escalate(case_id=w["case_id"], stage=2**32 - 1, attempt=1), "WRONG_STAGE", "stage"),
         (pb.Reject(case_id=w["case_id"], cause=pb.CAUSE_DUPLICATE), "WRONG_STAGE", "stage"),
         (pb.Dispatch(**w), "NOBODY_NAMED", "parties"),
-        (pb.Dispatch(parties=[pb.AskedParty(party=p) for p in [GRID_WORKER] * 2], **w), "SAME_PARTY", "parties.party"),
+        (pb.Dispatch(parties=[pb.AskedParty(party=p) for p in [GRID_WORKER] * 2], **w), "FIELD_RANGE", "parties.party"),
         (pb.Dispatch(parties=[pb.AskedParty(party="x@1")], **w), "UNKNOWN_PARTY", "parties.party"),
         (pb.Dispatch(parties=[pb.AskedParty()], **w), "UNKNOWN_PARTY", "parties.party"),
         (pb.Dispatch(parties=[pb.AskedParty(party=f"grid-worker@{COMMUNITY}{n:03}") for n in range(1, 18)], **w), "TOO_MANY_ASKS", "parties"),

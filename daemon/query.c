@@ -150,6 +150,7 @@ static void status_figures(struct daemon *d, PbStatus *s) {
     struct store_figures f;
     struct due_row due;
     store_figures(d->store, &f);
+    counters[COUNTER_CHECKPOINTS] = f.checkpoints; /* the store keeps count */
     SET(s, cases_open, f.cases_open);
     SET(s, cases_all, f.cases_all);
     SET(s, journal_bytes, f.journal_bytes);
@@ -172,8 +173,8 @@ static void ask_status(struct daemon *d, const struct query *q) {
     uint64_t seq;
     if (q->envelope->ask_status->digest && !d->drill) return refuse(d, q, REFUSED_ONLY_IN_DRILL, "digest");
     welcome_fill(d, &welcome);
-    status_counters(d, &status);
     status_figures(d, &status);
+    status_counters(d, &status);
     SET(&status, rules_hash, ((ProtobufCBinaryData){ .len = HASH_SIZE, .data = rules.byte }));
     if (q->envelope->ask_status->digest) {
         CHECK(store_digest(d->store, &digest, &seq) == 0);

@@ -169,6 +169,7 @@ void print_left(const struct ctl *c, int64_t due_ms, char to[static PRINTED_BYTE
 void print_limit(const PbLimit *l, char to[static PRINTED_BYTES]);                    /* 2wh; - when there is none */
 void print_drill_banner(const struct ctl *c);                                         /* when it is one, for people */
 void json_print(enum codec_type type, const void *message);                           /* one line, flushed */
+void json_text(const char *text);                                                     /* in quotes, escaped */
 void json_print_at(const char *kind, uint64_t seq, enum codec_type type, const void *message);
 
 /* A case's events in people's words. What a line says of an earlier one (which limit has passed, what a party is

@@ -107,6 +107,14 @@ static void print_verified(const struct ctl *c, const struct verify_result *v) {
         puts(say(c, "一致", "agreed"));
 }
 
+static void json_problem(const char *problem) {
+    if (problem[0]) {
+        (void)fputs(",\"problem\":", stdout);
+        json_text(problem);
+    }
+    puts("}");
+}
+
 static void hex_print(const char *name, const struct hash *h) {
     printf(",\"%s\":\"", name);
     for (size_t i = 0; i < HASH_SIZE; i++)
@@ -114,13 +122,16 @@ static void hex_print(const char *name, const struct hash *h) {
     putchar('"');
 }
 
-static void json_verified(const struct verify_result *v, bool good) {
+/* What was not reached has no digest. */
+static void json_verified(const struct verify_result *v, bool folded, bool good) {
     printf("{\"agreed\":%s,\"seq\":\"%llu\",\"records\":\"%llu\",\"batches\":\"%llu\",\"cases\":\"%llu\"",
            good ? "true" : "false", (unsigned long long)v->seq, (unsigned long long)v->records,
            (unsigned long long)v->batches, (unsigned long long)v->cases);
-    hex_print("journal_digest", &v->journal_digest);
-    hex_print("state_digest", &v->state_digest);
-    puts("}");
+    if (folded) {
+        hex_print("journal_digest", &v->journal_digest);
+        hex_print("state_digest", &v->state_digest);
+    }
+    json_problem(v->problem);
 }
 
 int verify_main(struct ctl *c, int argc, char **argv) {
@@ -138,7 +149,7 @@ int verify_main(struct ctl *c, int argc, char **argv) {
     if (r == -EBUSY || r == -ENOENT || r == -ENOTDIR)
         return failed(c, l.dir, r == -ENOTDIR ? -ENOENT : r, r == -EBUSY ? v.problem : "");
     if (c->json)
-        json_verified(&v, good);
+        json_verified(&v, r == 0, good);
     else if (!l.quiet && r == 0)
         print_verified(c, &v);
     if (!good)
@@ -234,9 +245,10 @@ static void print_found(const struct ctl *c, const struct store_found *f) {
 
 static void json_found(const struct store_found *f, bool serves) {
     printf("{\"serves\":%s,\"decision\":\"%s\",\"rebuilt\":%s,\"checkpoint_seq\":\"%llu\",\"folded\":\"%llu\","
-           "\"torn_bytes\":\"%llu\"}\n", serves ? "true" : "false", f->decision, f->rebuilt ? "true" : "false",
+           "\"torn_bytes\":\"%llu\"", serves ? "true" : "false", f->decision, f->rebuilt ? "true" : "false",
            (unsigned long long)f->folded_seq, (unsigned long long)f->refolded,
            (unsigned long long)f->journal.torn_bytes);
+    json_problem(f->problem);
 }
 
 int recover_main(struct ctl *c, int argc, char **argv) {

@@ -79,6 +79,19 @@ void json_print(enum codec_type type, const void *message) {
     free(text);
 }
 
+/* Between quotes. The text is ours or the system's: UTF-8. */
+void json_text(const char *text) {
+    putchar('"');
+    for (; *text; text++)
+        if (*text == '"' || *text == '\\')
+            printf("\\%c", *text);
+        else if ((unsigned char)*text < ' ')
+            printf("\\u%04x", (unsigned)(unsigned char)*text);
+        else
+            putchar(*text);
+    putchar('"');
+}
+
 /* {"seq":"12","kind":"update","update":{...}}: what comes as a stream says where it stands. message may be NULL. */
 void json_print_at(const char *kind, uint64_t seq, enum codec_type type, const void *message) {
     char *text = message ? json_of(type, message) : NULL;

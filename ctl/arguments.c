@@ -335,13 +335,19 @@ int arguments_parse(struct ctl *c, const struct command_line *line, int argc, ch
     return r;
 }
 
+/* Asks something instead of choosing something. */
+static bool word_asks(struct slice word) {
+    return slice_equal(word, SLICE("--help")) || slice_equal(word, SLICE("-h"))
+        || slice_equal(word, SLICE("--version"));
+}
+
 int arguments_globals(struct ctl *c, int argc, char **argv, int *ret_index, char problem[static 256]) {
     static const struct command_line none = {.name = "", .sentence = ""};
     struct parser p = {.c = c, .line = &none, .argc = argc, .argv = argv, .problem = problem, .globals_pass = true};
     for (p.at = 1; p.at < argc && argv[p.at][0] == '-'; p.at++) {
         struct slice name = slice_of(argv[p.at]), value;
         (void)slice_cut(name, '=', &name, &value);
-        if (slice_equal(name, SLICE("--help")) || slice_equal(name, SLICE("-h")) || slice_equal(name, SLICE("--version")))
+        if (word_asks(name))
             break;
         int r = find(globals, COUNT_OF(globals), name) ? take_option(&p) : no_such_option(&p, name);
         if (r)

@@ -15,32 +15,33 @@ static bool chinese(const char *text) {
 }
 
 /* Each value has a word of its own in each language, and one that is not known yet has one, too. */
-#define EVERY_VALUE_HAS_WORDS(descriptor, word) \
+#define EVERY_VALUE_HAS_WORDS(type, descriptor, word) \
     do { \
         for (unsigned i = 0; i < (descriptor)->n_values; i++) { \
-            int v = (descriptor)->values[i].value; \
-            assert_string_not_equal(word(LANGUAGE_EN, v), "unknown"); \
-            assert_string_not_equal(word(LANGUAGE_ZH, v), "未知"); \
-            assert_false(chinese(word(LANGUAGE_EN, v))); \
-            assert_true(chinese(word(LANGUAGE_ZH, v))); \
+            type v = (type)(descriptor)->values[i].value; \
+            const char *zh = word(LANGUAGE_ZH, v), *en = word(LANGUAGE_EN, v); \
+            assert_string_not_equal(en, "unknown"); \
+            assert_string_not_equal(zh, "未知"); \
+            assert_false(chinese(en)); \
+            assert_true(chinese(zh)); \
             for (unsigned k = 0; k < i; k++) \
-                assert_string_not_equal(word(LANGUAGE_ZH, v), word(LANGUAGE_ZH, (descriptor)->values[k].value)); \
+                assert_string_not_equal(zh, word(LANGUAGE_ZH, (type)(descriptor)->values[k].value)); \
         } \
-        assert_string_equal(word(LANGUAGE_EN, 9999), "unknown"); \
-        assert_string_equal(word(LANGUAGE_ZH, -1), "未知"); \
+        assert_string_equal(word(LANGUAGE_EN, (type)9999), "unknown"); \
+        assert_string_equal(word(LANGUAGE_ZH, (type)-1), "未知"); \
     } while (0)
 
 static void every_enumerator_has_words_in_both_languages(void **state) {
     (void)state;
-    EVERY_VALUE_HAS_WORDS(&pb_state__descriptor, word_state);
-    EVERY_VALUE_HAS_WORDS(&pb_level__descriptor, word_level);
-    EVERY_VALUE_HAS_WORDS(&pb_cause__descriptor, word_cause);
-    EVERY_VALUE_HAS_WORDS(&pb_timer_kind__descriptor, word_timer);
-    EVERY_VALUE_HAS_WORDS(&pb_urgency__descriptor, word_urgency);
-    EVERY_VALUE_HAS_WORDS(&pb_wall__descriptor, word_wall);
-    EVERY_VALUE_HAS_WORDS(&pb_answer_kind__descriptor, word_answer);
-    EVERY_VALUE_HAS_WORDS(&pb_answer_fate__descriptor, word_fate);
-    EVERY_VALUE_HAS_WORDS(&pb_offer_end__descriptor, word_offer_end);
+    EVERY_VALUE_HAS_WORDS(PbState, &pb_state__descriptor, word_state);
+    EVERY_VALUE_HAS_WORDS(PbLevel, &pb_level__descriptor, word_level);
+    EVERY_VALUE_HAS_WORDS(PbCause, &pb_cause__descriptor, word_cause);
+    EVERY_VALUE_HAS_WORDS(PbTimerKind, &pb_timer_kind__descriptor, word_timer);
+    EVERY_VALUE_HAS_WORDS(PbUrgency, &pb_urgency__descriptor, word_urgency);
+    EVERY_VALUE_HAS_WORDS(PbWall, &pb_wall__descriptor, word_wall);
+    EVERY_VALUE_HAS_WORDS(PbAnswerKind, &pb_answer_kind__descriptor, word_answer);
+    EVERY_VALUE_HAS_WORDS(PbAnswerFate, &pb_answer_fate__descriptor, word_fate);
+    EVERY_VALUE_HAS_WORDS(PbOfferEnd, &pb_offer_end__descriptor, word_offer_end);
 }
 
 static void every_unit_is_written_as_in_the_playbooks(void **state) {

@@ -79,6 +79,7 @@ void pool_refuse(struct pool *p, struct wire_peer to, PbRefusal code) {
     PbRefused refused = { .has_code = 1, .code = code, .name = (char *)words->name, .en = (char *)words->en };
     PbPoolFrame frame = { .pool_says_case = POOL_SAYS_REFUSED, .refused = &refused };
     COUNT(REFUSED);
+    counters_refused[code]++;
     pool_tell(p, to, &frame);
 }
 
@@ -143,6 +144,7 @@ static bool on_result(struct pool *p, struct worker *w, const struct source *sou
                       struct pool_item *ret) {
     if (!r->token) return pool_refuse(p, w->peer, REFUSED_FIELD_MISSING), false;
     if (!r->has_failed && !r->has_decision) return pool_refuse(p, w->peer, REFUSED_FIELD_MISSING), false;
+    if (r->has_failed && r->failed > OFFER_REJECTED) return pool_refuse(p, w->peer, REFUSED_FIELD_RANGE), false;
     struct lease *l = lease_find(p, r->token);
     *ret = (struct pool_item){ .peer = w->peer, .source = *source, .token = *r->token, .current = l != NULL };
     if (w->outstanding) w->outstanding--;
@@ -256,17 +258,19 @@ static bool covers(const struct worker *w, uint64_t division) {
     return false;
 }
 
-/* Offers to one worker what waits at its level, from where it last looked. */
+/* Offers to one worker what waits at its level, from where it last looked. What became ready in this millisecond is
+ * looked at again: another case may yet become ready in it, and come before. */
 static unsigned offer_to(struct pool *p, struct worker *w, unsigned most, int64_t mono_ms, int64_t now_ms,
                          struct arena *room) {
-    struct work_row row;
+    struct work_row at = w->seen, row;
+    bool any = w->seen_any;
     unsigned made = 0;
     for (unsigned scanned = 0; w->credit && made < most && p->leases_free != LEASE_NONE; scanned++) {
         if (scanned == SCAN_MAX) return p->more = true, made;
-        if (store_next_work(p->store, w->level, w->seen_any ? &w->seen : NULL, &row) < 0 || row.ready_ms > now_ms)
-            break;
-        w->seen = row;
-        w->seen_any = true;
+        if (store_next_work(p->store, w->level, any ? &at : NULL, &row) < 0 || row.ready_ms > now_ms) break;
+        at = row;
+        any = true;
+        if (row.ready_ms < now_ms) w->seen = row, w->seen_any = true;
         if (!covers(w, row.division) || lease_of_case(p, row.case_id)) continue;
         struct lease *l = lease_new(p, w, &row, mono_ms);
         if (!pool_offer(p, w, l, now_ms, room)) {             /* it does not read: later, or it falls silent */

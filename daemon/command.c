@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define SINCE_2000_MS 946684800000LL
+enum { REFUSED_RETRY_MS = 30000 }; /* until work whose decision was refused is offered again */
 #define SET(message, field, value) ((message)->has_##field = 1, (message)->field = (value))
 
 /* ---- what each command means ----------------------------------------------------------------------------------- */
@@ -66,7 +67,7 @@ static void refuse(struct daemon *d, const struct command *c, const PbEnvelope *
     if (!c->work) return front_refuse(d->front, c->peer, id, code, field);
     COUNT(REFUSED);
     counters_refused[code]++;
-    pool_taken(d->pool, c->work, code, 0);
+    d->work_refused = code; /* told when its offer has been ended */
 }
 
 static void reply_done(struct daemon *d, const struct command *c, const PbEnvelope *e, uint64_t seq,
@@ -171,7 +172,7 @@ static PbRefusal check_envelope(const struct daemon *d, const PbEnvelope *e, con
     if (!e->has_command_id || e->command_id.len != COMMAND_ID_SIZE) return REFUSED_BAD_COMMAND_ID;
     *ret_field = "sent_at_ms";
     if (e->has_sent_at_ms && e->sent_at_ms < SINCE_2000_MS) return REFUSED_BAD_INSTANT;
-    if (e->has_sent_at_ms && e->sent_at_ms > d->now_ms + FAR_FUTURE_MS) return REFUSED_FAR_FUTURE;
+    if (!d->drill && e->has_sent_at_ms && e->sent_at_ms > d->now_ms + FAR_FUTURE_MS) return REFUSED_FAR_FUTURE;
     *ret_field = "drill_at_ms";
     if (e->has_drill_at_ms && !d->drill) return REFUSED_NOT_A_DRILL;
     *ret_field = NULL;
@@ -231,7 +232,6 @@ static int decide_and_journal(struct daemon *d, const struct command *c, const P
 
 /* Queries wait for the end of the turn: they are answered from what is on disk. */
 static void hold_query(struct daemon *d, const struct command *c, PbEnvelope *e) {
-    if (c->work) return refuse(d, c, e, REFUSED_NOT_PERMITTED, "decision");
     if (!guard_may(&c->source, GUARD_QUERY, 0)) return refuse(d, c, e, REFUSED_NOT_PERMITTED, NULL);
     if (d->queries_count == TURN_QUERIES_MAX) return refuse(d, c, e, REFUSED_BUSY, NULL);
     d->queries[d->queries_count++] = (struct query){ .peer = c->peer, .source = c->source, .envelope = e };
@@ -264,33 +264,49 @@ int command_deadline(struct daemon *d, const struct due_row *due) {
     return 0;
 }
 
-int command_offer_failed(struct daemon *d, const struct pool_item *item) {
-    PbRefusal refusal;
+static int offer_failed(struct daemon *d, const struct pool_item *item, PbOfferEnd how, int64_t retry_ms,
+                        PbRefusal *ret) {
     struct order order = { .kind = ORDER_OFFER_FAILED };
     order.offer_failed.stage = item->token.stage;
     order.offer_failed.attempt = item->token.attempt;
     order.offer_failed.tries = item->token.tries;
-    order.offer_failed.how = item->how;
-    order.offer_failed.retry_ms = item->retry_ms;
-    int r = own_order(d, "work", item->token.case_id, &order, &refusal);
+    order.offer_failed.how = how;
+    order.offer_failed.retry_ms = retry_ms;
+    int r = own_order(d, "work", item->token.case_id, &order, ret);
     if (r < 0) return r;
     COUNT(OFFERS_FAILED);
-    if (!refusal && d->after.offer_dead) COUNT(DEAD_LETTERS);
-    pool_taken(d->pool, item, refusal, store_next_seq(d->store) - 1);
+    if (!*ret && d->after.offer_dead) COUNT(DEAD_LETTERS);
     return 0;
 }
 
-/* A result after its lease or under an older epoch: recorded, changes nothing. */
-static int offer_late(struct daemon *d, const struct pool_item *item) {
-    struct pool_item late = *item;
-    late.how = OFFER_LATE;
-    late.retry_ms = 0;
-    return command_offer_failed(d, &late);
+/* After its lease or under an older epoch it is late: recorded, changes nothing. */
+int command_offer_failed(struct daemon *d, const struct pool_item *item) {
+    PbRefusal refusal;
+    int r = offer_failed(d, item, item->current ? item->how : OFFER_LATE, item->current ? item->retry_ms : 0, &refusal);
+    if (r == 0) pool_taken(d->pool, item, refusal, store_next_seq(d->store) - 1);
+    return r;
+}
+
+/* A decision that was refused: its lease is gone, so the work must be offered again, and not for ever. */
+static int offer_refused(struct daemon *d, const struct pool_item *item, PbRefusal why) {
+    PbRefusal moved_on;
+    int r = item->current ? offer_failed(d, item, OFFER_REFUSED, REFUSED_RETRY_MS, &moved_on) : 0;
+    if (r == 0) pool_taken(d->pool, item, why, 0);
+    return r;
 }
 
 /* ---- the door -------------------------------------------------------------------------------------------------- */
 
-int command_do(struct daemon *d, const struct command *c) {
+/* What a worker may say with its lease: what becomes of the case that it was offered. */
+static bool decides(const PbEnvelope *e, const struct pool_item *work) {
+    struct parts p;
+    if (e->command_case != COMMAND_DISPATCH && e->command_case != COMMAND_ESCALATE && e->command_case != COMMAND_REJECT)
+        return false;
+    parts_of(e, &p);
+    return p.case_id == work->token.case_id;
+}
+
+static int command_take(struct daemon *d, const struct command *c) {
     struct codec_result why;
     struct receipt receipt;
     const char *field;
@@ -303,11 +319,8 @@ int command_do(struct daemon *d, const struct command *c) {
     }
     PbRefusal refusal = check_envelope(d, e, &field);
     if (refusal) return refuse(d, c, e, refusal, field), 0;
+    if (c->work && !decides(e, c->work)) return refuse(d, c, e, REFUSED_NOT_PERMITTED, "decision"), 0;
     if (!is_journaled(e)) return hold_query(d, c, e), 0;
-    if (d->drill && drill_is_driven(d) && !c->work && !c->due) {
-        refusal = drill_hold(d, c, e);
-        return refusal ? refuse(d, c, e, refusal, "drill_at_ms") : (void)0, 0;
-    }
     if (d->stopping) return refuse(d, c, e, REFUSED_STOPPING, NULL), 0;
     if (!guard_may(&c->source, GUARD_COMMAND, 0)) return refuse(d, c, e, REFUSED_NOT_PERMITTED, NULL), 0;
     struct hash hash = store_command_hash(d->store, c->bytes);
@@ -315,8 +328,18 @@ int command_do(struct daemon *d, const struct command *c) {
     int r = store_receipt(d->store, source, e->command_id.data, &receipt);
     if (r == 0) return repeat(d, c, e, &receipt, &hash);
     if (r != -ENOENT) return r;
-    if (c->work && !c->work->current) return offer_late(d, c->work);
+    if (d->drill && drill_is_driven(d) && !c->work && !c->due) {
+        refusal = drill_hold(d, c, e);
+        return refusal ? refuse(d, c, e, refusal, "drill_at_ms") : (void)0, 0;
+    }
+    if (c->work && !c->work->current) return command_offer_failed(d, c->work);
     return decide_and_journal(d, c, e, &hash);
+}
+
+int command_do(struct daemon *d, const struct command *c) {
+    d->work_refused = REFUSED_NOTHING;
+    int r = command_take(d, c);
+    return r == 0 && d->work_refused != REFUSED_NOTHING ? offer_refused(d, c->work, d->work_refused) : r;
 }
 
 /* ---- events of the broker itself ------------------------------------------------------------------------------- */

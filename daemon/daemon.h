@@ -68,6 +68,7 @@ struct daemon {
     bool more;                                    /* the turn ended at a limit: another one at once */
     bool stopping, drill;
     struct held *held;                            /* drill: commands that wait for their instant */
+    PbRefusal work_refused;                       /* of the desk's decision that is being decided */
     struct case_state before, after;              /* of the command being decided */
 };
 

@@ -189,6 +189,27 @@ def test_a_decision_that_is_refused_is_a_failed_offer(broker, what):
     assert front.show(case_id)[0].state == pb.STATE_REPORTED
 
 
+@pytest.mark.parametrize("how", [pb.OFFER_EXPIRED, pb.OFFER_REFUSED, pb.OFFER_LATE])
+def test_how_an_offer_ended_is_for_the_broker_to_say(broker, how):
+    front, desk = broker.client(), broker.worker(pb.LEVEL_COMMUNITY)
+    case_id = front.call(report()).case_id
+    offer = desk.offer()
+    desk.say(result=pb.WorkerResult(token=offer.token, failed=how))
+    assert desk.expect("refused").name == "FIELD_RANGE"
+    assert failures(front, case_id) == [] and front.counters()["refused.FIELD_RANGE"] == 1
+    assert not desk.done(offer).HasField("refusal"), "the lease stands"
+
+
+def test_a_result_without_a_token_or_without_a_word_is_refused(broker):
+    front, desk = broker.client(), broker.worker(pb.LEVEL_COMMUNITY)
+    front.call(report())
+    offer = desk.offer()
+    for result in (pb.WorkerResult(failed=pb.OFFER_RETRY), pb.WorkerResult(token=offer.token)):
+        desk.say(result=result)
+        assert desk.expect("refused").name == "FIELD_MISSING"
+    assert not desk.done(offer).HasField("refusal")
+
+
 def test_when_people_decided_meanwhile_the_worker_is_told(broker):
     front, desk = broker.client(), broker.worker(pb.LEVEL_COMMUNITY)
     case = front.show(front.call(report()).case_id)[0]

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -173,14 +174,12 @@ static void print_record(const struct ctl *c, struct story *s, const PbRecord *r
     }
 }
 
-static int replay(const struct ctl *c, const struct offline_line *l, struct journal_cursor *from) {
-    struct arena room;
+static int replay(const struct ctl *c, const struct offline_line *l, struct journal_cursor *from, struct arena room) {
     struct story s = {.c = c};
     struct slice bytes;
     uint64_t first;
     uint32_t seqs;
     int r;
-    arena_wrap(&room, memory_or_die(REPLAY_ROOM_BYTES), REPLAY_ROOM_BYTES);
     while ((r = journal_next(from, &first, &seqs, &bytes)) == 1 && !ferror(stdout)) {
         PbRecord *record = NULL;
         arena_reset(&room);
@@ -213,7 +212,10 @@ int replay_main(struct ctl *c, int argc, char **argv) {
     print_drill_banner(c);
     r = journal_cursor_open(&from, store_journal(s), l.from_seq ? l.from_seq : 1);
     const char *why = say(c, "日志里没有这个序号", "that seq is not in the journal");
-    int result = r < 0 ? failed(c, l.dir, r, r == -ENOENT ? why : "") : replay(c, &l, from);
+    struct arena room;
+    arena_wrap(&room, memory_or_die(REPLAY_ROOM_BYTES), REPLAY_ROOM_BYTES);
+    int result = r < 0 ? failed(c, l.dir, r, r == -ENOENT ? why : "") : replay(c, &l, from, room);
+    free(room.base);
     journal_cursor_close(from);
     store_close(s);
     return result;

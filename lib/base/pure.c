@@ -104,13 +104,20 @@ static bool all_plain(const uint8_t *at) {
     return ((eight | (eight - 0x0101010101010101)) & 0x8080808080808080) == 0;
 }
 
+/* Three bytes of nearly every Chinese character: E1 to EC, behind which any two that follow a lead may stand. */
+static bool is_common(const uint8_t *at) {
+    return at[0] >= 0xE1 && at[0] <= 0xEC && (at[1] & 0xC0) == 0x80 && (at[2] & 0xC0) == 0x80;
+}
+
 bool utf8_valid(struct slice s) {
     while (s.len) {
-        if (s.len >= 8 && all_plain(s.at)) {
-            s.at += 8, s.len -= 8;
-            continue;
-        }
-        size_t length = utf8_length(s);
+        size_t length;
+        if (s.len >= 3 && is_common(s.at))
+            length = 3;
+        else if (s.len >= 8 && all_plain(s.at))
+            length = 8;
+        else
+            length = utf8_length(s);
         if (length == 0)
             return false;
         s.at += length, s.len -= length;

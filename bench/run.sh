@@ -54,7 +54,8 @@ start_broker() {
 }
 start_worker() {
     start_broker
-    "$bin/whistle-worker" --level community --divisions 610402 --pool "ipc://$data/pool" > "$data/worker.log" 2>&1 & worker=$!
+    "$bin/whistle-worker" --level community --divisions 610402 --pool "ipc://$data/pool" \
+        > "$data/worker.log" 2>&1 & worker=$!
     sleep 1
 }
 

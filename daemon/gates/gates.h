@@ -78,7 +78,7 @@ struct pool_item {
     enum pool_kind kind;
     struct wire_peer peer;
     struct source source;
-    PbLeaseToken token;                                       /* by value; its lease has been found and ended */
+    PbLeaseToken token;                                       /* by value; its lease stays until pool_taken */
     bool current;                                             /* the lease was valid; else the result is late */
     struct slice decision;                                    /* RESULT: an envelope, borrowed until the next pool_take */
     PbOfferEnd how;                                           /* FAILED */
@@ -107,6 +107,8 @@ enum { NUMBER_BYTES = 24 };
 /* 610402-20260214-00123: the number that people read out. */
 void view_number(uint32_t district, uint32_t day, uint32_t day_number, char to[static NUMBER_BYTES]);
 /* A case for people and desks: names resolved, sealed text opened where allowed. Lives in the room. */
+/* What was written at this record of the case (an answer's, a note's text), opened; "" when nothing was, or it is erased. */
+char *view_text_of(struct store *s, const struct case_state *c, const PbRecord *record, struct arena *room);
 PbCaseView *view_case(struct store *s, const struct case_state *c, bool with_text, struct arena *room);
 
 /* ---- feed ------------------------------------------------------------------------------------------------------ */

@@ -92,7 +92,7 @@ static void rewind_level(struct pool *p, PbLevel level) {
 static void worker_leaves(struct pool *p, struct worker *w, bool cleanly) {
     for (uint32_t i = 0; i < LEASES_MAX; i++) {
         struct lease *l = &p->leases[i];
-        if (!l->case_id || l->worker != w->session) continue;
+        if (!l->case_id || l->worker != w->session || l->answered) continue;
         if (cleanly) lease_end(p, l);
         else l->expires_ms = INT64_MIN;
     }
@@ -140,15 +140,17 @@ static void on_hello(struct pool *p, struct wire_peer from, const PbWorkerHello 
 
 /* ---- results --------------------------------------------------------------------------------------------------- */
 
+/* The lease stays until its result is decided (pool_taken): its work is offered to nobody else meanwhile. */
 static bool on_result(struct pool *p, struct worker *w, const struct source *source, const PbWorkerResult *r,
                       struct pool_item *ret) {
     if (!r->token) return pool_refuse(p, w->peer, REFUSED_FIELD_MISSING), false;
     if (!r->has_failed && !r->has_decision) return pool_refuse(p, w->peer, REFUSED_FIELD_MISSING), false;
     if (r->has_failed && r->failed > OFFER_REJECTED) return pool_refuse(p, w->peer, REFUSED_FIELD_RANGE), false;
     struct lease *l = lease_find(p, r->token);
-    *ret = (struct pool_item){ .peer = w->peer, .source = *source, .token = *r->token, .current = l != NULL };
+    *ret = (struct pool_item){ .peer = w->peer, .source = *source, .token = *r->token };
     if (w->outstanding) w->outstanding--;
-    if (l) lease_end(p, l);
+    ret->current = l && !l->answered;
+    if (ret->current) l->answered = true;
     else COUNT(OFFERS_LATE);
     ret->kind = r->has_failed ? POOL_FAILED : POOL_RESULT;
     ret->how = r->failed;
@@ -205,7 +207,7 @@ static void silence(struct pool *p, int64_t mono_ms) {
 static bool expire_one(struct pool *p, int64_t mono_ms, struct pool_item *ret) {
     for (uint32_t i = 0; p->leases_count && i < LEASES_MAX; i++) {
         struct lease *l = &p->leases[i];
-        if (!l->case_id || l->expires_ms > mono_ms) continue;
+        if (!l->case_id || l->answered || l->expires_ms > mono_ms) continue;
         *ret = (struct pool_item){ .kind = POOL_FAILED, .current = true, .how = OFFER_EXPIRED };
         ret->token.epoch = p->epoch;
         ret->token.number = l->number;
@@ -239,6 +241,8 @@ bool pool_take(struct pool *p, int64_t mono_ms, int64_t now_ms, struct pool_item
 /* ---- out ------------------------------------------------------------------------------------------------------- */
 
 void pool_taken(struct pool *p, const struct pool_item *item, PbRefusal refusal, uint64_t seq) {
+    struct lease *l = item->current ? lease_find(p, &item->token) : NULL;
+    if (l) lease_end(p, l);
     if (item->how == OFFER_EXPIRED && item->kind == POOL_FAILED) return;
     if (p->taken_count == TAKEN_MAX) return;                  /* it asks again with the same id */
     p->taken[p->taken_count++]

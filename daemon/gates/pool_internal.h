@@ -9,6 +9,7 @@ struct lease {
     uint64_t case_id, number, worker;             /* worker: session; case_id 0: free */
     uint32_t stage, attempt, tries, next;
     int64_t expires_ms;                           /* monotonic */
+    bool answered;                                /* its result is being decided, or held until others are in */
 };
 
 struct worker {

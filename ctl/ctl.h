@@ -119,8 +119,6 @@ int ask_case(struct ctl *c, const char *command, const char *word, const PbCaseV
 int command_send(struct ctl *c, PbEnvelope *e, struct command_id *id);
 void ctl_done(struct ctl *c);                     /* closes what ctl_call opened */
 
-enum { PROVINCES = 34 };
-extern const uint8_t provinces[PROVINCES];        /* list.c: together they are everywhere */
 
 /* ---- sheets (sheet.c) -------------------------------------------------------------------------------------------- */
 
@@ -178,6 +176,7 @@ struct story {
     const struct ctl *c;
     const PbCaseView *names;                      /* whose asks know the parties' names; may be NULL */
     PbLimit limit[TIMER_SUPERVISE + 1];           /* last armed, by PbTimerKind */
+    const char *text;                             /* what was written at this update, opened; NULL: not known */
 };
 void story_words(struct story *s, const PbEvent *e, char to[static LINE_BYTES]);
 #endif

@@ -22,12 +22,6 @@ static const struct command_line line = {
     "list", "lists open cases", table, COUNT_OF(table), "With --json: one reply a page, a page a line.",
 };
 
-/* The first two digits of every division there is: a subscription and a list are for prefixes. */
-const uint8_t provinces[PROVINCES] = {
-    11, 12, 13, 14, 15, 21, 22, 23, 31, 32, 33, 34, 35, 36, 37, 41, 42, 43, 44, 45, 46, 50, 51, 52, 53, 54, 61, 62, 63,
-    64, 65, 71, 81, 82,
-};
-
 struct listing {
     struct ctl *c;
     const struct list_line *l;
@@ -108,11 +102,11 @@ static int list_prefix(struct listing *g, uint64_t prefix) {
         for (size_t i = 0; i < page->n_cases; i++, g->listed++)
             if (!g->c->json)
                 add_row(g, page->cases[i]);
-        more = page->more && page->n_cases > 0;
+        more = page->more;
         g->more = more && g->listed >= g->l->limit;
         if (more) {
             l.has_after_case_id = true;
-            l.after_case_id = page->cases[page->n_cases - 1]->case_id;
+            l.after_case_id = page->next_after;
         }
     }
     return CTL_DONE;
@@ -137,13 +131,7 @@ int list_main(struct ctl *c, int argc, char **argv) {
         return usage(line.name, "--limit is 1 to %d", SHEET_ROWS_MAX - 1);
     if (!c->json)
         open_table(&g);
-    if (l.division)
-        r = list_prefix(&g, l.division);
-    for (size_t i = 0; r == CTL_DONE && !l.division && i < PROVINCES; i++) {
-        if (g.listed >= l.limit)
-            break;
-        r = list_prefix(&g, provinces[i]);
-    }
+    r = list_prefix(&g, l.division);
     if (r == CTL_DONE && !c->json)
         close_table(&g);
     return r;

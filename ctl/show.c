@@ -199,8 +199,10 @@ static void print_page(const struct ctl *c, const PbCaseStory *page, bool first,
         printf("\n%s\n", say(c, "经过", "What happened"));
     }
     s->names = v;
-    for (size_t i = 0; i < page->n_story; i++)
+    for (size_t i = 0; i < page->n_story; i++) {
+        s->text = i < page->n_texts ? page->texts[i] : NULL;
         print_update(s, page->story[i], day);
+    }
 }
 
 int show_main(struct ctl *c, int argc, char **argv) {

@@ -83,7 +83,9 @@ static void add_late(const struct story *s, struct line *l, int64_t late_ms) {
 }
 
 static void add_text(const struct story *s, struct line *l, const PbSealed *text) {
-    if (text)
+    if (text && s->text && *s->text)
+        add(l, "%s%s%s", words(s, "：“", ": \""), s->text, words(s, "”", "\""));
+    else if (text)
         add(l, "%s", words(s, "（附文字）", " (with a text)"));
 }
 

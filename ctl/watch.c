@@ -45,6 +45,12 @@ static void catch_signals(void) {
     CHECK(sigaction(SIGINT, &action, NULL) == 0 && sigaction(SIGTERM, &action, NULL) == 0);
 }
 
+/* The first two digits of every division there is: a subscription is for prefixes. */
+static const uint8_t provinces[] = {
+    11, 12, 13, 14, 15, 21, 22, 23, 31, 32, 33, 34, 35, 36, 37, 41, 42, 43, 44, 45, 46, 50, 51, 52, 53, 54, 61, 62, 63,
+    64, 65, 71, 81, 82,
+};
+
 /* ---- lines for people -------------------------------------------------------------------------------------------- */
 
 static void print_update(const struct ctl *c, const PbUpdate *u) {
@@ -115,7 +121,7 @@ static void print_for_programs(const struct ctl *c, const struct whistle_update 
 
 static int open_feed(struct ctl *c, struct watch_line *l, struct whistle_feed **ret) {
     bool everywhere = l->divisions.count == 0;
-    for (unsigned i = 0; everywhere && i < PROVINCES; i++)
+    for (unsigned i = 0; everywhere && i < COUNT_OF(provinces); i++)
         l->divisions.at[l->divisions.count++] = provinces[i];
     struct whistle_feed_options o = {
         .endpoint = c->feed, .prefixes = l->divisions.at, .prefixes_count = l->divisions.count,

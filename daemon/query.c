@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A page ends when it has so many entries or so many bytes: what a front sends has a limit, and the last may be large. */
+/* A page ends when it has so many entries or bytes: what a front sends has a limit, and the last entry may be large. */
 enum { LIST_MAX = 200, STORY_MAX = 100, SCAN_MAX = 4000, PAGE_BYTES_MAX = 64 << 10 };
 
 #define SET(message, field, value) ((message)->has_##field = 1, (message)->field = (value))
@@ -50,11 +50,12 @@ static int find_case(struct daemon *d, const PbShowCase *s, struct case_state *r
     return store_case(d->store, id, ret);
 }
 
-static void tell_story(struct daemon *d, const PbShowCase *s, PbCaseStory *story, uint64_t case_id) {
+static void tell_story(struct daemon *d, const PbShowCase *s, PbCaseStory *story, const struct case_state *c) {
     uint64_t seq = s->story_after_seq;
     size_t bytes_used = 0;
     story->story = room_for(d, STORY_MAX * sizeof *story->story);
-    while (store_next_story(d->store, case_id, seq, &seq) == 0) {
+    story->texts = room_for(d, STORY_MAX * sizeof *story->texts);
+    while (store_next_story(d->store, c->id, seq, &seq) == 0) {
         struct slice bytes;
         PbRecord *record = NULL;
         if (story->n_story == STORY_MAX || bytes_used > PAGE_BYTES_MAX
@@ -66,6 +67,7 @@ static void tell_story(struct daemon *d, const PbShowCase *s, PbCaseStory *story
         bytes_used += bytes.len;
         PbUpdate *update = room_for(d, sizeof *update);
         codec_update_of(record, update);
+        story->texts[story->n_texts++] = view_text_of(d->store, c, record, &d->room);
         story->story[story->n_story++] = update;
         seq = record->first_seq + record->n_events - 1;
     }
@@ -78,7 +80,7 @@ static void show_case(struct daemon *d, const struct query *q) {
     CHECK(r == 0);
     if (!guard_may(&q->source, GUARD_QUERY, d->before.division)) return refuse(d, q, REFUSED_NOT_PERMITTED, NULL);
     PbCaseStory story = { .case_view = view_case(d->store, &d->before, true, &d->room) };
-    tell_story(d, s, &story, d->before.id);
+    tell_story(d, s, &story, &d->before);
     PbReply reply = { .reply_case = REPLY_STORY, .story = &story };
     answer(d, q, &reply);
 }
@@ -94,7 +96,7 @@ static void list_cases(struct daemon *d, const struct query *q) {
     const PbListCases *l = q->envelope->list_cases;
     uint64_t division = 0, id = l->after_case_id;
     unsigned most = l->count && l->count < LIST_MAX ? l->count : LIST_MAX;
-    if (!division_digits(l->prefix)) return refuse(d, q, REFUSED_BAD_DIVISION, "prefix");
+    if (l->prefix && !division_digits(l->prefix)) return refuse(d, q, REFUSED_BAD_DIVISION, "prefix");
     if (!guard_may(&q->source, GUARD_QUERY, l->prefix)) return refuse(d, q, REFUSED_NOT_PERMITTED, "prefix");
     if (l->open_only && id) { /* the open index is by division: go on from that case's */
         if (store_case(d->store, id, &d->before) < 0) return refuse(d, q, REFUSED_NO_SUCH_CASE, "after_case_id");
@@ -102,11 +104,14 @@ static void list_cases(struct daemon *d, const struct query *q) {
     }
     PbCaseList list = { .cases = room_for(d, most * sizeof *list.cases) };
     size_t bytes_used = 0;
+    uint64_t seen = id;
     for (unsigned scanned = 0; next_listed(d, l, &division, &id); scanned++) {
         if (list.n_cases == most || scanned == SCAN_MAX || bytes_used > PAGE_BYTES_MAX) {
             SET(&list, more, true);
+            SET(&list, next_after, seen);
             break;
         }
+        seen = id;
         CHECK(store_case(d->store, id, &d->before) == 0);
         if (!division_covers(l->prefix, d->before.division)) continue;
         PbCaseView *view = list.cases[list.n_cases++] = view_case(d->store, &d->before, false, &d->room);

@@ -91,6 +91,34 @@ static void view_text(struct store *s, const struct case_state *c, PbCaseView *v
     wipe(&k, sizeof k);
 }
 
+/* The one text that an event carries besides a report's own. */
+static const PbSealed *text_of(const PbEvent *e, const char **ret_context) {
+    *ret_context = e->event_case == EVENT_SELF_HANDLED ? "deed" : "text";
+    switch (e->event_case) {
+    case EVENT_SELF_HANDLED: return e->self_handled->text;
+    case EVENT_REJECTED: return e->rejected->text;
+    case EVENT_ANSWERED: return e->answered->text;
+    case EVENT_MILESTONE_DONE: return e->milestone_done->text;
+    case EVENT_RESOLVED: return e->resolved->text;
+    case EVENT_REWORK: return e->rework->text;
+    case EVENT_NOTED: return e->noted->text;
+    default: return NULL;
+    }
+}
+
+char *view_text_of(struct store *s, const struct case_state *c, const PbRecord *record, struct arena *room) {
+    struct key k;
+    char *text = NULL;
+    for (size_t i = 0; i < record->n_events && !text; i++) {
+        const char *context;
+        const PbSealed *sealed = text_of(record->events[i], &context);
+        if (!sealed || store_slot_key(s, c->slot, &k) < 0) continue;
+        text = open_sealed(&k, context, sealed, room);
+        wipe(&k, sizeof k);
+    }
+    return text ? text : room_for(room, 1);
+}
+
 /* Whom the case waits for, in one word for a list: the desk, or the party in the lead. */
 static char *waiting_for(const struct case_state *c, const PbRules *r, struct arena *room) {
     if (!case_open(c)) return NULL;

@@ -64,7 +64,7 @@ static void tell_story(struct daemon *d, const PbShowCase *s, PbCaseStory *story
             return;
         }
         CHECK(store_read(d->store, seq, &bytes) == 0 && codec_unpack_own(CODEC_RECORD, bytes, &d->room, &record) == 0);
-        bytes_used += bytes.len;
+        bytes_used += 2 * bytes.len; /* what was written is told twice: sealed, and opened */
         PbUpdate *update = room_for(d, sizeof *update);
         codec_update_of(record, update);
         story->texts[story->n_texts++] = view_text_of(d->store, c, record, &d->room);
@@ -113,7 +113,7 @@ static void list_cases(struct daemon *d, const struct query *q) {
         }
         seen = id;
         CHECK(store_case(d->store, id, &d->before) == 0);
-        if (!division_covers(l->prefix, d->before.division)) continue;
+        if (l->prefix && !division_covers(l->prefix, d->before.division)) continue;
         PbCaseView *view = list.cases[list.n_cases++] = view_case(d->store, &d->before, false, &d->room);
         codec_prepare(CODEC_CASE_VIEW, view);
         bytes_used += codec_size(CODEC_CASE_VIEW, view);

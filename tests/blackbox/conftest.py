@@ -35,7 +35,8 @@ class Process:
     def __init__(self, command, log, **more):
         self.log = Path(log)
         with open(self.log, "ab") as out:
-            self.child = subprocess.Popen([str(c) for c in command], stdout=out, stderr=out, stdin=subprocess.DEVNULL, **more)
+            words = [str(word) for word in command]
+            self.child = subprocess.Popen(words, stdout=out, stderr=out, stdin=subprocess.DEVNULL, **more)
 
     def running(self):
         return self.child.poll() is None
@@ -71,8 +72,8 @@ class Broker:
         self.process, self.peers = None, ExitStack()
 
     def arguments(self):
-        named = {"data": self.data, "config": self.config, "front": self.front, "pool": self.pool, "feed": self.feed, **self.options}
-        flags = [str(x) for name, value in named.items() for x in (f"--{name}", value)]
+        named = {name: getattr(self, name) for name in ("data", "config", "front", "pool", "feed")}
+        flags = [str(x) for name, value in {**named, **self.options}.items() for x in (f"--{name}", value)]
         return flags + (["--drill"] if self.drill else [])
 
     def start(self, wait_s=60):
@@ -110,7 +111,7 @@ class Broker:
     def said(self):
         return self.process.said() if self.process else ""
 
-    # ---- peers that are closed with the broker ------------------------------------------------------------------------
+    # ---- peers that are closed with the broker -----------------------------------------------------------------------
 
     def client(self):
         return self.peers.enter_context(wl.Front(self.front))
@@ -145,7 +146,7 @@ def folder():
 
 @pytest.fixture
 def make_broker(folder):
-    """make_broker(lease_ms=1000, drill=True, ...): started, and ended with the test, which fails if a broker failed a check."""
+    """make_broker(lease_ms="1s", drill=True, ...): started; ended with the test. A check that failed in it fails it."""
     with ExitStack() as made:
         brokers = []
 

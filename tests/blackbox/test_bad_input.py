@@ -1,6 +1,6 @@
-"""Everything a peer or an operator can get wrong. What is wrong is refused by name, in words, counted, and changes nothing."""
+"""Everything a peer or an operator can get wrong. It is refused by name, in words, counted, and changes nothing."""
+import shutil
 import socket
-import time
 from contextlib import contextmanager
 
 import pytest
@@ -9,13 +9,13 @@ import zmq
 import whistle_pb2 as pb
 import wl
 from conftest import DRILL, QINDU, WHISTLED, run
-from world import (COMMUNITY, COMMUNITY_DESK, DAY, DISTRICT, GRID, GRID_LEADER, GRID_WORKER, RUBBISH, STREET, accept, answer, at_cursor, awaited,
-                   decline, dispatch, done, events_of, report, work)
+from world import (COMMUNITY, DAY, DISTRICT, GRID, GRID_LEADER, GRID_WORKER, RUBBISH, accept, answer, at_cursor,
+                   dispatch, done, events_of, report)
 
 PLACE, ID = pb.Place(division=GRID, wall=pb.WALL_INSIDE), bytes(range(16))
 
 
-# ---- bytes by hand --------------------------------------------------------------------------------------------------------
+# ---- bytes by hand ---------------------------------------------------------------------------------------------------
 
 def varint(n):
     out = bytearray()
@@ -41,7 +41,7 @@ def note(*more):
     return head() + inside(23, number(1, 14) + b"".join(more))
 
 
-# ---- what must hold for each ------------------------------------------------------------------------------------------------
+# ---- what must hold for each -----------------------------------------------------------------------------------------
 
 @pytest.fixture(scope="module")
 def front(office):
@@ -89,7 +89,7 @@ def refused(office, front, what, name, field=None):
             assert reply.command_id == id
 
 
-# ---- frames -------------------------------------------------------------------------------------------------------------------
+# ---- frames ----------------------------------------------------------------------------------------------------------
 
 def test_a_frame_far_over_the_limit_costs_its_sender_the_connection_and_nobody_else(office, front):
     with nothing_changes(office, front, None), wl.Front(office.front) as bad:
@@ -131,7 +131,7 @@ def test_whoever_names_himself_is_not_heard(office, front):
         s.close()
 
 
-# ---- the envelope --------------------------------------------------------------------------------------------------------------
+# ---- the envelope ----------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("version", [0, 2, 4294967295])
 def test_an_unknown_version_is_refused(office, front, version):
@@ -151,8 +151,9 @@ def test_an_envelope_without_a_command_is_refused(office, front):
     refused(office, front, wl.envelope(), "NO_COMMAND", "command")
 
 
-@pytest.mark.parametrize("sent, name", [(0, "BAD_INSTANT"), (-1, "BAD_INSTANT"), (-(1 << 63), "BAD_INSTANT"), (946684799999, "BAD_INSTANT"),
-                                        ((1 << 63) - 1, "FAR_FUTURE")])
+@pytest.mark.parametrize("sent, name", [
+    (0, "BAD_INSTANT"), (-1, "BAD_INSTANT"), (-(1 << 63), "BAD_INSTANT"), (946684799999, "BAD_INSTANT"),
+    ((1 << 63) - 1, "FAR_FUTURE")])
 def test_an_impossible_sending_time_is_refused(office, front, sent, name):
     refused(office, front, wl.envelope(report(), sent=sent), name, "sent_at_ms")
 
@@ -167,7 +168,7 @@ def test_an_ordinary_store_takes_no_drill(office, front):
     refused(office, front, pb.AskStatus(digest=True), "ONLY_IN_DRILL")
 
 
-# ---- bytes that are not what they should be ---------------------------------------------------------------------------------------
+# ---- bytes that are not what they should be --------------------------------------------------------------------------
 
 BAD_BYTES = {
     "noise": (b"\xff" * 40, "BAD_PROTOBUF"),
@@ -209,7 +210,7 @@ BAD_BYTES = {
     "beyond Unicode": (note(inside(3, b"\xf4\x90\x80\x80")), "BAD_TEXT"),
     "NUL in a text": (note(inside(3, b"a\0b")), "BAD_TEXT"),
     "NUL in a party": (note(inside(2, b"desk\0@1"), inside(3, b"x")), "BAD_TEXT"),
-    "65 photos": (head() + inside(16, inside(1, number(1, GRID)) + inside(2, b"E0102") + inside(6, b"") * 65), "TOO_COMPLEX"),
+    "65 photos": (head() + inside(16, inside(6, b"") * 65), "TOO_COMPLEX"),
     "65 parties": (head() + inside(21, inside(4, b"") * 65), "TOO_COMPLEX"),
     "a quarter of a mebibyte of empty messages": (head() + inside(21, inside(4, b"") * 130000), "TOO_COMPLEX"),
     "a nesting bomb": (None, "UNKNOWN_FIELD"),
@@ -241,8 +242,9 @@ def test_the_command_id_is_found_in_refused_bytes_where_it_can_be(office, front)
 def test_unpacked_numbers_are_refused_where_the_schema_packs_them(office, front):
     with nothing_changes(office, front, None), wl.Peer(office.feed) as peer:
         peer.socket.send(number(1, 1) + inside(17, number(1, DISTRICT)))
-        head, body = peer.frames()
-        assert pb.FeedHead.FromString(head).kind == pb.FEED_REFUSED and pb.Refused.FromString(body).name == "BAD_PROTOBUF"
+        first, body = peer.frames()
+        assert pb.FeedHead.FromString(first).kind == pb.FEED_REFUSED
+        assert pb.Refused.FromString(body).name == "BAD_PROTOBUF"
 
 
 def test_a_thousand_random_messages_hurt_nobody(office, front):
@@ -262,9 +264,19 @@ def test_a_thousand_random_messages_hurt_nobody(office, front):
             assert peer.reply().WhichOneof("reply") == "refused"
 
 
-# ---- the content of a report ---------------------------------------------------------------------------------------------------------
+# ---- the content of a report -----------------------------------------------------------------------------------------
 
 HASH = bytes(32)
+
+
+def at(lon, lat):
+    return pb.Report(place=pb.Place(division=GRID, lon_e7=lon, lat_e7=lat), category=RUBBISH)
+
+
+def photo(**more):
+    return report(evidence=[pb.Evidence(sha256=HASH, **more)])
+
+
 BAD_REPORTS = {
     "no place": (pb.Report(category=RUBBISH), "FIELD_MISSING", "place.division"),
     "no division": (pb.Report(place=pb.Place(wall=1), category=RUBBISH), "FIELD_MISSING", "place.division"),
@@ -276,9 +288,9 @@ BAD_REPORTS = {
     "a city": (report(division=6104), "BAD_DIVISION", "place.division"),
     "another district": (report(division=610403), "UNKNOWN_DIVISION", "place.division"),
     "a grid that is not there": (report(division=610402006001999), "UNKNOWN_DIVISION", "place.division"),
-    "longitude alone": (pb.Report(place=pb.Place(division=GRID, lon_e7=1), category=RUBBISH), "FIELD_MISSING", "place.lat_e7"),
-    "181 degrees east": (pb.Report(place=pb.Place(division=GRID, lon_e7=1810000000, lat_e7=0), category=RUBBISH), "FIELD_RANGE", "place.lon_e7"),
-    "beyond the pole": (pb.Report(place=pb.Place(division=GRID, lon_e7=0, lat_e7=-900000001), category=RUBBISH), "FIELD_RANGE", "place.lat_e7"),
+    "longitude alone": (at(1, None), "FIELD_MISSING", "place.lat_e7"),
+    "181 degrees east": (at(1810000000, 0), "FIELD_RANGE", "place.lon_e7"),
+    "beyond the pole": (at(0, -900000001), "FIELD_RANGE", "place.lat_e7"),
     "no category": (pb.Report(place=PLACE), "FIELD_MISSING", "category"),
     "an unknown category": (report(category="E9999"), "UNKNOWN_CATEGORY", "category"),
     "an empty category": (report(category=""), "UNKNOWN_CATEGORY", "category"),
@@ -299,14 +311,15 @@ BAD_REPORTS = {
     "a photo without hash": (report(evidence=[pb.Evidence(url="https://e/1")]), "FIELD_RANGE", "evidence.sha256"),
     "a hash of 31 bytes": (report(evidence=[pb.Evidence(sha256=bytes(31))]), "FIELD_RANGE", "evidence.sha256"),
     "a hash of 33 bytes": (report(evidence=[pb.Evidence(sha256=bytes(33))]), "FIELD_RANGE", "evidence.sha256"),
-    "an address of a photo that is too long": (report(evidence=[pb.Evidence(sha256=HASH, url="u" * 256)]), "TEXT_TOO_LONG", "evidence.url"),
-    "a media type that is too long": (report(evidence=[pb.Evidence(sha256=HASH, type="t" * 64)]), "TEXT_TOO_LONG", "evidence.type"),
+    "an address of a photo that is too long": (photo(url="u" * 256), "TEXT_TOO_LONG", "evidence.url"),
+    "a media type that is too long": (photo(type="t" * 64), "TEXT_TOO_LONG", "evidence.type"),
     "an unknown reporter": (report(reporter="mayor@610402"), "UNKNOWN_PARTY", "reporter"),
     "a reporter of 100,000 letters": (report(reporter="m" * 100000 + "@610402"), "UNKNOWN_PARTY", "reporter"),
     "on the spot without report": (pb.SelfHandle(party=GRID_WORKER), "FIELD_MISSING", None),
     "on the spot by nobody": (pb.SelfHandle(report=report()), "FIELD_MISSING", "party"),
     "on the spot by a stranger": (pb.SelfHandle(report=report(), party="x@1"), "UNKNOWN_PARTY", "party"),
-    "on the spot with a novel": (pb.SelfHandle(report=report(), party=GRID_WORKER, text="x" * 2001), "TEXT_TOO_LONG", "text"),
+    "on the spot with a novel": (pb.SelfHandle(report=report(), party=GRID_WORKER, text="x" * 2001), "TEXT_TOO_LONG",
+                                 "text"),
 }
 
 
@@ -332,7 +345,7 @@ def test_a_promise_is_bounded_where_it_is_granted(make_broker):
         front.call(report(category="B001", promise_ms=promise))
 
 
-# ---- cases --------------------------------------------------------------------------------------------------------------------------
+# ---- cases -----------------------------------------------------------------------------------------------------------
 
 @pytest.fixture(scope="module")
 def stage(front):
@@ -346,8 +359,9 @@ def stage(front):
 def bad_commands(waiting, sent, over):
     w, s, o = at_cursor(waiting), at_cursor(sent), at_cursor(over)
     somebody = [pb.AskedParty(party=GRID_WORKER)]
+    seventeen = [pb.AskedParty(party=f"grid-worker@{COMMUNITY}{n:03}") for n in range(1, 18)]
     return [
-        (pb.Answer(case_id=over.case_id, stage=1, attempt=1, party=GRID_WORKER, kind=pb.ANSWER_DONE), "CASE_CLOSED", None),
+        (pb.Answer(party=GRID_WORKER, kind=pb.ANSWER_DONE, **o), "CASE_CLOSED", None),
         (pb.Accept(case_id=over.case_id), "CASE_CLOSED", None),
         (pb.Dispatch(parties=somebody, **o), "CASE_CLOSED", None),
         (pb.Escalate(**o), "CASE_CLOSED", None),
@@ -360,7 +374,7 @@ def bad_commands(waiting, sent, over):
         (pb.ShowCase(number="x" * 5000), "NO_SUCH_CASE", "number"),
         (pb.ShowCase(number="99999999999999999999-1-1"), "NO_SUCH_CASE", "number"),
         (pb.ListCases(prefix=123), "BAD_DIVISION", "prefix"),
-        (pb.ListCases(), "BAD_DIVISION", "prefix"),
+        (pb.ListCases(prefix=2**64 - 1, open_only=True), "BAD_DIVISION", "prefix"),
         (pb.ListCases(prefix=DISTRICT, open_only=True, after_case_id=5), "NO_SUCH_CASE", "after_case_id"),
         (pb.Accept(case_id=sent.case_id), "WRONG_STATE", None),
         (pb.Reject(cause=pb.CAUSE_DUPLICATE, **s), "WRONG_STATE", None),
@@ -373,7 +387,7 @@ def bad_commands(waiting, sent, over):
         (pb.Dispatch(parties=[pb.AskedParty(party=p) for p in [GRID_WORKER] * 2], **w), "FIELD_RANGE", "parties.party"),
         (pb.Dispatch(parties=[pb.AskedParty(party="x@1")], **w), "UNKNOWN_PARTY", "parties.party"),
         (pb.Dispatch(parties=[pb.AskedParty()], **w), "UNKNOWN_PARTY", "parties.party"),
-        (pb.Dispatch(parties=[pb.AskedParty(party=f"grid-worker@{COMMUNITY}{n:03}") for n in range(1, 18)], **w), "TOO_MANY_ASKS", "parties"),
+        (pb.Dispatch(parties=seventeen, **w), "TOO_MANY_ASKS", "parties"),
         (pb.Escalate(cause=pb.CAUSE_REPORTED, **w), "FIELD_RANGE", "cause"),
         (pb.Escalate(cause=pb.CAUSE_ELSEWHERE, **w), "FIELD_RANGE", "cause"),
         (pb.Escalate(party="x@1", **w), "UNKNOWN_PARTY", "party"),
@@ -449,7 +463,7 @@ def test_late_answers_are_bounded(office, front):
     front.call(accept(front.show(case_id)[0]))
 
 
-# ---- sessions -------------------------------------------------------------------------------------------------------------------------
+# ---- sessions --------------------------------------------------------------------------------------------------------
 
 def told_on_pool(office, frame):
     with wl.Peer(office.pool) as peer:
@@ -460,9 +474,12 @@ def told_on_pool(office, frame):
 
 
 def test_what_a_worker_may_not_say(office, front):
-    hello = lambda **more: pb.WorkerFrame(version=1, hello=pb.WorkerHello(version=1, level=1, **more)).SerializeToString()   # noqa: E731
+    def hello(**more):
+        return pb.WorkerFrame(version=1, hello=pb.WorkerHello(version=1, level=1, **more)).SerializeToString()
+
+    credit = pb.WorkerFrame(version=1, credit=pb.WorkerCredit(more=1)).SerializeToString()
     with nothing_changes(office, front, None):
-        assert told_on_pool(office, pb.WorkerFrame(version=1, credit=pb.WorkerCredit(more=1)).SerializeToString()) == "NO_SESSION"
+        assert told_on_pool(office, credit) == "NO_SESSION"
         assert told_on_pool(office, pb.WorkerFrame(version=2, hello=pb.WorkerHello()).SerializeToString()) == "VERSION"
         assert told_on_pool(office, hello()) == "TOO_MANY_PREFIXES"
         assert told_on_pool(office, hello(divisions=[DISTRICT] * 65)) == "TOO_MANY_PREFIXES"
@@ -476,8 +493,9 @@ def test_what_a_worker_may_not_say(office, front):
 def test_what_a_console_may_not_say(office, front):
     def told(**what):
         with wl.Peer(office.feed) as peer:
-            for frame in what.pop("first", []) + [pb.ConsoleFrame(version=what.pop("version", 1), **what).SerializeToString()]:
+            for frame in what.pop("first", []):
                 peer.socket.send(frame)
+            peer.socket.send(pb.ConsoleFrame(version=what.pop("version", 1), **what).SerializeToString())
             while True:
                 head, body = peer.frames()
                 if pb.FeedHead.FromString(head).kind == pb.FEED_REFUSED:
@@ -501,11 +519,10 @@ def test_a_broker_that_does_not_have_what_a_console_saw_says_so(office):
         console.subscribe(DISTRICT, snapshot=True).until_live()
 
 
-# ---- the operator -----------------------------------------------------------------------------------------------------------------------
+# ---- the operator ----------------------------------------------------------------------------------------------------
 
 def changed(folder, file, old, new):
     """A copy of Qindu's rules with one change, and the line where it is."""
-    import shutil
     copy = folder / "config"
     shutil.copytree(QINDU, copy)
     text = (copy / file).read_text()
@@ -514,17 +531,29 @@ def changed(folder, file, old, new):
     return copy, text[: text.index(old)].count("\n") + 1
 
 
+AUDIT = """  audit:
+    kind: verify
+    tally: first
+    handling: 2wd
+    loops_max: 3
+    on_done: close
+    supervise_first: 5wd
+    supervise_most: 20wd
+
+"""
+
+
 @pytest.mark.parametrize("file, old, new, further, word", [
     ("office.yaml", "calendar: china", "calender: china", 0, "calendar"),
     ("playbooks/incident.yaml", "    remind_percent: 80", "    remnd_percent: 80", 0, "remind_percent"),
     ("playbooks/incident.yaml", "    on_declined: district", "    on_declined: community", 0, "endless loop"),
     ("playbooks/incident.yaml", "    on_overdue: street ", "    on_overdue: city ", 0, "stage"),
     ("playbooks/incident.yaml", "handling: 10wd", "handling: &ten 10wd\n    accept: *ten", 1, "alias"),
-    ("playbooks/incident.yaml", "  verify:\n    kind: verify", "  audit:\n    kind: verify\n    tally: first\n    handling: 2wd\n    loops_max: 3\n"
-     "    on_done: close\n    supervise_first: 5wd\n    supervise_most: 20wd\n\n  verify:\n    kind: verify", 0, "reached"),
+    ("playbooks/incident.yaml", "  verify:\n    kind", AUDIT + "  verify:\n    kind", 0, "reached"),
     ("playbooks/incident.yaml", "handling: 5wd", "handling: 5 days", 0, "handling"),
     ("categories.csv", "环卫,III", "环围,III", 0, "环围"),
-], ids=["unknown key", "unknown key of a stage", "endless loop", "no such stage", "alias", "unreachable stage", "no limit", "no such department"])
+], ids=["unknown key", "unknown key of a stage", "endless loop", "no such stage", "alias", "unreachable stage",
+        "no limit", "no such department"])
 def test_rules_with_a_mistake_are_refused_with_file_and_line(folder, file, old, new, further, word):
     config, line = changed(folder, file, old, new)
     for arguments in (["--check"], ["--data", folder / "store", "--front", f"ipc://{folder}/f"]):

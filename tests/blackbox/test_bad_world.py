@@ -1,4 +1,5 @@
 """What a machine can do to a broker: fill its disk, damage its files, turn its clock."""
+import json
 import os
 import subprocess
 import time
@@ -9,14 +10,14 @@ import pytest
 
 import whistle_pb2 as pb
 import wl
-from conftest import QINDU, WHISTLED, run
-from world import (COMMUNITY_DESK, DAY, DISTRICT, GRID_WORKER, HOUR, MONDAY, Clock, accept, at_cursor, dispatch, done, events_of, report,
+from conftest import CTL, QINDU, WHISTLED, run
+from world import (DAY, GRID_WORKER, HOUR, MONDAY, Clock, accept, at_cursor, dispatch, done, events_of, report,
                    story_kinds)
 
 HERE = Path(__file__).resolve().parent
 
 
-# ---- a full disk --------------------------------------------------------------------------------------------------------------
+# ---- a full disk -----------------------------------------------------------------------------------------------------
 
 @contextmanager
 def small_disk(folder, mebibytes):
@@ -24,7 +25,8 @@ def small_disk(folder, mebibytes):
     at = folder / "disk"
     at.mkdir()
     become = [] if os.geteuid() == 0 else ["sudo", "-n"]
-    subprocess.run([*become, "mount", "-t", "tmpfs", "-o", f"size={mebibytes}m,mode=0777", "tmpfs", str(at)], check=True)
+    options = f"size={mebibytes}m,mode=0777"
+    subprocess.run([*become, "mount", "-t", "tmpfs", "-o", options, "tmpfs", str(at)], check=True)
     try:
         yield at
     finally:
@@ -130,7 +132,7 @@ def test_a_quota_stops_reports_first_then_all_but_closures(make_broker):
     assert front.counters()["refused.RETRY_LATER"] == 1
 
 
-# ---- damaged files -------------------------------------------------------------------------------------------------------------
+# ---- damaged files ---------------------------------------------------------------------------------------------------
 
 @pytest.fixture
 def lived(make_broker):
@@ -226,7 +228,20 @@ def test_a_journal_with_a_flipped_bit_is_refused_with_the_place(lived):
         does_not_start(broker, f"journal/{path.name} at byte ", "seq ")
         assert len(list((broker.data / "journal").glob("torn*"))) == 0, "nothing was cut"
         path.write_bytes(whole)
+    assert run(CTL, "verify", "--quiet", broker.data).returncode == 0
+    flip(path, used // 2)
+    assert run(CTL, "verify", "--quiet", broker.data).returncode in (1, 4)
+    path.write_bytes(whole)
     same_again(broker, digest, front)
+
+
+def test_the_tool_that_reads_the_files_finds_the_same_digest(lived):
+    broker, digest, _ = lived
+    said = run(CTL, "--json", "verify", broker.data)
+    found = json.loads(said.stdout)
+    assert said.returncode == 0 and found["agreed"] and bytes.fromhex(found["state_digest"]) == digest
+    broker.start()
+    assert run(CTL, "verify", broker.data).returncode == 3, "not beside a broker"
 
 
 def test_a_journal_with_a_flipped_bit_is_refused_when_the_state_must_be_folded_from_it(lived):
@@ -267,12 +282,13 @@ def test_a_torn_tail_is_cut_saved_and_said(make_broker):
     assert len(torn(broker)) == 1 and clock.front.status().cases_all == 6
 
 
-# ---- clocks -------------------------------------------------------------------------------------------------------------------
+# ---- clocks ----------------------------------------------------------------------------------------------------------
 
 @pytest.fixture(scope="module")
 def skew_library(tmp_path_factory):
     to = tmp_path_factory.mktemp("skew") / "skew.so"
-    subprocess.run([os.environ.get("CC", "cc"), "-shared", "-fPIC", "-D_GNU_SOURCE", "-o", str(to), str(HERE / "skew.c"), "-ldl"], check=True)
+    compiler = os.environ.get("CC", "cc")
+    subprocess.run([compiler, "-shared", "-fPIC", "-D_GNU_SOURCE", "-o", to, HERE / "skew.c", "-ldl"], check=True)
     return to
 
 

@@ -1,11 +1,9 @@
 """What a console is told: everything of its divisions, in order, once, and nothing else."""
 import random
 
-import pytest
-
 import whistle_pb2 as pb
 import wl
-from world import (COMMUNITY, DISTRICT, GRID, GRID_LEADER, GRID_WORKER, OTHER_GRID, OTHER_STREET, STREET, STREET_DESK, at_cursor, close, dispatch,
+from world import (COMMUNITY, DISTRICT, GRID, GRID_WORKER, OTHER_GRID, OTHER_STREET, STREET, at_cursor, close, dispatch,
                    report, story_kinds)
 
 

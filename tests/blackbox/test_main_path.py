@@ -4,9 +4,9 @@ import pytest
 import whistle_pb2 as pb
 import wl
 from conftest import QINDU
-from world import (BUILDING, COMMUNITY, COMMUNITY_DESK, DAY, DISTRICT, GRID, GRID_LEADER, GRID_WORKER, HOUR, MINUTE, MONDAY, OTHER_GRID, RUBBISH,
-                   STREET, STREET_DESK, Clock, accept, answer, at_cursor, awaited, close, decline, dispatch, done, events_of, report,
-                   story_kinds, timer, work)
+from world import (BUILDING, COMMUNITY, COMMUNITY_DESK, DAY, DISTRICT, GRID, GRID_LEADER, GRID_WORKER, HOUR, MINUTE,
+                   MONDAY, OTHER_GRID, STREET, STREET_DESK, Clock, accept, at_cursor, awaited, close, decline, dispatch,
+                   done, events_of, report, story_kinds, timer, work)
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def clock(make_broker):
     return clock
 
 
-# ---- the way of an ordinary case ------------------------------------------------------------------------------------------
+# ---- the way of an ordinary case -------------------------------------------------------------------------------------
 
 def test_a_report_is_offered_dispatched_accepted_done_verified_and_closed(broker):
     front, desk = broker.client(), broker.worker(pb.LEVEL_COMMUNITY)
@@ -37,7 +37,8 @@ def test_a_report_is_offered_dispatched_accepted_done_verified_and_closed(broker
     front.call(accept(case))
     case = front.show(case.case_id)[0]
     assert case.state == pb.STATE_HANDLING and awaited(case).status == "accepted"
-    front.call(done(case, text="已清理", evidence=[pb.Evidence(sha256=bytes(32), type="image/jpeg", url="https://e/1")]))
+    photo = pb.Evidence(sha256=bytes(32), type="image/jpeg", url="https://e/1")
+    front.call(done(case, text="已清理", evidence=[photo]))
     case = front.show(case.case_id)[0]
     assert case.state == pb.STATE_RESOLVED and awaited(case).party == COMMUNITY_DESK, "never who handled it"
     end = front.call(done(case))
@@ -47,6 +48,8 @@ def test_a_report_is_offered_dispatched_accepted_done_verified_and_closed(broker
     assert (case.text, case.address, case.external_id) == ("井盖旁有一堆垃圾", "珠泉路3号", "A-17")
     assert story_kinds(story) == ["reported", "accepted", "dispatched", "signed", "resolved", "verified", "closed"]
     assert [u.first_seq for u in story] == sorted(u.first_seq for u in story) and wl.last_seq(story[-1]) == end.seq
+    page = front.call(pb.ShowCase(case_id=case.case_id))
+    assert list(page.texts) == ["井盖旁有一堆垃圾", "", "", "已清理", ""]
     plain = b"".join(u.SerializeToString() for u in story)
     assert "垃圾".encode() not in plain and "珠泉路".encode() not in plain and "清理".encode() not in plain
 
@@ -126,7 +129,7 @@ def test_a_place_known_only_as_a_street_starts_at_the_streets_desk(broker):
     assert street.offer().token.case_id == case.case_id
 
 
-# ---- desks, by hand -------------------------------------------------------------------------------------------------------
+# ---- desks, by hand --------------------------------------------------------------------------------------------------
 
 def test_several_are_asked_and_one_leads(broker):
     front = broker.client()
@@ -157,7 +160,8 @@ def test_a_note_may_be_written_at_any_time_and_is_sealed(broker):
     front.call(pb.Reject(cause=pb.CAUSE_NOT_A_FACT, **at_cursor(case)))
     front.call(pb.Note(case_id=case_id, text="after the end"))
     case, story = front.show(case_id)
-    assert story_kinds(story) == ["reported", "accepted", "noted", "rejected", "noted"] and case.state == pb.STATE_REJECTED
+    assert story_kinds(story) == ["reported", "accepted", "noted", "rejected", "noted"]
+    assert case.state == pb.STATE_REJECTED
     assert all("打过电话".encode() not in u.SerializeToString() for u in story)
 
 
@@ -229,7 +233,7 @@ def test_what_was_not_good_enough_goes_back_to_who_did_it_and_at_last_up(broker)
     assert events_of(story, "escalated")[-1][1].cause == pb.CAUSE_ATTEMPTS_SPENT
 
 
-# ---- once -------------------------------------------------------------------------------------------------------------------
+# ---- once ------------------------------------------------------------------------------------------------------------
 
 def test_the_same_command_again_gets_the_first_reply_even_after_a_restart(broker):
     front = broker.client()
@@ -251,7 +255,7 @@ def test_a_broker_that_stops_ends_well_and_goes_on_where_it_was(broker):
     assert front.show(before[0].case_id) == before
 
 
-# ---- questions ----------------------------------------------------------------------------------------------------------------
+# ---- questions -------------------------------------------------------------------------------------------------------
 
 def test_a_case_is_found_by_its_number_and_its_story_comes_in_pages(broker):
     front = broker.client()
@@ -287,7 +291,9 @@ def test_lists_show_what_lies_under_a_prefix_open_or_all(broker):
     assert [c.case_id for c in front.cases(COMMUNITY, count=3)] == here + [over]
     assert [c.case_id for c in front.cases(GRID, open_only=True, count=2)] == here
     assert {c.case_id for c in front.cases(61, open_only=True, count=4)} == {*here, *there}
-    assert front.cases(610402002) == []
+    assert {c.case_id for c in front.cases(open_only=True)} == {*here, *there}, "no prefix is everywhere"
+    assert {c.case_id for c in front.cases(count=3)} == {*here, *there, over}
+    assert front.cases(610402002) == front.cases(610402002, open_only=True) == []
     assert all(not c.text for c in front.cases(DISTRICT)), "lists have no text"
 
 
@@ -302,7 +308,7 @@ def test_status_tells_what_there_is(broker):
     assert counters["acknowledged"] == 2 and counters["refused"] == 0 and s.next_due_ms > s.broker.now_ms
 
 
-# ---- time ---------------------------------------------------------------------------------------------------------------------
+# ---- time ------------------------------------------------------------------------------------------------------------
 
 def test_when_nobody_accepts_in_time_the_next_level_is_told_at_that_very_instant(clock):
     case_id = clock.do(report()).case_id
@@ -326,7 +332,8 @@ def test_without_any_worker_a_case_climbs_to_the_top_and_stays_supervised_for_ev
     case, story = clock.front.show(case_id)
     assert [(u.cause, u.level) for _, u in events_of(story, "escalated")] == [
         (pb.CAUSE_DESK_SILENT, pb.LEVEL_STREET), (pb.CAUSE_DESK_SILENT, pb.LEVEL_DISTRICT)]
-    assert [at for at, _ in events_of(story, "escalated")] == [MONDAY + 2 * HOUR, MONDAY + 6 * HOUR], "one rung per limit, in office hours"
+    climbed = [at for at, _ in events_of(story, "escalated")]
+    assert climbed == [MONDAY + 2 * HOUR, MONDAY + 6 * HOUR], "one rung per limit, in office hours"
     supervised = events_of(story, "supervised")
     assert [s.times for _, s in supervised] == list(range(1, len(supervised) + 1)) and len(supervised) >= 4
     assert case.timers and end.next_due_ms > clock.now
@@ -339,7 +346,7 @@ def test_reminded_at_80_percent_escalated_at_due_and_overdue_from_then_on(clock)
     clock.on(DAY)
     case, story = clock.front.show(case_id)
     (reminded, _), (climbed, up) = events_of(story, "reminded")[0], events_of(story, "escalated")[0]
-    assert reminded == MONDAY + 5 * HOUR + 12 * MINUTE, "80 % of 4 working hours from nine: 12 minutes after the noon break"
+    assert reminded == MONDAY + 5 * HOUR + 12 * MINUTE, "80 % of 4 working hours: 12 minutes after the noon break"
     assert climbed == MONDAY + 6 * HOUR and up.cause == pb.CAUSE_HANDLING_OVERDUE and case.overdue
     clock.do(done(case, next(a for a in case.asks if a.party == GRID_WORKER)))
     assert not events_of(clock.front.show(case_id)[1], "resolved")[0][1].on_time

@@ -7,7 +7,7 @@ import pytest
 import whistle_pb2 as pb
 import wl
 from conftest import QINDU
-from world import (COMMUNITY, COMMUNITY_DESK, DAY, DISTRICT, GRID, GRID_WORKER, HOUR, MONDAY, OTHER_GRID, STREET, Clock, at_cursor, dispatch,
+from world import (COMMUNITY, COMMUNITY_DESK, DISTRICT, GRID_WORKER, HOUR, MONDAY, OTHER_GRID, Clock, dispatch,
                    events_of, report, story_kinds)
 
 
@@ -118,7 +118,8 @@ def test_a_dead_letter_is_moved_on_by_its_deadline(make_broker):
 
 def test_a_lease_runs_out_unless_it_is_extended(make_broker):
     broker = make_broker(lease_ms="1s")
-    front, desk, other = broker.client(), broker.worker(pb.LEVEL_COMMUNITY, credit=1), broker.worker(pb.LEVEL_COMMUNITY, credit=0)
+    front = broker.client()
+    desk, other = (broker.worker(pb.LEVEL_COMMUNITY, credit=credit) for credit in (1, 0))
     case_id = front.call(report()).case_id
     offer = desk.offer()
     other.credit(1)
@@ -173,12 +174,14 @@ def test_a_decision_that_is_refused_is_a_failed_offer(broker, what):
     desk.credit(1)
     offer = desk.offer()
     at = dict(case_id=case_id, stage=1, attempt=1)
+    elsewhere = dict(case_id=other.case_id, stage=1, attempt=1)
+    used, nobody = wl.work_id(pb.LeaseToken(**elsewhere)), [pb.AskedParty(party="x@1")]
     decision, name = {
-        "unknown party": (wl.decision_of(offer, pb.Dispatch(parties=[pb.AskedParty(party="x@1")], **at)), "UNKNOWN_PARTY"),
+        "unknown party": (wl.decision_of(offer, pb.Dispatch(parties=nobody, **at)), "UNKNOWN_PARTY"),
         "not a decision": (wl.decision_of(offer, pb.Note(case_id=case_id, text="hm")), "NOT_PERMITTED"),
-        "another case": (wl.decision_of(offer, pb.Escalate(case_id=other.case_id, stage=1, attempt=1)), "NOT_PERMITTED"),
+        "another case": (wl.decision_of(offer, pb.Escalate(**elsewhere)), "NOT_PERMITTED"),
         "noise": (None, "BAD_PROTOBUF"),
-        "a conflict": (wl.envelope(pb.Escalate(**at), id=wl.work_id(pb.LeaseToken(case_id=other.case_id, stage=1, attempt=1))), "CONFLICT"),
+        "a conflict": (wl.envelope(pb.Escalate(**at), id=used), "CONFLICT"),
     }[what]
     data = decision.SerializeToString() if decision else b"\xff\xff\xff"
     desk.say(result=pb.WorkerResult(token=offer.token, decision=data))
@@ -248,7 +251,8 @@ def test_killed_at_any_moment_nothing_is_lost_and_nothing_doubled(make_broker):
 
 
 def test_who_is_silent_for_fifteen_seconds_is_gone_and_who_beats_stays(broker):
-    front, deaf, alive = broker.client(), broker.worker(pb.LEVEL_COMMUNITY, credit=1), broker.worker(pb.LEVEL_COMMUNITY, credit=0)
+    front = broker.client()
+    deaf, alive = (broker.worker(pb.LEVEL_COMMUNITY, credit=credit) for credit in (1, 0))
     gone, console = broker.console().subscribe(DISTRICT), broker.console().subscribe(DISTRICT)
     case_id = front.call(report()).case_id
     deaf.offer()

@@ -129,7 +129,7 @@ class Front(Peer):
         return r
 
     def ask(self, message, wait_s=WAIT_S, again_s=1.0, patient=False):
-        """The reply to this envelope; the same bytes are sent again until there is one. patient: BUSY and the like are none."""
+        """The reply to this envelope, sent until there is one. patient: BUSY and the like are none."""
         data = message if isinstance(message, bytes) else message.SerializeToString()
         wanted = pb.Envelope.FromString(data).command_id
         until, pause = time.monotonic() + wait_s, 0.1
@@ -151,7 +151,7 @@ class Front(Peer):
         """Done, or the answer to a question; a refusal is raised."""
         return answer_of(self.ask(envelope(command, **envelope_fields), wait_s))
 
-    # ---- the words ----------------------------------------------------------------------------------------------------
+    # ---- the words ---------------------------------------------------------------------------------------------------
 
     def hello(self, wait_s=WAIT_S):
         return self.call(pb.Hello(program="stranger"), wait_s)
@@ -172,14 +172,14 @@ class Front(Peer):
                 return page.case_view, story
             after = last_seq(story[-1])
 
-    def cases(self, prefix, open_only=False, count=200):
+    def cases(self, prefix=None, open_only=False, count=200):
         found, after = [], 0
         while True:
             page = self.call(pb.ListCases(prefix=prefix, open_only=open_only, after_case_id=after, count=count))
             found.extend(page.cases)
             if not page.more:
                 return found
-            after = page.cases[-1].case_id
+            after = page.next_after
 
     def hold(self, command, at, **more):
         """Drill: sends a command that is decided at that instant. Its id."""
@@ -211,7 +211,7 @@ def answer_of(reply):
     return getattr(reply, kind)
 
 
-# ---- workers ------------------------------------------------------------------------------------------------------------
+# ---- workers ---------------------------------------------------------------------------------------------------------
 
 def desk(offer):
     """A plain desk: up when it is not ours, else the first candidate that was not tried."""
@@ -316,7 +316,7 @@ class Worker(Peer):
         self.say(goodbye=pb.Goodbye(why="tests"))
 
 
-# ---- consoles -----------------------------------------------------------------------------------------------------------
+# ---- consoles --------------------------------------------------------------------------------------------------------
 
 class Told:
     """One frame pair of the feed."""

@@ -5,9 +5,9 @@ import wl
 DISTRICT, STREET, COMMUNITY, GRID = 610402, 610402006, 610402006001, 610402006001003
 OTHER_STREET, OTHER_GRID = 610402001, 610402001001001
 GRID_WORKER, GRID_LEADER = f"grid-worker@{GRID}", f"grid-leader@{COMMUNITY}"
-COMMUNITY_DESK, STREET_DESK, DISTRICT_DESK = f"community-desk@{COMMUNITY}", f"street-desk@{STREET}", f"district-desk@{DISTRICT}"
+COMMUNITY_DESK, STREET_DESK = f"community-desk@{COMMUNITY}", f"street-desk@{STREET}"
 
-RUBBISH = "E0102"          # exposed garbage: the community's inside the wall, the street's outside; accept 2wh, clear=4wh
+RUBBISH = "E0102"          # exposed garbage: the community's inside, the street's outside; accept 2wh, clear=4wh
 BUILDING = "E0101"         # illegal structure: the street's; stop=4wh, penalise=7wd, demolish=20wd
 SECOND, MINUTE, HOUR, DAY = 1000, 60_000, 3_600_000, 86_400_000
 MONDAY = 1772413200000     # 2026-03-02 09:00 in Qindu; open 08:30-12:00 and 14:00-18:00
@@ -28,9 +28,10 @@ def dispatch(case, *parties):
 
 def awaited(case):
     """The one party that is asked at the cursor and has not answered for good."""
-    open_asks = [a for a in case.asks if (a.stage, a.attempt) == (case.stage, case.attempt) and a.status in ("asked", "accepted")]
-    assert len(open_asks) == 1, case
-    return open_asks[0]
+    here = [a for a in case.asks if (a.stage, a.attempt) == (case.stage, case.attempt)]
+    waiting = [a for a in here if a.status in ("asked", "accepted")]
+    assert len(waiting) == 1, case
+    return waiting[0]
 
 
 def answer(case, kind, ask=None, **more):

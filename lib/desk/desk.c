@@ -81,7 +81,8 @@ static bool may_be_asked(const PbCandidate *c, PbRoleKind kind, bool again)
 }
 
 /* role NULL: whatever its role is. */
-static void name_candidates(struct desk_decision *d, const PbOffer *offer, PbRoleKind kind, const char *role, bool again)
+static void name_candidates(struct desk_decision *d, const PbOffer *offer, PbRoleKind kind, const char *role,
+                            bool again)
 {
     for (size_t i = 0; i < offer->n_candidates; i++) {
         const PbCandidate *c = offer->candidates[i];

@@ -1,5 +1,5 @@
-/* desk.h: what a desk does with an offer. Pure: an offer in, a decision out; no I/O, no state. Shared by the workers and
- * by rehearsals.
+/* desk.h: what a desk does with an offer. Pure: an offer in, a decision out; no I/O, no state. Shared by workers and
+ * rehearsals.
  *
  * The three levels differ in a table (desk.c), not in code: which parties are asked first, and what is sent up at once.
  *

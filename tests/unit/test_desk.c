@@ -1,4 +1,4 @@
-/* test_desk.c: what desks do, as a table of stories: every row of the desks' table, every step of a row, every way up. */
+/* test_desk.c: what desks do, as a table of stories: every row of the desks' table, every step of it, every way up. */
 #include "lib/desk/desk.h"
 
 #include <setjmp.h>
@@ -9,7 +9,7 @@
 
 enum { PARTIES = 12 };
 
-/* A candidate as a word: "k party", k one of w(orker) l(eader) d(esk) o(uter) p(department) v(erifier); capital: tried. */
+/* A candidate is "k party", k one of w(orker) l(eader) d(esk) o(uter worker) p(department) v(erifier); capital: tried. */
 struct story {
     const char *what;
     PbLevel level;

@@ -10,6 +10,11 @@ enum { LIST_MAX = 200, STORY_MAX = 100, SCAN_MAX = 4000, PAGE_BYTES_MAX = 64 << 
 
 #define SET(message, field, value) ((message)->has_##field = 1, (message)->field = (value))
 
+/* What cannot be read is not told, and nothing else after it: the next start folds the state again from the journal. */
+static void must_read(int r) {
+    if (r < 0) die("state.unreadable", r, "a row or a record could not be read; the next start folds it again");
+}
+
 static void *room_for(struct daemon *d, size_t size) {
     void *at = arena_zero(&d->room, size);
     CHECK(at);
@@ -63,7 +68,8 @@ static void tell_story(struct daemon *d, const PbShowCase *s, PbCaseStory *story
             SET(story, more, true);
             return;
         }
-        CHECK(store_read(d->store, seq, &bytes) == 0 && codec_unpack_own(CODEC_RECORD, bytes, &d->room, &record) == 0);
+        must_read(store_read(d->store, seq, &bytes));
+        must_read(codec_unpack_own(CODEC_RECORD, bytes, &d->room, &record));
         bytes_used += 2 * bytes.len; /* what was written is told twice: sealed, and opened */
         PbUpdate *update = room_for(d, sizeof *update);
         codec_update_of(record, update);
@@ -77,7 +83,7 @@ static void show_case(struct daemon *d, const struct query *q) {
     const PbShowCase *s = q->envelope->show_case;
     int r = find_case(d, s, &d->before);
     if (r == -ENOENT) return refuse(d, q, REFUSED_NO_SUCH_CASE, s->number ? "number" : "case_id");
-    CHECK(r == 0);
+    must_read(r);
     if (!guard_may(&q->source, GUARD_QUERY, d->before.division)) return refuse(d, q, REFUSED_NOT_PERMITTED, NULL);
     PbCaseStory story = { .case_view = view_case(d->store, &d->before, true, &d->room) };
     tell_story(d, s, &story, &d->before);
@@ -112,7 +118,7 @@ static void list_cases(struct daemon *d, const struct query *q) {
             break;
         }
         seen = id;
-        CHECK(store_case(d->store, id, &d->before) == 0);
+        must_read(store_case(d->store, id, &d->before));
         if (l->prefix && !division_covers(l->prefix, d->before.division)) continue;
         PbCaseView *view = list.cases[list.n_cases++] = view_case(d->store, &d->before, false, &d->room);
         codec_prepare(CODEC_CASE_VIEW, view);

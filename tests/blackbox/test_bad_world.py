@@ -11,7 +11,7 @@ import pytest
 import whistle_pb2 as pb
 import wl
 from conftest import CTL, QINDU, WHISTLED, run
-from world import (DAY, GRID_WORKER, HOUR, MONDAY, Clock, accept, at_cursor, dispatch, done, events_of, report,
+from world import (DAY, GRID_WORKER, HOUR, MONDAY, RUBBISH, Clock, accept, at_cursor, dispatch, done, events_of, report,
                    story_kinds)
 
 HERE = Path(__file__).resolve().parent
@@ -197,6 +197,22 @@ def test_a_state_with_flipped_bits_is_folded_again_from_the_journal(lived):
         broker.stop()
     state_of(broker).write_bytes(bytes(255 - b for b in whole))
     same_again(broker, digest, front)
+
+
+def test_a_damaged_row_is_never_told_the_broker_ends_and_the_next_start_has_mended_it(lived):
+    broker, digest, front = lived
+    broker.start()
+    cases = front.cases()
+    broker.stop()
+    data = state_of(broker).read_bytes()
+    assert data.count(RUBBISH.encode()) >= len(cases)
+    state_of(broker).write_bytes(data.replace(RUBBISH.encode(), b"E0103"))     # one bit of each row
+    broker.start()
+    front.send(wl.envelope(pb.ShowCase(case_id=cases[30].case_id)))
+    assert broker.process.child.wait(10) == 75 and "state.unreadable" in broker.said()
+    assert front.reply(0.1) is None
+    same_again(broker, digest, front)
+    assert front.cases() == cases and "rebuilt=1" in broker.said()
 
 
 def test_a_state_of_another_time_is_brought_up_to_date_and_one_from_the_future_is_not_believed(lived):

@@ -65,7 +65,7 @@ measure() {
     mkdir -p "$data"
     "start_$1"
     "$tools/load" --endpoint "ipc://$data/front" --publishers "${2%x*}" --window "${2#*x}" --seconds "$seconds" \
-        --seed "$3" --pid "$server" --system "$1" $([ "$1" = skeleton ] || echo --status) >> "$results" ||
+        --seed "$3" --pid "$server" --system "$1" $([ "$1" != worker ] || echo --status) >> "$results" ||
         { cat "$data/log" >&2; die "$1 at $2: the run does not count"; }
     stop
     printf '.' >&2

@@ -153,7 +153,6 @@ static int journal(struct daemon *d, const char *source, struct slice id, const 
     CHECK(routes);
     record->n_routes = routes_of(&d->after, routes);
     record->routes = routes;
-    codec_prepare(CODEC_RECORD, record);
     int r = store_record(d->store, record, &d->before, &d->after, &d->room);
     if (r < 0) return r;
     COUNT_ADD(EVENTS, decision->count);
@@ -348,7 +347,6 @@ int broker_event(struct daemon *d, PbEvent *event) {
     PbRecord record = { .source = (char *)"broker", .n_events = 1, .events = &event };
     SET(&record, first_seq, store_next_seq(d->store));
     SET(&record, at_ms, d->now_ms);
-    codec_prepare(CODEC_RECORD, &record);
     COUNT(EVENTS);
     return store_record(d->store, &record, NULL, NULL, &d->room);
 }

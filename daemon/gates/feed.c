@@ -46,6 +46,7 @@ struct feed {
     bool drill, behind;                                       /* behind: somebody catches up and has credit */
     uint64_t sessions;
     unsigned listening, turn_of;                              /* listening: consoles that are LIVE */
+    unsigned consoles_used;                                   /* none beyond has ever been in use */
     struct console consoles[CONSOLES_MAX];
     struct live *live;
     unsigned live_count;
@@ -92,7 +93,7 @@ static void refuse(struct feed *f, struct wire_peer to, PbRefusal code) {
 /* ---- sessions -------------------------------------------------------------------------------------------------- */
 
 static struct console *console_of(struct feed *f, struct wire_peer peer) {
-    for (unsigned i = 0; i < CONSOLES_MAX; i++)
+    for (unsigned i = 0; i < f->consoles_used; i++)
         if (f->consoles[i].session && f->consoles[i].peer.id == peer.id) return &f->consoles[i];
     return NULL;
 }
@@ -118,6 +119,8 @@ static void on_hello(struct feed *f, struct wire_peer from, const struct source 
     for (unsigned i = 0; !c && i < CONSOLES_MAX; i++)
         if (!f->consoles[i].session) c = &f->consoles[i];
     if (!c) return refuse(f, from, REFUSED_TOO_MANY_SESSIONS);
+    unsigned end = (unsigned)(c - f->consoles) + 1;
+    f->consoles_used = end > f->consoles_used ? end : f->consoles_used;
     if (c->session) console_leaves(f, c);
     *c = (struct console){
         .session = ++f->sessions, .peer = from, .source = *source, .heard_ms = mono_ms, .told_ms = mono_ms,
@@ -198,7 +201,7 @@ void feed_take(struct feed *f, int64_t mono_ms, int64_t now_ms) {
         if (wire_receive(f->socket, &m) != 1) break;
         on_frame(f, &m, mono_ms, now_ms);
     }
-    for (unsigned i = 0; i < CONSOLES_MAX; i++) {
+    for (unsigned i = 0; i < f->consoles_used; i++) {
         struct console *c = &f->consoles[i];
         if (!c->session || mono_ms - c->heard_ms < SILENCE_MS) continue;
         COUNT(CONSOLES_GONE);
@@ -357,8 +360,8 @@ void feed_forget(struct feed *f) {
 void feed_speak(struct feed *f, int64_t mono_ms, int64_t now_ms, struct arena *room) {
     (void)now_ms;
     f->behind = false;
-    for (unsigned i = 0; i < CONSOLES_MAX; i++) {
-        struct console *c = &f->consoles[(f->turn_of + i) % CONSOLES_MAX];
+    for (unsigned i = 0; i < f->consoles_used; i++) {
+        struct console *c = &f->consoles[(f->turn_of + i) % f->consoles_used];
         if (!c->session) continue;
         if (c->mode == MODE_LIVE) {
             if (f->live_count == LIVE_MAX) fall_behind(f, c, c->next_seq);
@@ -370,7 +373,7 @@ void feed_speak(struct feed *f, int64_t mono_ms, int64_t now_ms, struct arena *r
         if (c->credit && (c->mode == MODE_SNAPSHOT || c->mode == MODE_CATCHING_UP)) f->behind = true;
         heartbeat(f, c, mono_ms);
     }
-    f->turn_of = (f->turn_of + 1) % CONSOLES_MAX;
+    f->turn_of++;                                 /* nobody is always served first */
     feed_forget(f);
 }
 
@@ -388,7 +391,7 @@ unsigned feed_consoles(const struct feed *f) {
 
 int64_t feed_next_ms(const struct feed *f, int64_t mono_ms) {
     int64_t next = 1000;
-    for (unsigned i = 0; i < CONSOLES_MAX; i++)
+    for (unsigned i = 0; i < f->consoles_used; i++)
         if (f->consoles[i].session && f->consoles[i].told_ms + HEARTBEAT_MS - mono_ms < next)
             next = f->consoles[i].told_ms + HEARTBEAT_MS - mono_ms;
     return next > 0 ? next : 0;

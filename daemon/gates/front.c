@@ -30,7 +30,7 @@ struct front {
     struct queued *replies;
     uint8_t *reply_bytes;
     uint32_t replies_count, reply_bytes_used;
-    int32_t chain_first[CHAINS];                                          /* replies by peer, in order */
+    int32_t chain_first[CHAINS], chain_last[CHAINS];                      /* replies by peer; first: one more, 0: none */
     uint8_t message[MESSAGE_BYTES_MAX];
 };
 
@@ -188,16 +188,22 @@ static int32_t speak_to_one(struct front *f, int32_t first) {
 }
 
 void front_speak(struct front *f) {
-    int32_t last[CHAINS];
-    for (unsigned i = 0; i < CHAINS; i++) f->chain_first[i] = last[i] = -1;
+    uint16_t chains[CHAINS];
+    unsigned count = 0;
     for (uint32_t i = 0; i < f->replies_count; i++) {
         unsigned chain = f->replies[i].to.id * 2654435761u >> 22;
-        if (last[chain] < 0) f->chain_first[chain] = (int32_t)i;
-        else f->replies[last[chain]].next = (int32_t)i;
-        last[chain] = (int32_t)i;
+        if (f->chain_first[chain] == 0) {
+            f->chain_first[chain] = (int32_t)i + 1;
+            chains[count++] = (uint16_t)chain;
+        } else {
+            f->replies[f->chain_last[chain]].next = (int32_t)i;
+        }
+        f->chain_last[chain] = (int32_t)i;
     }
-    for (unsigned i = 0; i < CHAINS; i++)
-        for (int32_t at = f->chain_first[i]; at >= 0;) at = speak_to_one(f, at);
+    for (unsigned i = 0; i < count; i++) {
+        for (int32_t at = f->chain_first[chains[i]] - 1; at >= 0;) at = speak_to_one(f, at);
+        f->chain_first[chains[i]] = 0;
+    }
     front_forget(f);
 }
 

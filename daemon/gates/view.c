@@ -1,7 +1,6 @@
 /* view.c: a case for people and desks: names resolved, sealed text opened where the asker may read it. */
 #include "daemon/gates/gates.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #define SET(message, field, value) ((message)->has_##field = 1, (message)->field = (value))
@@ -18,8 +17,18 @@ static char *text_in(struct arena *room, const char *text) {
     return at;
 }
 
+/* At least `width` digits and `end` behind them; where that was written, or what follows it. */
+static char *digits(char *to, uint32_t number, unsigned width, char end) {
+    char text[10];
+    unsigned count = 0;
+    for (; number > 0 || count < width; number /= 10) text[count++] = (char)('0' + number % 10);
+    while (count > 0) *to++ = text[--count];
+    *to = end;
+    return to + 1;
+}
+
 void view_number(uint32_t district, uint32_t day, uint32_t day_number, char to[static NUMBER_BYTES]) {
-    snprintf(to, NUMBER_BYTES, "%06u-%08u-%05u", district, day, day_number);
+    digits(digits(digits(to, district, 6, '-'), day, 8, '-'), day_number, 5, '\0');
 }
 
 static const char *ask_status_name(uint8_t status) {

@@ -57,20 +57,28 @@ static struct ask *ask_find(struct case_state *c, const char *party, uint32_t st
     return NULL;
 }
 
-/* What was declined or has ended is forgotten before what was done, the oldest first: rework must find who did it. */
-static bool forgotten_before(const struct ask *a, const struct ask *b)
+/* Why an ask that is over is still needed: who did it may have to do it again; no attempt of a stage may be used twice,
+ * or its desk's second word would pass for the first one repeated; and whoever helped to do it may not verify it. */
+static unsigned worth(const struct case_state *c, const struct ask *a)
 {
-    bool a_done = a->status == ASK_DONE, b_done = b->status == ASK_DONE;
-    return a_done != b_done ? b_done : a->answered_at_ms < b->answered_at_ms;
+    if (a == case_handler(c)) return 3;
+    if (a->attempt + 1u == case_next_attempt(c, a->stage)) return 2;
+    return a->status == ASK_DONE;
 }
 
-/* Room for one more: an ask that nobody waits for goes. decide has made sure there is one. */
+static bool forgotten_before(const struct case_state *c, const struct ask *a, const struct ask *b)
+{
+    unsigned worth_a = worth(c, a), worth_b = worth(c, b);
+    return worth_a != worth_b ? worth_a < worth_b : a->answered_at_ms < b->answered_at_ms;
+}
+
+/* Room for one more: an ask that nobody waits for goes. decide has made sure that there is one. */
 static struct ask *ask_new(struct case_state *c)
 {
     struct ask *gone = NULL;
     for (unsigned i = 0; c->asks_count == CASE_ASKS_MAX && i < c->asks_count; i++) {
         struct ask *a = &c->asks[i];
-        if (!ask_is_open(a) && (!gone || forgotten_before(a, gone))) gone = a;
+        if (!ask_is_open(a) && (!gone || forgotten_before(c, a, gone))) gone = a;
     }
     if (gone) {
         memmove(gone, gone + 1, (size_t)(&c->asks[c->asks_count] - gone - 1) * sizeof *gone);
@@ -80,6 +88,15 @@ static struct ask *ask_new(struct case_state *c)
     struct ask *a = &c->asks[c->asks_count++];
     memset(a, 0, sizeof *a);
     return a;
+}
+
+/* The handler of a case is whose done came last; of two in the same millisecond it is the one further back. */
+static struct ask *ask_to_the_end(struct case_state *c, struct ask *a)
+{
+    struct ask moved = *a, *last = &c->asks[c->asks_count - 1];
+    memmove(a, a + 1, (size_t)(last - a) * sizeof *a);
+    *last = moved;
+    return last;
 }
 
 static void asks_add(struct case_state *c, PbAsk *const *asks, size_t count, int64_t at_ms)
@@ -275,6 +292,7 @@ static void on_resolved(struct case_state *c, const PbEvent *e, int64_t at_ms)
     const PbResolved *r = e->resolved;
     struct ask *a = ask_find(c, r->party, r->stage, r->attempt);
     CHECK(a && ask_is_open(a));
+    a = ask_to_the_end(c, a);
     a->status = ASK_DONE;
     a->answered_at_ms = at_ms;
     asks_end(c, true, at_ms);

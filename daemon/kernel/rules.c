@@ -2,6 +2,8 @@
  * every search halves. */
 #include "daemon/kernel/check.h"
 
+#include <string.h>
+
 /* ---- tables sorted by a text ------------------------------------------------------------------------------------- */
 
 const char *table_name(enum rules_table t) {
@@ -33,11 +35,17 @@ const char *table_key(const PbRules *r, enum rules_table t, size_t index) {
     }
 }
 
+/* As slice_order would say, without measuring the text first: most are told apart by their first bytes. */
+static int text_order(const char *text, struct slice key) {
+    int order = strncmp(text, (const char *)key.at, key.len);
+    return order != 0 ? order : text[key.len] != '\0';
+}
+
 size_t table_find(const PbRules *r, enum rules_table t, struct slice key) {
     size_t size = table_size(r, t), low = 0, high = size;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        int order = slice_order(slice_of(table_key(r, t, middle)), key);
+        int order = text_order(table_key(r, t, middle), key);
         if (order == 0)
             return middle;
         if (order < 0)

@@ -87,7 +87,7 @@ static int fold_opening(struct tables *t, const PbRecord *r, const struct case_s
         t->facts.next_slot = opening->slot + 1;
     tables_note_number(t, c->district, c->day, c->day_number);
     struct row_key key = key_case_number(c->district, c->day, c->day_number);
-    return tables_put(t, TABLE_NUMBERS, &key, slice_from(id, sizeof id));
+    return tables_result(t, db_put_last(t->db, TABLE_NUMBERS, key_bytes(&key), slice_from(id, sizeof id)));
 }
 
 static int fold_case(struct tables *t, const PbRecord *r, const struct case_state *before,

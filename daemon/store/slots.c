@@ -12,6 +12,7 @@ enum {
     HEADER_SIZE = 4096,
     SLOTS_FORMAT = 1,
     PIECE_SLOTS = (64 << 10) / KEY_SIZE,          /* filled by one call of slots_ahead */
+    WINDOW_SLOTS = 128,
 };
 _Static_assert(512 % KEY_SIZE == 0 && HEADER_SIZE % 512 == 0, "no slot straddles a sector");
 
@@ -22,6 +23,9 @@ struct slots {
     bool drill;
     struct key seed;
     struct key piece[PIECE_SLOTS];                /* keys on their way to the file */
+    uint64_t window_first;                        /* keys read lately: new cases take one slot after another */
+    unsigned window_count;
+    struct key window[WINDOW_SLOTS];
 };
 
 /* ---- header ------------------------------------------------------------------------------------------------------ */
@@ -81,6 +85,8 @@ static int fill_piece(struct slots *s, uint64_t from, size_t count) {
     int r = file_read(s->fd, s->piece[0].byte, there * KEY_SIZE, slot_offset(from));
     if (r < 0)
         return r;
+    if (!s->drill)
+        random_bytes(&s->piece[there], (count - there) * KEY_SIZE);       /* once for all that are new */
     for (size_t i = 0; i < count; i++)
         if (bytes_zero(s->piece[i].byte, KEY_SIZE))
             slot_draw(s, from + i, &s->piece[i]);
@@ -201,17 +207,30 @@ void slots_close(struct slots *s) {
 
 /* ---- keys -------------------------------------------------------------------------------------------------------- */
 
+static int window_load(struct slots *s, uint64_t slot) {
+    uint64_t there = s->filled - slot;
+    size_t count = there < WINDOW_SLOTS ? (size_t)there : WINDOW_SLOTS;
+    s->window_count = 0;
+    int r = file_read(s->fd, s->window[0].byte, count * KEY_SIZE, slot_offset(slot));
+    if (r == 0) {
+        s->window_first = slot;
+        s->window_count = (unsigned)count;
+    }
+    return r;
+}
+
 int slots_key(struct slots *s, uint64_t slot, struct key *ret) {
-    struct key key;
     if (slot >= s->filled)
         return -ENOENT;
-    int r = file_read(s->fd, key.byte, KEY_SIZE, slot_offset(slot));
-    if (r == 0 && bytes_zero(key.byte, KEY_SIZE))
-        r = -ENODATA;
-    if (r == 0)
-        *ret = key;
-    wipe(&key, sizeof key);
-    return r;
+    bool here = slot >= s->window_first && slot - s->window_first < s->window_count;
+    int r = here ? 0 : window_load(s, slot);
+    if (r < 0)
+        return r;
+    const struct key *key = &s->window[slot - s->window_first];
+    if (bytes_zero(key->byte, KEY_SIZE))
+        return -ENODATA;
+    *ret = *key;
+    return 0;
 }
 
 /* Also for a slot that is wiped already: an erasure that a crash cut short is done again, and must reach the disk
@@ -220,6 +239,8 @@ int slots_wipe(struct slots *s, uint64_t slot) {
     static const struct key zeroes;
     if (slot >= s->filled)
         return -ENOENT;
+    s->window_count = 0;
+    wipe(s->window, sizeof s->window);
     int r = file_write(s->fd, slice_from(zeroes.byte, KEY_SIZE), slot_offset(slot));
     return r == 0 && fdatasync(s->fd) < 0 ? -errno : r;
 }

@@ -1,9 +1,11 @@
 """What becomes of a report, told from outside."""
+import re
+
 import pytest
 
 import whistle_pb2 as pb
 import wl
-from conftest import QINDU
+from conftest import QINDU, ROOT
 from world import (BUILDING, COMMUNITY, COMMUNITY_DESK, DAY, DISTRICT, GRID, GRID_LEADER, GRID_WORKER, HOUR, MINUTE,
                    MONDAY, OTHER_GRID, STREET, STREET_DESK, Clock, accept, at_cursor, awaited, close, decline, dispatch,
                    done, events_of, report, story_kinds, timer, work)
@@ -380,6 +382,20 @@ def test_a_drill_decides_each_command_at_its_instant_in_the_order_of_time(clock)
         clock.front.call(report())
 
 
+def test_what_is_held_may_be_sent_again_and_counts_once(clock):
+    e = wl.envelope(report(), at=MONDAY + MINUTE, sent=MONDAY)
+    for _ in range(3):
+        clock.front.send(e)
+    _, replies = clock.front.go(MONDAY + HOUR)
+    assert clock.front.status().cases_all == 1
+    assert clock.front.ask(e) == replies[e.command_id], "nor is it too late to ask"
+    for far in (1 << 62, (1 << 63) - 1):
+        with pytest.raises(wl.Refusal, match="FIELD_RANGE"):
+            clock.front.call(report(), at=far)
+        with pytest.raises(wl.Refusal, match="FIELD_RANGE"):
+            clock.front.go(far)
+
+
 def test_in_a_drill_time_waits_for_the_desks(clock):
     desk = clock.broker.worker(pb.LEVEL_COMMUNITY)
     clock.workers.append(desk)
@@ -405,3 +421,18 @@ def test_two_drills_of_the_same_day_end_in_the_same_digest(make_broker):
 
     a, b = one("a"), one("b")
     assert a.digest == b.digest and a.digest_seq == b.digest_seq and len(a.digest) == 32
+
+
+# ---- the page itself ---------------------------------------------------------------------------------------------------
+
+def test_the_examples_of_the_protocol_are_true(broker):
+    page = (ROOT / "docs/protocol.md").read_text()
+    hello, smallest = (bytes.fromhex("".join(re.findall(r"^ {4,}((?:[0-9a-f]{2} ?)+)", block, re.M)))
+                       for block in re.findall(r"(?:^    .*\n)+", page, re.M) if block.startswith("    08 01"))
+    front = broker.client()
+    assert front.raw(hello).WhichOneof("reply") == "welcome"
+    assert front.show(front.raw(smallest).done.case_id)[0].place.division == GRID
+    assert f"`{wl.work_id(pb.LeaseToken(case_id=7, stage=1, attempt=1)).hex()}`" in page
+    named = dict(re.findall(r"^\| (\d+) \| ([A-Z_]+) \|", page, re.M))
+    missing = {v.number: v.name[8:] for v in pb.Refusal.DESCRIPTOR.values if v.number and v.name[8:] not in page}
+    assert missing == {} and all(pb.Refusal.Value(f"REFUSED_{name}") == int(code) for code, name in named.items())

@@ -25,6 +25,8 @@ static struct {
 
 /* ---- laws -------------------------------------------------------------------------------------------------------- */
 
+struct lawful_seen lawful_seen;
+
 const struct timer *first_timer(const struct case_state *c)
 {
     const struct timer *first = NULL;
@@ -57,15 +59,16 @@ static void check_same(const struct case_state *a, const struct case_state *b)
     CHECK(row_of_case(b, row_b) == len && memcmp(row_a, row_b, len) == 0);
 }
 
-/* Asks stand in the order of time, none twice, and the verifier did nothing of what he verifies. */
-static void check_asks(const struct case_state *c)
+/* No ask is there twice, nor older or younger than it was, and the verifier did nothing of what he verifies. */
+static void check_asks(const struct case_state *before, const struct case_state *c, int64_t now_ms)
 {
     const struct ask *handler = case_handler(c);
     CHECK(c->state != STATE_RESOLVED || handler);
     for (unsigned i = 0; i < c->asks_count; i++) {
         const struct ask *a = &c->asks[i];
-        CHECK(i == 0 || c->asks[i - 1].asked_at_ms <= a->asked_at_ms);
-        CHECK(a->answered_at_ms == 0 || a->answered_at_ms >= a->asked_at_ms);
+        const struct ask *was = case_ask(before, a->party, a->stage, a->attempt);
+        CHECK(a->asked_at_ms == (was ? was->asked_at_ms : now_ms));
+        CHECK(a->answered_at_ms == 0 || (a->answered_at_ms >= a->asked_at_ms && a->answered_at_ms <= now_ms));
         for (unsigned k = 0; k < c->asks_count && c->state == STATE_RESOLVED && ask_is_open(a); k++)
             CHECK(c->asks[k].status != ASK_DONE || c->asks[k].stage != handler->stage ||
                   c->asks[k].attempt != handler->attempt || strcmp(c->asks[k].party, a->party) != 0);
@@ -95,6 +98,18 @@ static void check_time(const struct case_state *before, const struct case_state 
     CHECK(before->id == 0 || after->last_seq > before->last_seq);
 }
 
+static void see(const struct case_state *before, const struct order *order, const struct decision *d)
+{
+    lawful_seen.cell[order->kind][before->state]++;
+    if (d->refusal) return;
+    lawful_seen.happened[order->kind][before->state]++;
+    if (order->kind == ORDER_DEADLINE) lawful_seen.fired[order->deadline.kind][before->state]++;
+    for (uint32_t i = 0; i < d->count; i++) {
+        CHECK((size_t)d->events[i]->event_case < COUNT_OF(lawful_seen.event));
+        lawful_seen.event[d->events[i]->event_case]++;
+    }
+}
+
 void lawful_step(const struct decide_input *in, const struct order *order, struct case_state *c, struct decision *ret)
 {
     static struct case_state before, after, again;
@@ -106,6 +121,7 @@ void lawful_step(const struct decide_input *in, const struct order *order, struc
     decide(in, order, &second);
     CHECK(memcmp(&before, c, sizeof before) == 0);
     CHECK(ret->refusal == second.refusal && ret->count == second.count);
+    see(&before, order, ret);
     if (ret->refusal) {
         CHECK(ret->count == 0);
         return;
@@ -114,7 +130,7 @@ void lawful_step(const struct decide_input *in, const struct order *order, struc
     folded(&before, &second, in->now_ms, &again);
     check_same(&after, &again);
     case_check(&after);
-    check_asks(&after);
+    check_asks(&before, &after, in->now_ms);
     check_rows(&after);
     check_time(&before, &after, order, in->now_ms);
     *c = after;
@@ -289,7 +305,7 @@ static void say_of_asked(const PbEvent *e)
     }
 }
 
-static void step(const struct order *order)
+PbRefusal story_order(const struct order *order)
 {
     struct decision d;
     arena_wrap(&w.room, w.memory, sizeof w.memory);
@@ -309,6 +325,7 @@ static void step(const struct order *order)
         say_of_asked(d.events[i]);
         say("\n");
     }
+    return d.refusal;
 }
 
 /* ---- time -------------------------------------------------------------------------------------------------------- */
@@ -434,7 +451,7 @@ void report_with(const PbReport *report)
     PbPlace place = { .has_division = 1, .division = FIXTURE_GRID, .has_wall = 1, .wall = WALL_INSIDE };
     if (!r.place) r.place = &place;
     if (!r.category) r.category = (char *)"rubbish";
-    step(&(struct order){ .kind = ORDER_REPORT, .report = &r });
+    story_order(&(struct order){ .kind = ORDER_REPORT, .report = &r });
 }
 
 void report(const char *category)
@@ -458,7 +475,7 @@ void self_handle(const char *category, const char *party)
     PbPlace place = { .has_division = 1, .division = FIXTURE_GRID };
     PbReport r = { .category = (char *)category, .place = &place };
     PbSelfHandle h = { .report = &r, .party = party ? (char *)party_of(party) : NULL };
-    step(&(struct order){ .kind = ORDER_SELF_HANDLE, .self_handle = &h });
+    story_order(&(struct order){ .kind = ORDER_SELF_HANDLE, .self_handle = &h });
 }
 
 void dispatch_for(const char *parties, uint32_t stage, uint32_t attempt)
@@ -478,7 +495,7 @@ void dispatch_for(const char *parties, uint32_t stage, uint32_t attempt)
         d.n_parties++;
         parties += len + (parties[len] == ' ');
     }
-    step(&(struct order){ .kind = ORDER_DISPATCH, .dispatch = &d });
+    story_order(&(struct order){ .kind = ORDER_DISPATCH, .dispatch = &d });
 }
 
 void dispatch(const char *parties)
@@ -488,7 +505,7 @@ void dispatch(const char *parties)
 
 void answer_with(const PbAnswer *a)
 {
-    step(&(struct order){ .kind = ORDER_ANSWER, .answer = a });
+    story_order(&(struct order){ .kind = ORDER_ANSWER, .answer = a });
 }
 
 static void answer_named(const char *party, PbAnswerKind kind, uint32_t stage, uint32_t attempt, const char *name)
@@ -526,19 +543,19 @@ void milestone(const char *party, const char *name)
 
 void accept_case(void)
 {
-    step(&(struct order){ .kind = ORDER_ACCEPT, .accept = &(PbAccept){ .case_id = w.state.id } });
+    story_order(&(struct order){ .kind = ORDER_ACCEPT, .accept = &(PbAccept){ .case_id = w.state.id } });
 }
 
 void reject_case(PbCause cause)
 {
     PbReject r = { .stage = w.state.stage, .attempt = w.state.attempt, .cause = cause };
-    step(&(struct order){ .kind = ORDER_REJECT, .reject = &r });
+    story_order(&(struct order){ .kind = ORDER_REJECT, .reject = &r });
 }
 
 void escalate_because(PbCause cause)
 {
     PbEscalate e = { .stage = w.state.stage, .attempt = w.state.attempt, .has_cause = 1, .cause = cause };
-    step(&(struct order){ .kind = ORDER_ESCALATE, .escalate = &e });
+    story_order(&(struct order){ .kind = ORDER_ESCALATE, .escalate = &e });
 }
 
 void escalate(void)
@@ -548,12 +565,12 @@ void escalate(void)
 
 void note(const char *text)
 {
-    step(&(struct order){ .kind = ORDER_NOTE, .note = &(PbNote){ .text = (char *)text } });
+    story_order(&(struct order){ .kind = ORDER_NOTE, .note = &(PbNote){ .text = (char *)text } });
 }
 
 void later(void)
 {
-    step(&(struct order){ .kind = ORDER_LATER });
+    story_order(&(struct order){ .kind = ORDER_LATER });
 }
 
 void offer_failed(PbOfferEnd how, int64_t retry_ms)
@@ -564,12 +581,12 @@ void offer_failed(PbOfferEnd how, int64_t retry_ms)
     o.offer_failed.tries = w.state.offer_tries;
     o.offer_failed.how = how;
     o.offer_failed.retry_ms = retry_ms;
-    step(&o);
+    story_order(&o);
 }
 
 void fire(PbTimerKind kind)
 {
     struct order o = { .kind = ORDER_DEADLINE };
     o.deadline.kind = kind;
-    step(&o);
+    story_order(&o);
 }

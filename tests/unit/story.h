@@ -47,6 +47,7 @@ void note(const char *text);
 void later(void);
 void offer_failed(PbOfferEnd how, int64_t retry_ms);
 void fire(PbTimerKind kind);                           /* now, due or not */
+PbRefusal story_order(const struct order *order);
 
 /* ---- laws -------------------------------------------------------------------------------------------------------- */
 
@@ -56,4 +57,11 @@ void fire(PbTimerKind kind);                           /* now, due or not */
  * row of the case is the case. */
 void lawful_step(const struct decide_input *in, const struct order *order, struct case_state *c, struct decision *ret);
 const struct timer *first_timer(const struct case_state *c);   /* by (due, kind); NULL: none */
+
+/* How often which order met which state, which event was folded and which timer fired in which state. */
+struct lawful_seen {
+    uint64_t cell[ORDER_COUNT][STATE_REJECTED + 1], happened[ORDER_COUNT][STATE_REJECTED + 1];
+    uint64_t event[EVENT_OFFER_FAILED + 1], fired[TIMER_SUPERVISE + 1][STATE_REJECTED + 1];
+};
+extern struct lawful_seen lawful_seen;
 #endif

@@ -239,7 +239,8 @@ static void a_report_says_where_and_what_and_not_in_the_far_future(void **state)
     report_with(&(PbReport){ .external_id = (char *)"with a blank" });
     PbPlace half = { .has_division = 1, .division = FIXTURE_GRID, .has_lon_e7 = 1, .lon_e7 = 1 };
     report_with(&(PbReport){ .place = &half });
-    PbPlace out = { .has_division = 1, .division = FIXTURE_GRID, .has_lon_e7 = 1, .lon_e7 = 1800000001, .has_lat_e7 = 1 };
+    PbPlace out = { .has_division = 1, .division = FIXTURE_GRID, .has_lon_e7 = 1, .has_lat_e7 = 1 };
+    out.lon_e7 = 1800000001;
     report_with(&(PbReport){ .place = &out });
     report_with(&(PbReport){ .has_occurred_at_ms = 1, .occurred_at_ms = now + FAR_FUTURE_MS });
     expect("[09:00] refused: field missing (place.division)\n"

@@ -39,13 +39,21 @@ static int state_open(struct store *s) {
     return r == 0 ? tables_open(&s->tables, &o) : r;
 }
 
+/* A start that did not live to its first checkpoint leaves this behind: a damaged tree can end the process that walks
+ * it, and must not do so at every start. */
+static int mark_starting(struct store *s) {
+    int fd = openat(s->dir_fd, "starting", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    s->starting = fd >= 0;
+    return fd < 0 ? -errno : close(fd) < 0 ? -errno : 0;
+}
+
 /* -EBADMSG: broken. */
 static int state_check(struct store *s) {
     char path[STORE_PATH_SIZE];
     struct state_seen seen;
     if (exists(s, "doubt"))
         return -EBADMSG;
-    if (!s->options.verify_full)
+    if (!s->options.verify_full && !exists(s, "starting"))
         return 0;
     int r = path_in(s->dir, "state.mdb", path);
     if (r == 0)
@@ -59,6 +67,8 @@ static int look_at_state(struct opening *p) {
     if (p->seen.state_missing)
         return 0;
     int r = state_check(s);
+    if (r == 0 && !s->options.read_only)
+        r = mark_starting(s);
     if (r == 0)
         r = state_open(s);
     if (r == 0)

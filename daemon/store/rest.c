@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 enum {
     AHEAD_BYTES = 4 << 20,                        /* of state.mdb, behind its last page */
@@ -41,6 +42,8 @@ int store_checkpoint(struct store *s) {
     s->checkpoints++;
     s->unfolded_bytes = 0;
     s->unfolded_since_ms = 0;
+    if (s->starting)
+        s->starting = unlinkat(s->dir_fd, "starting", 0) < 0;
     allocate_ahead(s);
     return 0;
 }

@@ -41,6 +41,7 @@ struct store {
 
     int fault;                                            /* final: every write returns it */
     bool turn, turn_folded, marked;                       /* marked: the doubt is on disk */
+    bool starting;                                        /* the file `starting` is there: no checkpoint yet */
     uint64_t next_seq;
 
     int64_t worked_ms, unfolded_since_ms;                 /* monotonic; 0: nothing since the checkpoint */

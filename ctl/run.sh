@@ -31,7 +31,7 @@ finish() {
     exit "$status"
 }
 trap finish EXIT
-trap 'exit 0' INT TERM
+trap 'exit 130' INT TERM
 
 fail() {
     local log
@@ -40,11 +40,10 @@ fail() {
     exit 1
 }
 
-# Started in the background of this shell, Ctrl-C would reach them before us: so that they outlive it until finish.
 start() {
     local log=$scratch/$1.log
     shift
-    (trap '' INT; exec "$@") > "$log" 2>&1 &
+    "$@" > "$log" 2>&1 &
     started+=($!)
 }
 
@@ -66,7 +65,8 @@ broker=("$bin/whistled" --data "$scratch/store" --config "config/$mode" "${endpo
 start broker "${broker[@]}"
 ready
 for level in community street district; do
-    start "worker-$level" "$bin/whistle-worker" --pool "ipc://$scratch/pool" --level "$level" --division 610402 --credit 256
+    start "worker-$level" "$bin/whistle-worker" --endpoint "ipc://$scratch/pool" --level "$level" --divisions 610402 \
+        --credit 256
 done
 
 status=0
@@ -90,5 +90,6 @@ else
     echo "  ${quoted}status"
 fi
 echo "Ctrl-C ends it."
+trap 'exit 0' INT TERM
 while kill -0 "${started[0]}" 2> /dev/null; do sleep 0.5; done
 fail "the broker has ended"

@@ -321,6 +321,7 @@ static int command_take(struct daemon *d, const struct command *c) {
     if (c->work && !decides(e, c->work)) return refuse(d, c, e, REFUSED_NOT_PERMITTED, "decision"), 0;
     if (!is_journaled(e)) return hold_query(d, c, e), 0;
     if (d->stopping) return refuse(d, c, e, REFUSED_STOPPING, NULL), 0;
+    if (d->read_only) return refuse(d, c, e, REFUSED_READ_ONLY, NULL), 0;
     if (!guard_may(&c->source, GUARD_COMMAND, 0)) return refuse(d, c, e, REFUSED_NOT_PERMITTED, NULL), 0;
     struct hash hash = store_command_hash(d->store, c->bytes);
     struct slice source = c->work ? SLICE("work") : slice_of(c->source.name);

@@ -67,6 +67,7 @@ struct daemon {
     unsigned queries_count;
     bool more;                                    /* the turn ended at a limit: another one at once */
     bool stopping, drill;
+    bool read_only;                               /* no space to fold at start: questions only */
     struct held *held;                            /* drill: commands that wait for their instant */
     PbRefusal work_refused;                       /* of the desk's decision that is being decided */
     struct case_state before, after;              /* of the command being decided */

@@ -50,7 +50,8 @@ struct held {
 /* A sender that waited long asks again: what is held already is answered when it is decided. */
 static bool is_held(const struct held *h, const PbEnvelope *e) {
     for (unsigned i = h->next; i < h->commands_count; i++)
-        if (h->commands[i].at_ms == e->drill_at_ms && memcmp(h->commands[i].id, e->command_id.data, COMMAND_ID_SIZE) == 0)
+        if (h->commands[i].at_ms == e->drill_at_ms
+            && memcmp(h->commands[i].id, e->command_id.data, COMMAND_ID_SIZE) == 0)
             return true;
     return false;
 }
@@ -116,7 +117,8 @@ static unsigned work_open(struct daemon *d) {
     return count;
 }
 
-/* When the next work becomes ready: a case that climbs twice at one instant has its second place a millisecond later. */
+/* When the next work becomes ready: a case that climbs twice at one instant has its second place a
+ * millisecond later. */
 static int64_t next_ready_ms(struct daemon *d) {
     int64_t next_ms = INT64_MAX;
     struct work_row row;

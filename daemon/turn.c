@@ -33,6 +33,7 @@ static int turn_doubt(struct daemon *d, enum clock_word word) {
 
 static int turn_deadlines(struct daemon *d, int64_t until_ns) {
     struct due_row due;
+    if (!store_admits(d->store, ADMIT_CLOSURE)) return 0; /* not even room for a record: they fire late, and say so */
     for (unsigned i = 0; i < TURN_DEADLINES_MAX; i++) {
         if (store_first_due(d->store, &due) < 0 || due.due_ms > d->now_ms) return 0;
         int r = command_deadline(d, &due);
@@ -46,6 +47,7 @@ static int turn_deadlines(struct daemon *d, int64_t until_ns) {
 
 static int turn_work(struct daemon *d, int64_t until_ns) {
     struct pool_item item;
+    if (!store_admits(d->store, ADMIT_CLOSURE)) return 0;
     while (pool_take(d->pool, d->mono_ms, d->now_ms, &item)) {
         struct command c = { .peer = item.peer, .source = item.source, .bytes = item.decision, .work = &item };
         int r = item.kind == POOL_RESULT ? command_do(d, &c) : command_offer_failed(d, &item);
@@ -104,6 +106,7 @@ static void turn_abandon(struct daemon *d) {
     d->queries_count = 0;
     int r = store_abandon(d->store);
     if (r < 0) die("state.lost", r, "the state could not be folded again");
+    pulse_beat();
 }
 
 static void turn_speak(struct daemon *d) {
@@ -115,11 +118,27 @@ static void turn_speak(struct daemon *d) {
     feed_speak(d->feed, d->mono_ms, d->now_ms, &d->room);
 }
 
+/* The store cannot be written: questions are answered, everything else is refused, no desk is asked. */
+static void turn_read_only(struct daemon *d) {
+    int64_t until_ns = clock_mono_ns() + TURN_DECIDE_NS_MAX;
+    front_drain(d->front);
+    feed_take(d->feed, d->mono_ms, d->now_ms);
+    for (enum lane lane = LANE_URGENT; lane < LANES; lane++)
+        if (turn_lane(d, lane, TURN_REPORTS_MAX, until_ns) < 0)
+            die("state.unreadable", -EIO, "a row could not be read");
+    for (unsigned i = 0; i < d->queries_count; i++) query_answer(d, &d->queries[i]);
+    d->queries_count = 0;
+    front_speak(d->front);
+    feed_speak(d->feed, d->mono_ms, d->now_ms, &d->room);
+    pulse_beat();
+}
+
 void turn(struct daemon *d) {
     arena_reset(&d->room);
     d->commands = 0;
     d->more = false;
     d->mono_ms = clock_mono_ns() / 1000000;
+    if (d->read_only) return turn_read_only(d);
     enum clock_word word = CLOCK_FINE;
     if (d->drill) d->now_ms = drill_now(d);
     else word = broker_clock_read(&d->clock, &d->now_ms);

@@ -3,7 +3,6 @@
 #include "daemon/config/config.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,6 +81,12 @@ static int open_store(struct daemon *d, bool drill) {
         r = store_create(&o, found.problem);
         if (r == 0) log_info("store.created dir=%s kind=%s", o.dir, drill ? "drill" : "ordinary");
         if (r == 0) r = store_open(&d->store, &o, &found);
+    }
+    if (r == -ENOSPC) { /* no room to fold what the last checkpoint lacks: serve what it has, and do not loop */
+        log_error("store.no_space what=\"%s\" effect=\"questions only, until there is space and a restart\"",
+                  found.problem);
+        d->read_only = o.read_only = true;
+        r = store_open(&d->store, &o, &found);
     }
     if (r < 0) {
         fprintf(stderr, "whistled: %s: %s\n", o.dir, found.problem[0] ? found.problem : strerror(-r));
@@ -164,7 +169,7 @@ static void serve(struct daemon *d) {
         turn(d);
         bool more = d->more || pool_wants_turn(d->pool) || feed_wants_turn(d->feed);
         bool idle = d->commands == 0 && !more;
-        int r = store_rest(d->store, d->mono_ms, d->now_ms, idle);
+        int r = d->read_only ? 0 : store_rest(d->store, d->mono_ms, d->now_ms, idle);
         if (r < 0 && r != -ENOSPC) die("state.lost", r, "a checkpoint failed; the next start folds the journal again");
         loop_wait(d->loop, more ? 0 : r > 0 ? 1 : idle ? (next_wait_ms(d) < 100 ? next_wait_ms(d) : 100) : 0);
     }
@@ -174,7 +179,7 @@ static void serve(struct daemon *d) {
 static void close_all(struct daemon *d) {
     notify_stopping();
     pulse_stop();
-    preparer_stop();
+    if (!d->read_only) preparer_stop();
     front_close(d->front);
     pool_close(d->pool);
     feed_close(d->feed);
@@ -189,7 +194,6 @@ int main(int argc, char **argv) {
     struct arguments arguments = { .file = NULL };
     struct rules_loaded rules;
     check_hook = on_failed_check;
-    mallopt(M_ARENA_MAX, 2);
     crypto_init();
     int r = arguments_read(argc, argv, &arguments, &d.settings);
     if (r) return r;
@@ -201,14 +205,14 @@ int main(int argc, char **argv) {
     broker_clock_start(&d.clock, store_last_ms(d.store), (int64_t)d.settings.clock_step_ms);
     d.now_ms = d.clock.last_ms;
     if (d.drill) drill_open(&d, (int64_t)d.settings.drill_start_ms);
-    r = begin_epoch(&d, &rules);
+    r = d.read_only ? 0 : begin_epoch(&d, &rules);
     if (r < 0) die("journal.lost", r, "the first batch could not be written");
     if (open_doors(&d) < 0) return store_close(d.store), EXIT_CANNOT_START;
     pulse_start(d.settings.watchdog_ms);
-    preparer_start(d.store);
+    if (!d.read_only) preparer_start(d.store);
     log_info("whistled.ready front=%s pool=%s feed=%s%s", wire_endpoint(front_socket(d.front)),
              wire_endpoint(pool_socket(d.pool)), wire_endpoint(feed_socket(d.feed)), d.drill ? " drill=yes" : "");
-    notify_ready(d.drill ? "serving a drill" : "serving");
+    notify_ready(d.read_only ? "no space: questions only" : d.drill ? "serving a drill" : "serving");
     serve(&d);
     close_all(&d);
     return 0;

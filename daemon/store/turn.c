@@ -96,12 +96,12 @@ size_t store_turn_room(const struct store *s) {
     return room > used ? room - used : 0;
 }
 
-bool store_turn_full(const struct store *s) {
-    return store_turn_room(s) < COMMAND_BYTES_MAX;
-}
-
 bool store_turn_empty(const struct store *s) {
     return journal_batch_bytes(s->journal) == 0;
+}
+
+bool store_turn_full(const struct store *s) {
+    return !store_turn_empty(s) && store_turn_room(s) < COMMAND_BYTES_MAX;
 }
 
 int store_record(struct store *s, PbRecord *record, const struct case_state *before, const struct case_state *c,

@@ -80,8 +80,7 @@ static bool may_verify(const struct scene *s, const char *party, const struct as
         const struct ask *a = &s->c->asks[i];
         bool did_it = a == handled || (a->status == ASK_DONE && a->stage == handled->stage &&
                                        a->attempt == handled->attempt);
-        bool asked_to = s->c->state == STATE_RESOLVED && ask_is_open(a);
-        if ((did_it || asked_to) && strcmp(a->party, party) == 0) return false;
+        if (did_it && strcmp(a->party, party) == 0) return false;
     }
     return rules_party(s->rules, slice_of(party), s->now);
 }
@@ -142,18 +141,26 @@ PbEscalated *climb_to(struct scene *s, uint32_t stage, PbLevel from, PbCause cau
     return to;
 }
 
-/* Nobody verified: a desk above is asked to, beside the first. NULL: there is none above. */
-static PbEscalated *climb_verifying(struct scene *s, PbCause cause)
+static PbLevel level_of(const char *party)
 {
-    const struct ask *handled = case_handler(s->c);
-    CHECK(handled);
-    const char *verifier = choose_verifier(s, (PbLevel)(s->c->level + 1), handled);
-    bool room = asks_open(s->c) < CASE_ASKS_MAX && case_next_attempt(s->c, s->c->stage) <= ATTEMPT_MAX;
-    if (!verifier || !room) return NULL;
     struct slice role;
     uint64_t division = 0;
-    CHECK(party_split(slice_of(verifier), &role, &division));
-    PbEscalated *to = escalated(s, (PbLevel)s->c->level, division_level(division), s->c->stage, cause);
+    CHECK(party_split(slice_of(party), &role, &division));
+    return division_level(division);
+}
+
+/* Nobody verified: the desk above is asked to, beside the first. NULL: there is none above. */
+static PbEscalated *climb_verifying(struct scene *s, PbCause cause)
+{
+    const struct ask *handled = case_handler(s->c), *silent = NULL;
+    for (unsigned i = 0; i < s->c->asks_count; i++)
+        if (ask_at_cursor(s->c, &s->c->asks[i])) silent = &s->c->asks[i];
+    CHECK(handled && silent);
+    PbLevel from = level_of(silent->party);
+    const char *verifier = choose_verifier(s, (PbLevel)(from + 1), handled);
+    bool room = asks_open(s->c) < CASE_ASKS_MAX && case_next_attempt(s->c, s->c->stage) <= ATTEMPT_MAX;
+    if (!verifier || !room) return NULL;
+    PbEscalated *to = escalated(s, from, level_of(verifier), s->c->stage, cause);
     to->n_asks = 1;
     to->asks = ask_one(s, verifier);
     struct timers t = { .count = 0 };

@@ -50,7 +50,7 @@ void climb_declined(struct scene *s, PbCause cause);               /* where the 
 /* The rung at `stage`: its desk is asked, with a limit of its own. from: the level it comes from. */
 PbEscalated *climb_to(struct scene *s, uint32_t stage, PbLevel from, PbCause cause);
 PbAsk **ask_one(struct scene *s, const char *party);               /* it alone, the lead; copied into the room */
-/* From that level up, whoever neither did what this ask was for, nor is asked to verify already. NULL: nobody. */
+/* From that level up, a desk that did not help to do what this ask was for, or else a verifier. NULL: nobody. */
 const char *choose_verifier(struct scene *s, PbLevel from, const struct ask *handled);
 
 /* decide_answer.c, decide_deadline.c */

@@ -61,8 +61,11 @@ static struct ask *ask_find(struct case_state *c, const char *party, uint32_t st
  * or its desk's second word would pass for the first one repeated; and whoever helped to do it may not verify it. */
 static unsigned worth(const struct case_state *c, const struct ask *a)
 {
+    bool only_latest = true;
+    for (const struct ask *b = c->asks; b < c->asks + c->asks_count; b++)
+        only_latest &= b == a || b->stage != a->stage || b->attempt < a->attempt;
     if (a == case_handler(c)) return 3;
-    if (a->attempt + 1u == case_next_attempt(c, a->stage)) return 2;
+    if (only_latest) return 2;
     return a->status == ASK_DONE;
 }
 

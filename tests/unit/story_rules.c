@@ -55,7 +55,8 @@ static PbStage *incident[] = {
 static PbStage *pair[] = {
     RUNG(COMMUNITY, "community", 5, two, 0, STREET_STAGE, DISTRICT_STAGE, ),
     RUNG(STREET, "street", 10, all, 0, DISTRICT_STAGE, 0, ),
-    RUNG(DISTRICT, "district", 20, first, 0, 0, 0, SUPERVISED),
+    RUNG(DISTRICT, "district", 20, first, 0, 0, 0, .supervise_first = LIMIT(WORK_DAYS, 5),
+         .supervise_most = LIMIT(WORK_DAYS, 12)),
 };
 static PbPlaybook *playbooks[] = {
     &(PbPlaybook){ .name = (char *)"incident", .title_zh = (char *)"一般事件", LIST(stages, incident) },

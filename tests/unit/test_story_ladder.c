@@ -183,6 +183,29 @@ static void the_last_rung_is_supervised_for_ever(void **state)
            "[10-07 08:30] supervised time 10: last rung | supervise 11-04 08:30\n");
 }
 
+static void what_is_overdue_on_the_last_rung_is_supervised_and_counts_as_overdue(void **state)
+{
+    (void)state;
+    story("2026-03-02 09:00");
+    report_in("poster", FIXTURE_DISTRICT);
+    dispatch("greenery");
+    answer("greenery", ANSWER_ACCEPT);
+    wait_until("06-30 09:00");
+    expect("[09:00] reported to district | desk 22:30\n"
+           "[09:00] accepted\n"
+           "[09:00] dispatched to greenery*: duty | accept 22:30, handling 03-30 20:30, remind 03-24 06:00\n"
+           "[09:00] signed by greenery\n"
+           "[03-24 06:00] reminded\n"
+           "[03-30 20:30] supervised time 1: handling overdue | supervise 04-06 20:30\n"
+           "[04-06 20:30] supervised time 2: last rung | supervise 04-20 20:30\n"
+           "[04-20 20:30] supervised time 3: last rung | supervise 05-07 20:30\n"
+           "[05-07 20:30] supervised time 4: last rung | supervise 05-22 20:30\n"
+           "[05-22 20:30] supervised time 5: last rung | supervise 06-09 20:30\n"
+           "[06-09 20:30] supervised time 6: last rung | supervise 06-25 20:30\n"
+           "[06-25 20:30] supervised time 7: last rung | supervise 07-13 20:30\n");
+    assert_true(story_case()->overdue);
+}
+
 static void supervision_never_ends_and_never_grows_over_its_most(void **state)
 {
     (void)state;
@@ -367,6 +390,7 @@ int main(void)
         cmocka_unit_test(what_is_overdue_climbs_one_rung_per_limit),
         cmocka_unit_test(a_late_firing_counts_the_next_limit_from_then),
         cmocka_unit_test(the_last_rung_is_supervised_for_ever),
+        cmocka_unit_test(what_is_overdue_on_the_last_rung_is_supervised_and_counts_as_overdue),
         cmocka_unit_test(supervision_never_ends_and_never_grows_over_its_most),
         cmocka_unit_test(the_reminder_comes_at_four_fifths_and_not_when_that_is_past),
         cmocka_unit_test(a_place_known_as_a_street_starts_at_the_street),

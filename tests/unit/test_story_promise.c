@@ -67,6 +67,21 @@ static void the_answer_and_the_deadline_in_one_millisecond_end_alike_in_either_o
            "09:00\n");
 }
 
+static void a_handling_limit_is_met_at_the_very_instant_of_due_and_missed_after(void **state)
+{
+    (void)state;
+    for (unsigned late = 0; late < 2; late++) {
+        story("2026-03-02 09:00");
+        report("rubbish");
+        dispatch("grid-worker");
+        answer("grid-worker", ANSWER_ACCEPT);
+        story_skip(late ? "03-09 09:00:00.001" : "03-09 09:00");
+        answer("grid-worker", ANSWER_DONE);
+        assert_int_equal(story_case()->state, STATE_RESOLVED);
+        assert_int_equal(story_case()->on_time, !late);
+    }
+}
+
 static void the_promise_stands_still_while_resolved_and_resumes_on_rework(void **state)
 {
     (void)state;
@@ -364,6 +379,7 @@ int main(void)
         cmocka_unit_test(at_the_very_instant_of_due_is_on_time),
         cmocka_unit_test(one_millisecond_after_due_is_late),
         cmocka_unit_test(the_answer_and_the_deadline_in_one_millisecond_end_alike_in_either_order),
+        cmocka_unit_test(a_handling_limit_is_met_at_the_very_instant_of_due_and_missed_after),
         cmocka_unit_test(the_promise_stands_still_while_resolved_and_resumes_on_rework),
         cmocka_unit_test(the_promise_resumes_also_when_what_is_not_good_climbs),
         cmocka_unit_test(a_promise_that_has_passed_leaves_rework_its_limit),

@@ -264,6 +264,105 @@ static void sixteen_are_asked_and_the_first_one_does_it_again(void **state)
     assert_int_equal(story_case()->state, STATE_RESOLVED);
 }
 
+static void no_attempt_of_a_stage_is_used_twice_though_its_asks_are_forgotten(void **state)
+{
+    (void)state;
+    story("2026-03-02 09:00");
+    report_in("tree", FIXTURE_COMMUNITY);
+    dispatch("grid-worker@610402006001001 grid-worker@610402006001002 grid-worker@610402006002001 "
+             "grid-worker@610402006002002 grid-leader@610402006001 grid-leader@610402006002 "
+             "community-desk@610402006002 greenery lighting urban-management verifier");
+    escalate();
+    dispatch("outer-worker verifier greenery");
+    escalate();
+    for (unsigned i = 0; i < 2; i++) {
+        dispatch("greenery lighting");
+        answer("lighting", ANSWER_DECLINE);
+    }
+    at("10:00");
+    answer("grid-leader", ANSWER_DONE);
+    wait_until("03-04 10:00");
+    answer("community-desk", ANSWER_DECLINE);
+    assert_int_equal(story_case()->stage, 3);
+    assert_int_equal(story_case()->attempt, 3);
+    expect("[09:00] reported to community | desk 03-03 09:00\n"
+           "[09:00] accepted\n"
+           "[09:00] dispatched to grid-worker@610402006001001*, grid-worker@610402006001002, "
+           "grid-worker@610402006002001, grid-worker@610402006002002, grid-leader, grid-leader@610402006002, "
+           "community-desk@610402006002, greenery, lighting, urban-management, verifier: duty | accept 03-03 09:00, "
+           "handling 03-09 09:00, remind 03-06 09:00\n"
+           "[09:00] escalated from community to street/1: asked for help | desk 03-03 09:00\n"
+           "[09:00] dispatched to outer-worker*, verifier, greenery: duty | accept 03-03 09:00, handling 03-16 09:00, "
+           "remind 03-12 09:00\n"
+           "[09:00] escalated from street to district/1: asked for help | desk 03-03 09:00\n"
+           "[09:00] dispatched to greenery*, lighting: duty | accept 03-03 09:00, handling 03-30 09:00, remind 03-24 "
+           "09:00\n"
+           "[09:00] answered decline by lighting: counted, the desk again | desk 03-03 09:00\n"
+           "[09:00] dispatched to greenery*, lighting: duty | accept 03-03 09:00, handling 03-30 09:00, remind 03-24 "
+           "09:00\n"
+           "[09:00] answered decline by lighting: counted, the desk again | desk 03-03 09:00\n"
+           "[09:00] supervised time 1: impossible | supervise 03-09 09:00\n"
+           "[10:00] resolved by grid-leader, on time; to verify: community-desk* | verify 03-04 10:00, remind 03-03 "
+           "16:30\n"
+           "[03-03 16:30] reminded\n"
+           "[03-04 10:00] escalated from community to street-desk*: verify overdue | verify 03-06 10:00, remind 03-05 "
+           "16:30\n"
+           "[03-04 10:00] rework for grid-leader at district/3 | handling 04-01 09:00, remind 03-26 09:12\n");
+}
+
+static void once_it_has_climbed_nobody_below_verifies_what_was_not_good(void **state)
+{
+    (void)state;
+    resolved();
+    for (unsigned i = 0; i < 2; i++) {
+        answer("community-desk", ANSWER_DECLINE);
+        answer("grid-worker", ANSWER_DONE);
+    }
+    wait_until("03-04 10:00");
+    answer("street-desk", ANSWER_DECLINE);
+    answer("community-desk", ANSWER_DONE);
+    expect("[09:00] reported to community | desk 11:00\n"
+           "[09:00] accepted\n"
+           "[09:00] dispatched to grid-worker*: duty | accept 11:00, handling 03-09 09:00, remind 03-06 09:00\n"
+           "[09:00] signed by grid-worker\n"
+           "[10:00] resolved by grid-worker, on time; to verify: community-desk* | verify 03-04 10:00, remind 03-03 "
+           "16:30\n"
+           "[10:00] rework for grid-worker at community/2 | handling 03-09 09:00, remind 03-06 09:12\n"
+           "[10:00] resolved by grid-worker, on time; to verify: community-desk* | verify 03-04 10:00, remind 03-03 "
+           "16:30\n"
+           "[10:00] rework for grid-worker at community/3 | handling 03-09 09:00, remind 03-06 09:12\n"
+           "[10:00] resolved by grid-worker, on time; to verify: community-desk* | verify 03-04 10:00, remind 03-03 "
+           "16:30\n"
+           "[03-03 16:30] reminded\n"
+           "[03-04 10:00] escalated from community to street-desk*: verify overdue | verify 03-06 10:00, remind 03-05 "
+           "16:30\n"
+           "[03-04 10:00] answered decline by street-desk: counted\n"
+           "[03-04 10:00] escalated from community to street/1: attempts spent | desk 03-04 12:00\n"
+           "[03-04 10:00] answered done by community-desk: late\n");
+}
+
+static void who_was_asked_to_verify_already_is_passed_over(void **state)
+{
+    (void)state;
+    story("2026-03-02 09:00");
+    report("rubbish");
+    dispatch("community-desk");
+    answer("community-desk", ANSWER_DONE);
+    wait_until("03-06 09:00");
+    expect("[09:00] reported to community | desk 11:00\n"
+           "[09:00] accepted\n"
+           "[09:00] dispatched to community-desk*: duty | accept 11:00, handling 03-09 09:00, remind 03-06 09:00\n"
+           "[09:00] signed by community-desk\n"
+           "[09:00] resolved by community-desk, on time; to verify: street-desk* | verify 03-04 09:00, remind 03-03 "
+           "15:30\n"
+           "[03-03 15:30] reminded\n"
+           "[03-04 09:00] escalated from street to district-desk*: verify overdue | verify 03-06 09:00, remind 03-05 "
+           "15:30\n"
+           "[03-05 15:30] reminded\n"
+           "[03-06 09:00] supervised time 1: verify overdue | supervise 03-13 09:00\n");
+    assert_int_equal(story_case()->level, LEVEL_DISTRICT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -275,6 +374,9 @@ int main(void)
         cmocka_unit_test(a_handler_among_the_desks_above_is_passed_over),
         cmocka_unit_test(after_a_silent_verifier_the_work_is_sent_back_and_verified_again),
         cmocka_unit_test(of_two_in_the_same_millisecond_the_one_that_met_the_tally_does_it_again),
+        cmocka_unit_test(no_attempt_of_a_stage_is_used_twice_though_its_asks_are_forgotten),
+        cmocka_unit_test(once_it_has_climbed_nobody_below_verifies_what_was_not_good),
+        cmocka_unit_test(who_was_asked_to_verify_already_is_passed_over),
         cmocka_unit_test(sixteen_are_asked_and_the_first_one_does_it_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

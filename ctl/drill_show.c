@@ -59,10 +59,11 @@ static void print_funnel(const struct drill *d) {
 static void redraw(struct drill *d, int64_t now_ns, bool last) {
     if (!last && now_ns - d->shown_ns < (int64_t)REDRAW_MS * NANOS_OF_MS) return;
     if (d->shown_ns) fputs("\r\033[1A", stderr);         /* back to the first of the two lines */
-    fputs("\033[K", stderr);
+    fputs("\033[?7l\033[K", stderr);                    /* a narrow terminal cuts them: wrapped they would be more */
     print_bar(d);
     fputs("\n\033[K", stderr);
     print_funnel(d);
+    fputs("\033[?7h", stderr);
     if (last) fputc('\n', stderr);
     fflush(stderr);
     d->shown_ns = now_ns;

@@ -96,26 +96,28 @@ static int repeat(struct daemon *d, const struct command *c, const PbEnvelope *e
 
 /* ---- sealed text ----------------------------------------------------------------------------------------------- */
 
-static PbSealed *sealed(struct daemon *d, const struct key *k, const char *context, const char *text) {
+struct sealing { struct key key; const struct hash *command; };
+
+static PbSealed *sealed(struct daemon *d, const struct sealing *s, const char *context, const char *text) {
     size_t len = text ? strlen(text) : 0;
     if (len == 0 || len > TEXT_BYTES_MAX) return NULL;                    /* too long: decide refuses it */
     PbSealed *to = arena_zero(&d->room, sizeof *to);
     uint8_t *box = arena_take(&d->room, len + SEAL_OVERHEAD);
     CHECK(to && box);
-    seal(k, slice_of(context), slice_from(text, len), box);
+    seal(&s->key, slice_of(context), s->command, slice_from(text, len), box);
     SET(to, box, ((ProtobufCBinaryData){ .len = len + SEAL_OVERHEAD, .data = box }));
     return to;
 }
 
-static int seal_texts(struct daemon *d, struct parts *p, uint64_t slot) {
+static int seal_texts(struct daemon *d, struct parts *p, uint64_t slot, const struct hash *command) {
     if (!p->text && !p->address && !p->deed) return 0;
-    struct key k;
-    int r = store_slot_key(d->store, slot, &k);
+    struct sealing s = { .command = command };
+    int r = store_slot_key(d->store, slot, &s.key);
     if (r < 0) return r;
-    p->order.text = sealed(d, &k, "text", p->text);
-    p->order.address = sealed(d, &k, "address", p->address);
-    p->order.deed = sealed(d, &k, "deed", p->deed);
-    wipe(&k, sizeof k);
+    p->order.text = sealed(d, &s, "text", p->text);
+    p->order.address = sealed(d, &s, "address", p->address);
+    p->order.deed = sealed(d, &s, "deed", p->deed);
+    wipe(&s.key, sizeof s.key);
     return 0;
 }
 
@@ -214,7 +216,7 @@ static int decide_and_journal(struct daemon *d, const struct command *c, const P
     int r = load(d, &p, &in, &refusal);
     if (r < 0) return r;
     if (refusal) return refuse(d, c, e, refusal, "case_id"), 0;
-    r = seal_texts(d, &p, p.case_id ? d->before.slot : in.slot);
+    r = seal_texts(d, &p, p.case_id ? d->before.slot : in.slot, hash);
     if (r == -ENOENT) return refuse(d, c, e, REFUSED_RETRY_LATER, NULL), 0;      /* no key slot is ready yet */
     if (r < 0 && r != -ENODATA) return r;
     in.source = slice_of(c->source.name);

@@ -76,23 +76,16 @@ uint32_t crc32c(uint32_t so_far, struct slice s) {
 
 /* ---- sealed text ------------------------------------------------------------------------------------------------ */
 
-/* The nonce's digest is apart from every hash_keyed under the same key by its personalisation, and the context's length
- * stands first so that no byte can move between context and text. */
-static void nonce_of(const struct key *k, struct slice context, struct slice plain, uint8_t *nonce) {
-    static const unsigned char person[crypto_generichash_blake2b_PERSONALBYTES] = "seal nonce";
-    uint8_t framed[8];
-    put_le64(framed, context.len);
-    crypto_generichash_blake2b_state state;
-    CHECK(crypto_generichash_blake2b_init_salt_personal(&state, k->byte, KEY_SIZE, SEAL_NONCE_SIZE, NULL, person) == 0);
-    (void)crypto_generichash_blake2b_update(&state, framed, sizeof framed);
-    (void)crypto_generichash_blake2b_update(&state, context.at, context.len);
-    (void)crypto_generichash_blake2b_update(&state, plain.at, plain.len);
-    CHECK(crypto_generichash_blake2b_final(&state, nonce, SEAL_NONCE_SIZE) == 0);
-    sodium_memzero(&state, sizeof state);
+/* The texts of one message share its digest; their contexts tell them apart in the last four bytes. */
+static void nonce_of(struct slice context, const struct hash *unique, uint8_t *nonce) {
+    _Static_assert((int)SEAL_NONCE_SIZE <= (int)HASH_SIZE, "a nonce is the beginning of a digest");
+    uint8_t *last = nonce + SEAL_NONCE_SIZE - 4;
+    memcpy(nonce, unique->byte, SEAL_NONCE_SIZE);
+    put_le32(last, get_le32(last) ^ crc32c(0, context));
 }
 
-void seal(const struct key *k, struct slice context, struct slice plain, uint8_t *to) {
-    nonce_of(k, context, plain, to);
+void seal(const struct key *k, struct slice context, const struct hash *unique, struct slice plain, uint8_t *to) {
+    nonce_of(context, unique, to);
     unsigned long long len = 0;
     int r = crypto_aead_xchacha20poly1305_ietf_encrypt(to + SEAL_NONCE_SIZE, &len, plain.at, plain.len,
                                                        context.at, context.len, NULL, to, k->byte);

@@ -28,10 +28,10 @@ struct hash hash_end(struct hash_stream *s);
 
 uint32_t crc32c(uint32_t so_far, struct slice s);                /* start with 0 */
 
-/* seal: nonce ‖ ciphertext ‖ tag into `to` (plain.len + SEAL_OVERHEAD bytes). The nonce is the keyed digest of
- * (context, plain), so the same text under the same key seals to the same bytes: a replayed drill is byte-identical,
- * and two different texts never share a nonce. context: what the text belongs to ("text", "address"). */
-void seal(const struct key *k, struct slice context, struct slice plain, uint8_t *to);
+/* seal: nonce ‖ ciphertext ‖ tag into `to` (plain.len + SEAL_OVERHEAD bytes). context: what the text is ("text",
+ * "address"). unique: a keyed digest of the message that the text came in; with the context it makes the nonce. So
+ * two texts never share a nonce under one key, and the same message seals to the same bytes: so do two drills. */
+void seal(const struct key *k, struct slice context, const struct hash *unique, struct slice plain, uint8_t *to);
 /* false: wrong key, wrong context or damaged. `to` holds sealed.len - SEAL_OVERHEAD bytes. */
 bool seal_open(const struct key *k, struct slice context, struct slice sealed, uint8_t *to);
 

@@ -118,6 +118,7 @@ static void a_checksum_reads_only_its_bytes(void **state) {
 /* ---- sealing ---------------------------------------------------------------------------------------------------- */
 
 enum { PLAIN_MAX = 300, SEALED_MAX = PLAIN_MAX + SEAL_OVERHEAD };
+static const struct hash message = {{7, 7, 7}}, another_message = {{7, 7, 8}};
 
 static void what_was_sealed_opens(void **state) {
     (void)state;
@@ -125,7 +126,7 @@ static void what_was_sealed_opens(void **state) {
     uint8_t plain[PLAIN_MAX], sealed[SEALED_MAX], opened[PLAIN_MAX];
     memset(plain, 'x', sizeof plain);
     for (size_t len = 0; len <= sizeof plain; len++) {
-        seal(&k, SLICE("text"), slice_from(plain, len), sealed);
+        seal(&k, SLICE("text"), &message, slice_from(plain, len), sealed);
         memset(opened, 0, sizeof opened);
         assert_true(seal_open(&k, SLICE("text"), slice_from(sealed, len + SEAL_OVERHEAD), opened));
         assert_memory_equal(opened, plain, len);
@@ -138,7 +139,7 @@ static void nothing_opens_with_another_key_or_context(void **state) {
     other.byte[0] ^= 0x80;
     struct slice plain = SLICE("the lamp at gate 3 is out");
     uint8_t sealed[SEALED_MAX], opened[PLAIN_MAX];
-    seal(&k, SLICE("text"), plain, sealed);
+    seal(&k, SLICE("text"), &message, plain, sealed);
     struct slice s = slice_from(sealed, plain.len + SEAL_OVERHEAD);
     assert_true(seal_open(&k, SLICE("text"), s, opened));
     assert_false(seal_open(&other, SLICE("text"), s, opened));
@@ -152,7 +153,7 @@ static void any_flipped_bit_and_any_shorter_text_is_refused(void **state) {
     struct key k = counting_key();
     struct slice plain = SLICE("13800000000");
     uint8_t sealed[SEALED_MAX], opened[PLAIN_MAX];
-    seal(&k, SLICE("text"), plain, sealed);
+    seal(&k, SLICE("text"), &message, plain, sealed);
     const size_t len = plain.len + SEAL_OVERHEAD;
     for (size_t bit = 0; bit < 8 * len; bit++) {
         sealed[bit / 8] ^= (uint8_t)(1u << (bit % 8));
@@ -164,16 +165,18 @@ static void any_flipped_bit_and_any_shorter_text_is_refused(void **state) {
     assert_true(seal_open(&k, SLICE("text"), slice_from(sealed, len), opened));
 }
 
-static void the_same_text_seals_to_the_same_bytes_and_no_other_shares_its_nonce(void **state) {
+static void the_same_message_seals_to_the_same_bytes_and_nothing_else_shares_its_nonce(void **state) {
     (void)state;
     struct key k = counting_key();
     uint8_t a[SEALED_MAX], b[SEALED_MAX];
-    seal(&k, SLICE("text"), SLICE("abc"), a);
-    seal(&k, SLICE("text"), SLICE("abc"), b);
+    seal(&k, SLICE("text"), &message, SLICE("abc"), a);
+    seal(&k, SLICE("text"), &message, SLICE("abc"), b);
     assert_memory_equal(a, b, 3 + SEAL_OVERHEAD);
-    seal(&k, SLICE("text"), SLICE("abd"), b);
+    seal(&k, SLICE("text"), &another_message, SLICE("abc"), b);
     assert_memory_not_equal(a, b, SEAL_NONCE_SIZE);
-    seal(&k, SLICE("texta"), SLICE("bc"), b);                    /* the same bytes, cut elsewhere */
+    seal(&k, SLICE("address"), &message, SLICE("abc"), b);
+    assert_memory_not_equal(a, b, SEAL_NONCE_SIZE);
+    seal(&k, SLICE("deed"), &message, SLICE("abc"), a);
     assert_memory_not_equal(a, b, SEAL_NONCE_SIZE);
 }
 
@@ -197,7 +200,7 @@ int main(void) {
         cmocka_unit_test(what_was_sealed_opens),
         cmocka_unit_test(nothing_opens_with_another_key_or_context),
         cmocka_unit_test(any_flipped_bit_and_any_shorter_text_is_refused),
-        cmocka_unit_test(the_same_text_seals_to_the_same_bytes_and_no_other_shares_its_nonce),
+        cmocka_unit_test(the_same_message_seals_to_the_same_bytes_and_nothing_else_shares_its_nonce),
         cmocka_unit_test(wiping_leaves_zeroes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -195,6 +195,7 @@ static void a_handler_among_the_desks_above_is_passed_over(void **state)
            "[03-03 15:30] reminded\n"
            "[03-04 09:00] escalated from community to district-desk*: verify overdue | verify 03-06 09:00, remind "
            "03-05 15:30\n");
+    assert_int_equal(story_case()->level, LEVEL_DISTRICT);
 }
 
 static void after_a_silent_verifier_the_work_is_sent_back_and_verified_again(void **state)

@@ -10,8 +10,8 @@
  *
  *   incident  community (5 wd) -> street (10 wd) -> district (20 wd, all) -> supervised 5 wd, 10 wd, 20 wd, ...
  *             verify within 2 wd, may send back twice; reminders at 80 %; 2 attempts and 3 offers a rung
- *   pair      the same ladder, count 2 at the community, supervised 5 wd, 10 wd, 12 wd, ...; its calendar is twelve hours
- *             behind */
+ *   pair      the same ladder, count 2 at the community, supervised 5 wd, 10 wd, 12 wd, ...; its
+ *             calendar is twelve hours behind */
 #ifndef STORY_RULES_H
 #define STORY_RULES_H
 #include "tests/unit/rules_fixture.h"

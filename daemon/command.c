@@ -197,7 +197,7 @@ static int load(struct daemon *d, const struct parts *p, struct decide_input *in
         .state = &d->before, .rules = store_rules(d->store, rules), .rules_number = rules, .now_ms = d->now_ms,
         .room = &d->room,
     };
-    uint32_t district = p->report ? decide_district(in->rules, p->report) : 0;
+    uint32_t district = p->report ? decide_district(p->report) : 0;
     if (district) {
         const PbCalendar *calendar = rules_calendar(in->rules, in->rules->calendar);
         in->day_number = store_next_number(d->store, district, calendar_date(calendar, d->now_ms));

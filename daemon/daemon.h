@@ -4,7 +4,7 @@
  *
  * Take what has arrived; decide each against the state after all earlier ones of its turn; one write and one sync; then
  * speak. Group commit needs no timer: the batch is what arrived during the last sync. Two helper threads share only
- * atomics with this one: `pulse` (watchdog, status while a sync is slow) and `preparer` (zero-fills the next segment). */
+ * atomics with this one: `pulse` (watchdog, status while a sync is slow), `preparer` (zero-fills the next segment). */
 #ifndef DAEMON_H
 #define DAEMON_H
 #include "daemon/gates/gates.h"
@@ -17,7 +17,7 @@ enum {
     TURN_DEADLINES_MAX = 1024,
     TURN_QUERIES_MAX = 256,
     TURN_ROOM_BYTES = 64 << 20,                   /* the turn's arena */
-    COMMAND_ROOM_BYTES = 1 << 20,                 /* what one command may take of it; the turn ends before it could not */
+    COMMAND_ROOM_BYTES = 1 << 20,                 /* what one command may take of it, at the most */
     STRIDE_INPUTS_MAX = 256, STRIDE_SPAN_MS = 600000,
     HELD_MAX = 4096, HELD_BYTES_MAX = 8 << 20,
 };

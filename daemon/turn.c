@@ -1,7 +1,7 @@
 /* turn.c: the heart. Take, decide, commit, speak.
  *
  *   take     deadlines that are due, results of desks, the urgent lane, then reports
- *   decide   each against the state after all before it: decide, evolve into the open transaction, encode into the batch
+ *   decide   each against the state after all before it: decide, evolve into the transaction, encode into the batch
  *   commit   one write and one sync; a failure here ends the process: the outcome is unknown; the restart finds out
  *   speak    replies, offers, updates, answers to queries: everything said is already true on disk */
 #include "daemon/daemon.h"

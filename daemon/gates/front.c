@@ -30,7 +30,7 @@ struct front {
     struct queued *replies;
     uint8_t *reply_bytes;
     uint32_t replies_count, reply_bytes_used;
-    int32_t chain_first[CHAINS], chain_last[CHAINS];                      /* replies by peer; first: one more, 0: none */
+    int32_t chain_first[CHAINS], chain_last[CHAINS];      /* replies by peer; first: one more, 0: none */
     uint8_t message[MESSAGE_BYTES_MAX];
 };
 

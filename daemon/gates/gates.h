@@ -80,7 +80,7 @@ struct pool_item {
     struct source source;
     PbLeaseToken token;                                       /* by value; its lease stays until pool_taken */
     bool current;                                             /* the lease was valid; else the result is late */
-    struct slice decision;                                    /* RESULT: an envelope, borrowed until the next pool_take */
+    struct slice decision;                        /* RESULT: an envelope, borrowed until the next pool_take */
     PbOfferEnd how;                                           /* FAILED */
     int64_t retry_ms;
 };
@@ -99,7 +99,7 @@ void pool_forget(struct pool *p);
 unsigned pool_offers_open(const struct pool *p);
 unsigned pool_workers(const struct pool *p, PbLevel level);
 unsigned pool_workers_all(const struct pool *p);
-bool pool_wants_turn(const struct pool *p);                   /* offers could be made: work may wait and a worker has credit */
+bool pool_wants_turn(const struct pool *p);                   /* work may wait, and a worker has credit */
 uint64_t pool_expired(const struct pool *p);                  /* leases that ran out since start */
 int64_t pool_next_ms(const struct pool *p, int64_t mono_ms);  /* until the next lease or heartbeat is due */
 
@@ -107,7 +107,8 @@ enum { NUMBER_BYTES = 24 };
 /* 610402-20260214-00123: the number that people read out. */
 void view_number(uint32_t district, uint32_t day, uint32_t day_number, char to[static NUMBER_BYTES]);
 /* A case for people and desks: names resolved, sealed text opened where allowed. Lives in the room. */
-/* What was written at this record of the case (an answer's, a note's text), opened; "" when nothing was, or it is erased. */
+/* What was written at this record of the case (an answer's, a note's text), opened; "" when nothing was, or it is
+ * erased. */
 char *view_text_of(struct store *s, const struct case_state *c, const PbRecord *record, struct arena *room);
 PbCaseView *view_case(struct store *s, const struct case_state *c, bool with_text, struct arena *room);
 

@@ -3,43 +3,36 @@
 
 #include <string.h>
 
-bool case_open(const struct case_state *c)
-{
+bool case_open(const struct case_state *c) {
     return c->id != 0 && c->state != STATE_CLOSED && c->state != STATE_REJECTED;
 }
 
-bool case_wants_desk(const struct case_state *c)
-{
+bool case_wants_desk(const struct case_state *c) {
     return c->id != 0 && (c->state == STATE_REPORTED || c->state == STATE_ACCEPTED) && !c->offer_dead;
 }
 
-bool ask_is_open(const struct ask *a)
-{
+bool ask_is_open(const struct ask *a) {
     return a->status == ASK_OPEN || a->status == ASK_ACCEPTED;
 }
 
-bool ask_at_cursor(const struct case_state *c, const struct ask *a)
-{
+bool ask_at_cursor(const struct case_state *c, const struct ask *a) {
     return a->stage == c->stage && a->attempt == c->attempt;
 }
 
-const struct timer *case_timer(const struct case_state *c, PbTimerKind kind)
-{
+const struct timer *case_timer(const struct case_state *c, PbTimerKind kind) {
     for (unsigned i = 0; i < c->timers_count; i++)
         if (c->timers[i].kind == kind) return &c->timers[i];
     return NULL;
 }
 
-const struct ask *case_ask(const struct case_state *c, const char *party, uint32_t stage, uint32_t attempt)
-{
+const struct ask *case_ask(const struct case_state *c, const char *party, uint32_t stage, uint32_t attempt) {
     for (unsigned i = 0; i < c->asks_count; i++)
         if (c->asks[i].stage == stage && c->asks[i].attempt == attempt && strcmp(c->asks[i].party, party) == 0)
             return &c->asks[i];
     return NULL;
 }
 
-const struct ask *case_handler(const struct case_state *c)
-{
+const struct ask *case_handler(const struct case_state *c) {
     const struct ask *last = NULL;
     for (unsigned i = 0; i < c->asks_count; i++)
         if (c->asks[i].status == ASK_DONE && (!last || c->asks[i].answered_at_ms >= last->answered_at_ms))
@@ -47,8 +40,7 @@ const struct ask *case_handler(const struct case_state *c)
     return last;
 }
 
-uint32_t case_next_attempt(const struct case_state *c, uint32_t stage)
-{
+uint32_t case_next_attempt(const struct case_state *c, uint32_t stage) {
     uint32_t most = 0;
     for (unsigned i = 0; i < c->asks_count; i++)
         if (c->asks[i].stage == stage && c->asks[i].attempt > most) most = c->asks[i].attempt;
@@ -56,8 +48,7 @@ uint32_t case_next_attempt(const struct case_state *c, uint32_t stage)
 }
 
 /* K1, K3, K5 */
-static void check_timers(const struct case_state *c)
-{
+static void check_timers(const struct case_state *c) {
     unsigned kinds = 0;
     CHECK(c->timers_count <= CASE_TIMERS_MAX);
     for (unsigned i = 0; i < c->timers_count; i++) {
@@ -77,8 +68,7 @@ static void check_timers(const struct case_state *c)
 }
 
 /* K4 */
-static void check_asks(const struct case_state *c)
-{
+static void check_asks(const struct case_state *c) {
     unsigned open_all = 0, open_here = 0, leads_here = 0;
     CHECK(c->asks_count <= CASE_ASKS_MAX);
     for (unsigned i = 0; i < c->asks_count; i++) {
@@ -96,8 +86,7 @@ static void check_asks(const struct case_state *c)
     }
 }
 
-void case_check(const struct case_state *c)
-{
+void case_check(const struct case_state *c) {
     if (c->id == 0) return;
     CHECK(c->state > STATE_NONE && c->state <= STATE_REJECTED);
     CHECK(c->stage >= 1 && c->stage <= STAGES_MAX && c->attempt >= 1 && c->level <= LEVEL_CITY);     /* K2 */
@@ -108,16 +97,14 @@ void case_check(const struct case_state *c)
     check_asks(c);
 }
 
-const char *state_name(PbState state)
-{
+const char *state_name(PbState state) {
     static const char *const names[] = {
         "none", "reported", "accepted", "dispatched", "handling", "resolved", "closed", "rejected",
     };
     return (unsigned)state < COUNT_OF(names) ? names[state] : "?";
 }
 
-const char *order_name(enum order_kind kind)
-{
+const char *order_name(enum order_kind kind) {
     static const char *const names[ORDER_COUNT] = {
         "report", "self-handle", "answer", "accept", "reject", "dispatch", "escalate", "note", "later", "deadline",
         "offer-failed",
@@ -125,8 +112,7 @@ const char *order_name(enum order_kind kind)
     return (unsigned)kind < ORDER_COUNT ? names[kind] : "?";
 }
 
-const char *event_name(const PbEvent *e)
-{
+const char *event_name(const PbEvent *e) {
     switch (e->event_case) {
     case EVENT_REPORTED: return "reported";
     case EVENT_SELF_HANDLED: return "self-handled";

@@ -8,23 +8,20 @@
 #define SINCE_2000_MS 946684800000LL
 enum { LON_E7_MAX = 1800000000, LAT_E7_MAX = 900000000 };
 
-void refuse(struct scene *s, PbRefusal why, const char *field)
-{
+void refuse(struct scene *s, PbRefusal why, const char *field) {
     CHECK(why != REFUSED_NOTHING);
     if (s->out->refusal != REFUSED_NOTHING) return;              /* the first reason is the one that is told */
     s->out->refusal = why;
     s->out->field = field;
 }
 
-void *make(struct scene *s, size_t size)
-{
+void *make(struct scene *s, size_t size) {
     void *at = arena_zero(s->in->room, size);
     CHECK(at);
     return at;
 }
 
-PbEvent *happen(struct scene *s, PbEvent__EventCase kind)
-{
+PbEvent *happen(struct scene *s, PbEvent__EventCase kind) {
     CHECK(s->out->count < DECISION_EVENTS_MAX);
     PbEvent *e = make(s, sizeof *e);
     e->event_case = kind;
@@ -32,14 +29,12 @@ PbEvent *happen(struct scene *s, PbEvent__EventCase kind)
     return e;
 }
 
-const PbStage *stage_at(const PbPlaybook *p, uint32_t number)
-{
+const PbStage *stage_at(const PbPlaybook *p, uint32_t number) {
     CHECK(number >= 1 && number <= p->n_stages);
     return p->stages[number - 1];
 }
 
-bool cursor_matches(struct scene *s, uint32_t stage, uint32_t attempt)
-{
+bool cursor_matches(struct scene *s, uint32_t stage, uint32_t attempt) {
     if (stage == s->c->stage && attempt == s->c->attempt) return true;
     refuse(s, REFUSED_WRONG_STAGE, stage == s->c->stage ? "attempt" : "stage");
     return false;
@@ -47,8 +42,7 @@ bool cursor_matches(struct scene *s, uint32_t stage, uint32_t attempt)
 
 /* ---- what a report must be --------------------------------------------------------------------------------------- */
 
-static void check_place(struct scene *s, const PbPlace *place)
-{
+static void check_place(struct scene *s, const PbPlace *place) {
     if (!place || !place->has_division) return refuse(s, REFUSED_FIELD_MISSING, "place.division");
     unsigned digits = division_digits(place->division);
     if (digits < 6) return refuse(s, REFUSED_BAD_DIVISION, "place.division");
@@ -60,16 +54,14 @@ static void check_place(struct scene *s, const PbPlace *place)
         return refuse(s, REFUSED_FIELD_RANGE, "place.lat_e7");
 }
 
-static void check_external_id(struct scene *s, const char *id)
-{
+static void check_external_id(struct scene *s, const char *id) {
     if (!id) return;
     if (strlen(id) > EXTERNAL_ID_BYTES_MAX) return refuse(s, REFUSED_TEXT_TOO_LONG, "external_id");
     for (; *id; id++)
         if (*id < '!' || *id > '~') return refuse(s, REFUSED_BAD_TEXT, "external_id");
 }
 
-void check_evidence(struct scene *s, PbEvidence *const *list, size_t count)
-{
+void check_evidence(struct scene *s, PbEvidence *const *list, size_t count) {
     if (count > EVIDENCE_MAX) return refuse(s, REFUSED_FIELD_RANGE, "evidence");
     for (size_t i = 0; i < count; i++) {
         const PbEvidence *e = list[i];
@@ -80,13 +72,11 @@ void check_evidence(struct scene *s, PbEvidence *const *list, size_t count)
     }
 }
 
-void check_text(struct scene *s, const char *text, const char *field)
-{
+void check_text(struct scene *s, const char *text, const char *field) {
     if (text && strlen(text) > TEXT_BYTES_MAX) refuse(s, REFUSED_TEXT_TOO_LONG, field);
 }
 
-static void check_party(struct scene *s, const char *party, bool needed, const char *field)
-{
+static void check_party(struct scene *s, const char *party, bool needed, const char *field) {
     if (!party) {
         if (needed) refuse(s, REFUSED_FIELD_MISSING, field);
     } else if (!rules_party(s->rules, slice_of(party), s->now)) {
@@ -94,8 +84,7 @@ static void check_party(struct scene *s, const char *party, bool needed, const c
     }
 }
 
-static bool may_promise(const struct scene *s)
-{
+static bool may_promise(const struct scene *s) {
     for (size_t i = 0; i < s->rules->n_promise_sources; i++) {
         struct slice granted = slice_of(s->rules->promise_sources[i]);
         if (slice_equal(granted, SLICE("*")) || slice_equal(granted, s->in->source)) return true;
@@ -103,8 +92,14 @@ static bool may_promise(const struct scene *s)
     return false;
 }
 
-static void check_report(struct scene *s, const PbReport *r)
-{
+/* A place known only as a street starts at the street's desk. 0: it is coarser than every rung. */
+static uint32_t first_stage(const PbPlaybook *p, PbLevel place_level) {
+    for (uint32_t i = 0; i < p->n_stages; i++)
+        if (p->stages[i]->kind == STAGE_HANDLE && p->stages[i]->level >= place_level) return i + 1;
+    return 0;
+}
+
+static void check_report(struct scene *s, const PbReport *r) {
     if (!r) return refuse(s, REFUSED_FIELD_MISSING, "report");
     check_place(s, r->place);
     if (!r->category) return refuse(s, REFUSED_FIELD_MISSING, "category");
@@ -122,34 +117,29 @@ static void check_report(struct scene *s, const PbReport *r)
     check_external_id(s, r->external_id);
     check_evidence(s, r->evidence, r->n_evidence);
     check_party(s, r->reporter, false, "reporter");
+    if (s->out->refusal) return;
+    uint32_t number = 0;
+    s->playbook = rules_playbook(s->rules, s->category->playbook, &number);
+    CHECK(s->playbook && number);
+    if (!first_stage(s->playbook, division_level(r->place->division)))
+        refuse(s, REFUSED_BAD_DIVISION, "place.division");
 }
 
-uint32_t decide_district(const PbRules *r, const PbReport *report)
-{
-    if (!report || !report->place || !rules_division(r, report->place->division)) return 0;
-    return (uint32_t)division_cut(report->place->division, 6);
+uint32_t decide_district(const PbReport *report) {
+    if (!report || !report->place || division_digits(report->place->division) < 6) return 0;
+    return (uint32_t)division_cut(report->place->division, 6);    /* whether there is such a place, decide says */
 }
 
 /* ---- Report, SelfHandle ------------------------------------------------------------------------------------------ */
 
 /* 墙内/墙外 is the place's; where the reporter could not say, the category's usual side stands in, then the inside. */
-static PbWall wall_of(const struct scene *s, const PbPlace *place)
-{
+static PbWall wall_of(const struct scene *s, const PbPlace *place) {
     if (place->wall != WALL_UNKNOWN) return place->wall;
     return s->category->wall != WALL_UNKNOWN ? s->category->wall : WALL_INSIDE;
 }
 
-/* A place known only as a street starts at the street's desk. */
-static uint32_t first_stage(const PbPlaybook *p, PbLevel place_level)
-{
-    for (uint32_t i = 0; i < p->n_stages; i++)
-        if (p->stages[i]->kind == STAGE_HANDLE && p->stages[i]->level >= place_level) return i + 1;
-    return 1;
-}
-
 /* What Reported and SelfHandled have in common: number, place, pinned rules, sealed text. */
-static void report_into(struct scene *s, const PbReport *r, PbReported *to)
-{
+static void report_into(struct scene *s, const PbReport *r, PbReported *to) {
     PbPlace *place = make(s, sizeof *place);
     SET(place, division, r->place->division);
     SET(place, wall, wall_of(s, r->place));
@@ -184,8 +174,7 @@ static void report_into(struct scene *s, const PbReport *r, PbReported *to)
     to->reporter = r->reporter;
 }
 
-static const PbLimit *promise_of(struct scene *s, const PbReport *r)
-{
+static const PbLimit *promise_of(struct scene *s, const PbReport *r) {
     if (!r->has_promise_ms) return s->category->promise;
     PbLimit *limit = make(s, sizeof *limit);
     SET(limit, unit, UNIT_MILLISECONDS);
@@ -193,8 +182,7 @@ static const PbLimit *promise_of(struct scene *s, const PbReport *r)
     return limit;
 }
 
-static void decide_report(struct scene *s)
-{
+static void decide_report(struct scene *s) {
     const PbReport *r = s->order->report;
     check_report(s, r);
     if (s->out->refusal) return;
@@ -210,15 +198,13 @@ static void decide_report(struct scene *s)
         if (t.list[i]->past_calendar) SET(to, past_calendar, true);
 }
 
-static bool is_grid_worker(const PbRules *r, struct slice slug)
-{
+static bool is_grid_worker(const PbRules *r, struct slice slug) {
     const PbRole *role = rules_role(r, slug);
     return role && (role->kind == ROLE_GRID_WORKER || role->kind == ROLE_OUTER_WORKER);
 }
 
 /* 随手办结: the same grid worker found, did and closes it; only where the category allows it, only in one's own grid. */
-static void decide_self_handle(struct scene *s)
-{
+static void decide_self_handle(struct scene *s) {
     const PbSelfHandle *h = s->order->self_handle;
     check_report(s, h->report);
     check_party(s, h->party, true, "party");
@@ -240,8 +226,7 @@ static void decide_self_handle(struct scene *s)
 
 /* ---- Accept, Reject, Note ---------------------------------------------------------------------------------------- */
 
-static void decide_accept(struct scene *s)
-{
+static void decide_accept(struct scene *s) {
     const PbAccept *a = s->order->accept;
     check_party(s, a->party, false, "party");
     if (s->out->refusal) return;
@@ -249,8 +234,7 @@ static void decide_accept(struct scene *s)
     to->party = a->party;
 }
 
-static void decide_reject(struct scene *s)
-{
+static void decide_reject(struct scene *s) {
     const PbReject *r = s->order->reject;
     if (!cursor_matches(s, r->stage, r->attempt)) return;
     if (r->cause < CAUSE_OUT_OF_SCOPE || r->cause > CAUSE_ELSEWHERE) return refuse(s, REFUSED_FIELD_RANGE, "cause");
@@ -261,8 +245,7 @@ static void decide_reject(struct scene *s)
     to->text = s->order->text;
 }
 
-static void decide_note(struct scene *s)
-{
+static void decide_note(struct scene *s) {
     const PbNote *n = s->order->note;
     check_party(s, n->party, false, "party");
     check_text(s, n->text, "text");
@@ -312,8 +295,7 @@ static const struct cell table[ORDER_COUNT][STATE_REJECTED + 1] = {
 };
 
 /* Looks up what the case is pinned to. A case's rules are always at hand: they are journaled before it. */
-static void scene_bind(struct scene *s)
-{
+static void scene_bind(struct scene *s) {
     if (s->c->id == 0) return;
     CHECK(s->c->playbook >= 1 && s->c->playbook <= s->rules->n_playbooks);
     s->playbook = s->rules->playbooks[s->c->playbook - 1];
@@ -323,8 +305,7 @@ static void scene_bind(struct scene *s)
     CHECK(s->category && s->calendar);
 }
 
-void decide(const struct decide_input *in, const struct order *order, struct decision *ret)
-{
+void decide(const struct decide_input *in, const struct order *order, struct decision *ret) {
     struct scene s = { .in = in, .c = in->state, .order = order, .rules = in->rules, .now = in->now_ms, .out = ret };
     CHECK(order->kind < ORDER_COUNT && in->state->state <= STATE_REJECTED);
     *ret = (struct decision){ .refusal = REFUSED_NOTHING };

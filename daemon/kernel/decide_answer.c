@@ -4,8 +4,7 @@
 
 #include <string.h>
 
-static PbAnswered *answered(struct scene *s, const PbAnswer *w, PbAnswerFate fate)
-{
+static PbAnswered *answered(struct scene *s, const PbAnswer *w, PbAnswerFate fate) {
     PbAnswered *to = happen(s, EVENT_ANSWERED)->answered = make(s, sizeof *to);
     to->party = w->party;
     SET(to, stage, w->stage);
@@ -19,15 +18,13 @@ static PbAnswered *answered(struct scene *s, const PbAnswer *w, PbAnswerFate fat
 }
 
 /* Recorded, not counted; a party that keeps talking is told to stop. */
-static void record(struct scene *s, const PbAnswer *w, PbAnswerFate fate)
-{
+static void record(struct scene *s, const PbAnswer *w, PbAnswerFate fate) {
     if (s->c->late_answers >= LATE_ANSWERS_MAX) return refuse(s, REFUSED_TOO_MANY_LATE, "case_id");
     answered(s, w, fate);
 }
 
 /* Whoever answers the first ask has seen it, too: the accept limit is over. */
-static void sign(struct scene *s, const PbAnswer *w, const struct ask *a)
-{
+static void sign(struct scene *s, const PbAnswer *w, const struct ask *a) {
     if (s->c->state != STATE_DISPATCHED || a->status != ASK_OPEN || !ask_at_cursor(s->c, a)) return;
     PbSigned *to = happen(s, EVENT_SIGNED)->signed_ = make(s, sizeof *to);
     to->party = w->party;
@@ -35,8 +32,7 @@ static void sign(struct scene *s, const PbAnswer *w, const struct ask *a)
     SET(to, attempt, w->attempt);
 }
 
-static struct tally_count count_round(const struct case_state *c, unsigned stage, unsigned attempt)
-{
+static struct tally_count count_round(const struct case_state *c, unsigned stage, unsigned attempt) {
     struct tally_count n = { 0 };
     for (unsigned i = 0; i < c->asks_count; i++) {
         const struct ask *a = &c->asks[i];
@@ -50,8 +46,7 @@ static struct tally_count count_round(const struct case_state *c, unsigned stage
 
 /* ---- accept ------------------------------------------------------------------------------------------------------ */
 
-static void answer_accept(struct scene *s, const PbAnswer *w, const struct ask *a)
-{
+static void answer_accept(struct scene *s, const PbAnswer *w, const struct ask *a) {
     if (a->status == ASK_ACCEPTED) return record(s, w, FATE_REPEATED);
     sign(s, w, a);
     if (s->out->count == 0) answered(s, w, FATE_COUNTED);
@@ -61,8 +56,7 @@ static void answer_accept(struct scene *s, const PbAnswer *w, const struct ask *
 
 /* When the answers still possible cannot meet the tally, act at once: ask the desk again, or climb when it has asked
  * often enough. */
-static void answer_decline(struct scene *s, const PbAnswer *w, const struct ask *a)
-{
+static void answer_decline(struct scene *s, const PbAnswer *w, const struct ask *a) {
     bool deciding = ask_at_cursor(s->c, a) && (s->c->state == STATE_DISPATCHED || s->c->state == STATE_HANDLING);
     struct tally_count n = count_round(s->c, a->stage, a->attempt);
     n.declined++;
@@ -85,15 +79,13 @@ static void answer_decline(struct scene *s, const PbAnswer *w, const struct ask 
 
 /* The verdict is by the promise where there is one, and then by instants alone: an answer and a deadline in the same
  * millisecond come to the same in either order. */
-static bool on_time(const struct scene *s)
-{
+static bool on_time(const struct scene *s) {
     if (s->c->promise_due_ms) return s->now <= s->c->promise_due_ms;
     const struct timer *handling = case_timer(s->c, TIMER_HANDLING);
     return !s->c->overdue && (!handling || s->now <= handling->due_ms);
 }
 
-static void resolve(struct scene *s, const PbAnswer *w, const struct ask *a)
-{
+static void resolve(struct scene *s, const PbAnswer *w, const struct ask *a) {
     uint32_t verify = s->stage->on_done;
     const char *verifier = verify ? choose_verifier(s, (PbLevel)a->level, a) : NULL;
     if (verify && !verifier) return refuse(s, REFUSED_SAME_PARTY, "party");
@@ -124,15 +116,13 @@ static void resolve(struct scene *s, const PbAnswer *w, const struct ask *a)
 
 /* By the tally of the stage that asked: what a lower rung was asked for may still be done there, whoever is being asked
  * meanwhile. */
-static bool meets_tally(const struct scene *s, const struct ask *a)
-{
+static bool meets_tally(const struct scene *s, const struct ask *a) {
     struct tally_count n = count_round(s->c, a->stage, a->attempt);
     n.done++;
     return tally_of(stage_at(s->playbook, a->stage)->tally, n) == TALLY_MET;
 }
 
-static void answer_milestone(struct scene *s, const PbAnswer *w, const struct ask *a)
-{
+static void answer_milestone(struct scene *s, const PbAnswer *w, const struct ask *a) {
     unsigned index = s->c->milestones_done;
     const PbMilestone *next = index < s->category->n_milestones ? s->category->milestones[index] : NULL;
     if (!next || strcmp(next->name, w->milestone) != 0) return refuse(s, REFUSED_MILESTONE_ORDER, "milestone");
@@ -151,8 +141,7 @@ static void answer_milestone(struct scene *s, const PbAnswer *w, const struct as
     to->n_timers = t.count;
 }
 
-static void answer_done(struct scene *s, const PbAnswer *w, const struct ask *a)
-{
+static void answer_done(struct scene *s, const PbAnswer *w, const struct ask *a) {
     if (w->milestone && *w->milestone) {
         const PbCategory *g = s->category;
         bool last = g->n_milestones && strcmp(g->milestones[g->n_milestones - 1]->name, w->milestone) == 0;
@@ -165,8 +154,7 @@ static void answer_done(struct scene *s, const PbAnswer *w, const struct ask *a)
 
 /* ---- the verifier's ---------------------------------------------------------------------------------------------- */
 
-static void verified(struct scene *s, const PbAnswer *w)
-{
+static void verified(struct scene *s, const PbAnswer *w) {
     PbVerified *to = happen(s, EVENT_VERIFIED)->verified = make(s, sizeof *to);
     to->party = w->party;
     PbClosed *closed = happen(s, EVENT_CLOSED)->closed = make(s, sizeof *closed);
@@ -174,8 +162,7 @@ static void verified(struct scene *s, const PbAnswer *w)
 }
 
 /* 返工, bounded by the playbook; after that the rung above takes it. */
-static void rework(struct scene *s, const PbAnswer *w)
-{
+static void rework(struct scene *s, const PbAnswer *w) {
     const struct ask *handler = case_handler(s->c);
     CHECK(handler);
     const PbStage *stage = stage_at(s->playbook, s->c->handled_stage);
@@ -198,8 +185,7 @@ static void rework(struct scene *s, const PbAnswer *w)
     to->n_timers = t.count;
 }
 
-static void answer_verifying(struct scene *s, const PbAnswer *w, const struct ask *a)
-{
+static void answer_verifying(struct scene *s, const PbAnswer *w, const struct ask *a) {
     switch (w->kind) {
     case ANSWER_ACCEPT:
         if (a->status == ASK_ACCEPTED) return record(s, w, FATE_REPEATED);
@@ -212,15 +198,13 @@ static void answer_verifying(struct scene *s, const PbAnswer *w, const struct as
 
 /* ---- the door ---------------------------------------------------------------------------------------------------- */
 
-static bool ever_asked(const struct case_state *c, const char *party)
-{
+static bool ever_asked(const struct case_state *c, const char *party) {
     for (unsigned i = 0; i < c->asks_count; i++)
         if (strcmp(c->asks[i].party, party) == 0) return true;
     return false;
 }
 
-static void check_answer(struct scene *s, const PbAnswer *w)
-{
+static void check_answer(struct scene *s, const PbAnswer *w) {
     if (!w->party) return refuse(s, REFUSED_FIELD_MISSING, "party");
     if (!w->has_kind || w->kind == ANSWER_NONE) return refuse(s, REFUSED_FIELD_MISSING, "kind");
     if (w->kind > ANSWER_DECLINE) return refuse(s, REFUSED_NOT_YET, "kind");
@@ -230,16 +214,14 @@ static void check_answer(struct scene *s, const PbAnswer *w)
 }
 
 /* Why an answer to an ask that is over, or never was, decides nothing. */
-static PbAnswerFate fate_of(const struct scene *s, const PbAnswer *w, const struct ask *a)
-{
+static PbAnswerFate fate_of(const struct scene *s, const PbAnswer *w, const struct ask *a) {
     bool again = a && ((a->status == ASK_DONE && w->kind == ANSWER_DONE) ||
                        (a->status == ASK_DECLINED && w->kind == ANSWER_DECLINE));
     if (again) return FATE_REPEATED;
     return a || ever_asked(s->c, w->party) ? FATE_LATE : FATE_NOT_ASKED;
 }
 
-void decide_answer(struct scene *s)
-{
+void decide_answer(struct scene *s) {
     const PbAnswer *w = s->order->answer;
     check_answer(s, w);
     if (s->out->refusal) return;

@@ -1,8 +1,7 @@
 /* decide_deadline.c: what happens at due. Never early; who is told next is in the table. */
 #include "daemon/kernel/decide_internal.h"
 
-static void remind(struct scene *s, int64_t late_ms)
-{
+static void remind(struct scene *s, int64_t late_ms) {
     PbReminded *to = happen(s, EVENT_REMINDED)->reminded = make(s, sizeof *to);
     SET(to, stage, s->c->stage);
     SET(to, attempt, s->c->attempt);
@@ -20,8 +19,7 @@ static const PbCause causes[] = {
     [TIMER_SUPERVISE] = CAUSE_LAST_RUNG,
 };
 
-void decide_deadline(struct scene *s)
-{
+void decide_deadline(struct scene *s) {
     PbTimerKind kind = s->order->deadline.kind;
     CHECK(kind > TIMER_NONE && kind <= TIMER_SUPERVISE);
     const struct timer *t = case_timer(s->c, kind);

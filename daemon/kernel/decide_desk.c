@@ -6,16 +6,14 @@
 
 /* ---- Dispatch ---------------------------------------------------------------------------------------------------- */
 
-static unsigned asks_open(const struct case_state *c)
-{
+static unsigned asks_open(const struct case_state *c) {
     unsigned count = 0;
     for (unsigned i = 0; i < c->asks_count; i++) count += ask_is_open(&c->asks[i]);
     return count;
 }
 
 /* Too few for the tally is as good as nobody: it could never be met. */
-static void check_parties(struct scene *s, const PbDispatch *d)
-{
+static void check_parties(struct scene *s, const PbDispatch *d) {
     if (d->n_parties == 0) return refuse(s, REFUSED_NOBODY_NAMED, "parties");
     if (asks_open(s->c) + d->n_parties > CASE_ASKS_MAX) return refuse(s, REFUSED_TOO_MANY_ASKS, "parties");
     for (size_t i = 0; i < d->n_parties; i++) {
@@ -29,15 +27,13 @@ static void check_parties(struct scene *s, const PbDispatch *d)
     if (tally_of(s->stage->tally, asked) == TALLY_IMPOSSIBLE) refuse(s, REFUSED_FIELD_RANGE, "parties");
 }
 
-static size_t lead_of(const PbDispatch *d)
-{
+static size_t lead_of(const PbDispatch *d) {
     for (size_t i = 0; i < d->n_parties; i++)
         if (d->parties[i]->lead) return i;
     return 0;
 }
 
-void decide_dispatch(struct scene *s)
-{
+void decide_dispatch(struct scene *s) {
     const PbDispatch *d = s->order->dispatch;
     if (!cursor_matches(s, d->stage, d->attempt)) return;
     check_parties(s, d);
@@ -64,8 +60,7 @@ void decide_dispatch(struct scene *s)
 
 /* ---- who verifies ------------------------------------------------------------------------------------------------ */
 
-PbAsk **ask_one(struct scene *s, const char *party)
-{
+PbAsk **ask_one(struct scene *s, const char *party) {
     size_t size = strlen(party) + 1;
     PbAsk **list = make(s, sizeof *list);
     list[0] = make(s, sizeof *list[0]);
@@ -74,8 +69,7 @@ PbAsk **ask_one(struct scene *s, const char *party)
     return list;
 }
 
-static bool may_verify(const struct scene *s, const char *party, const struct ask *handled)
-{
+static bool may_verify(const struct scene *s, const char *party, const struct ask *handled) {
     for (unsigned i = 0; i < s->c->asks_count; i++) {
         const struct ask *a = &s->c->asks[i];
         bool did_it = a == handled || (a->status == ASK_DONE && a->stage == handled->stage &&
@@ -86,8 +80,7 @@ static bool may_verify(const struct scene *s, const char *party, const struct as
 }
 
 /* Handler and verifier are different parties. A desk alone on its level borrows the verifier of `above`. */
-const char *choose_verifier(struct scene *s, PbLevel from, const struct ask *handled)
-{
+const char *choose_verifier(struct scene *s, PbLevel from, const struct ask *handled) {
     static const PbRoleKind kinds[] = { ROLE_DESK, ROLE_VERIFIER };
     char *party = make(s, PARTY_BYTES_MAX + 1);
     for (unsigned k = 0; k < COUNT_OF(kinds); k++)
@@ -103,8 +96,7 @@ const char *choose_verifier(struct scene *s, PbLevel from, const struct ask *han
 
 /* ---- climbing ---------------------------------------------------------------------------------------------------- */
 
-static void supervise(struct scene *s, PbCause cause, PbTimerKind fired, int64_t late_ms)
-{
+static void supervise(struct scene *s, PbCause cause, PbTimerKind fired, int64_t late_ms) {
     PbSupervised *to = happen(s, EVENT_SUPERVISED)->supervised = make(s, sizeof *to);
     SET(to, times, s->c->supervised + 1u);
     SET(to, cause, cause);
@@ -116,8 +108,7 @@ static void supervise(struct scene *s, PbCause cause, PbTimerKind fired, int64_t
     to->n_timers = t.count;
 }
 
-static PbEscalated *escalated(struct scene *s, PbLevel from, PbLevel level, uint32_t stage, PbCause cause)
-{
+static PbEscalated *escalated(struct scene *s, PbLevel from, PbLevel level, uint32_t stage, PbCause cause) {
     PbEscalated *to = happen(s, EVENT_ESCALATED)->escalated = make(s, sizeof *to);
     uint32_t attempt = case_next_attempt(s->c, stage);
     CHECK(attempt <= ATTEMPT_MAX);
@@ -129,8 +120,7 @@ static PbEscalated *escalated(struct scene *s, PbLevel from, PbLevel level, uint
     return to;
 }
 
-PbEscalated *climb_to(struct scene *s, uint32_t stage, PbLevel from, PbCause cause)
-{
+PbEscalated *climb_to(struct scene *s, uint32_t stage, PbLevel from, PbCause cause) {
     const PbStage *next = stage_at(s->playbook, stage);
     PbEscalated *to = escalated(s, from, next->level, stage, cause);
     struct timers t = { .count = 0 };
@@ -141,8 +131,7 @@ PbEscalated *climb_to(struct scene *s, uint32_t stage, PbLevel from, PbCause cau
     return to;
 }
 
-static PbLevel level_of(const char *party)
-{
+static PbLevel level_of(const char *party) {
     struct slice role;
     uint64_t division = 0;
     CHECK(party_split(slice_of(party), &role, &division));
@@ -150,8 +139,7 @@ static PbLevel level_of(const char *party)
 }
 
 /* Nobody verified: the desk above is asked to, beside the first. NULL: there is none above. */
-static PbEscalated *climb_verifying(struct scene *s, PbCause cause)
-{
+static PbEscalated *climb_verifying(struct scene *s, PbCause cause) {
     const struct ask *handled = case_handler(s->c), *silent = NULL;
     for (unsigned i = 0; i < s->c->asks_count; i++)
         if (ask_at_cursor(s->c, &s->c->asks[i])) silent = &s->c->asks[i];
@@ -170,8 +158,7 @@ static PbEscalated *climb_verifying(struct scene *s, PbCause cause)
     return to;
 }
 
-void climb(struct scene *s, PbCause cause, PbTimerKind fired, int64_t late_ms)
-{
+void climb(struct scene *s, PbCause cause, PbTimerKind fired, int64_t late_ms) {
     PbEscalated *to = NULL;
     if (s->c->state == STATE_RESOLVED) to = climb_verifying(s, cause);
     else if (s->stage->on_overdue) to = climb_to(s, s->stage->on_overdue, (PbLevel)s->c->level, cause);
@@ -181,8 +168,7 @@ void climb(struct scene *s, PbCause cause, PbTimerKind fired, int64_t late_ms)
 }
 
 /* A rung that does not say what becomes of what is declined treats it like what is overdue. */
-void climb_declined(struct scene *s, PbCause cause)
-{
+void climb_declined(struct scene *s, PbCause cause) {
     uint32_t next = s->stage->on_declined ? s->stage->on_declined : s->stage->on_overdue;
     if (next) climb_to(s, next, (PbLevel)s->c->level, cause);
     else supervise(s, cause, TIMER_NONE, 0);
@@ -190,8 +176,7 @@ void climb_declined(struct scene *s, PbCause cause)
 
 /* ---- Escalate: asking for help before the deadline never counts against anyone ----------------------------------- */
 
-void decide_escalate(struct scene *s)
-{
+void decide_escalate(struct scene *s) {
     const PbEscalate *e = s->order->escalate;
     if (!cursor_matches(s, e->stage, e->attempt)) return;
     PbCause cause = e->has_cause ? e->cause : CAUSE_ASKED_FOR_HELP;
@@ -206,8 +191,7 @@ void decide_escalate(struct scene *s)
 
 /* The desk's worker gave the work back, or was lost with it. Bounded: after the stage's offers it is a dead letter
  * until a deadline moves the case. */
-void decide_offer_failed(struct scene *s)
-{
+void decide_offer_failed(struct scene *s) {
     uint32_t tries = s->order->offer_failed.tries;
     PbOfferEnd how = s->order->offer_failed.how;
     if (how == OFFER_LATE) {                                      /* after its lease or epoch: recorded, bounded */

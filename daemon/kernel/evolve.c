@@ -10,8 +10,7 @@ enum { SAME = 0xff };
 #define T(kind) (1u << TIMER_##kind)
 #define ALL_TIMERS 0xffffu
 
-static void text_into(char *to, size_t cap, const char *from)
-{
+static void text_into(char *to, size_t cap, const char *from) {
     size_t len = from ? strlen(from) : 0;
     CHECK(len < cap);
     if (len) memcpy(to, from, len);
@@ -20,8 +19,7 @@ static void text_into(char *to, size_t cap, const char *from)
 
 /* ---- timers ------------------------------------------------------------------------------------------------------ */
 
-static void timers_clear(struct case_state *c, unsigned kinds)
-{
+static void timers_clear(struct case_state *c, unsigned kinds) {
     unsigned kept = 0;
     for (unsigned i = 0; i < c->timers_count; i++)
         if (!(kinds & 1u << c->timers[i].kind)) c->timers[kept++] = c->timers[i];
@@ -29,8 +27,7 @@ static void timers_clear(struct case_state *c, unsigned kinds)
     c->timers_count = (uint8_t)kept;
 }
 
-static void timers_set(struct case_state *c, PbTimer *const *timers, size_t count)
-{
+static void timers_set(struct case_state *c, PbTimer *const *timers, size_t count) {
     for (size_t i = 0; i < count; i++) {
         const PbTimer *t = timers[i];
         timers_clear(c, 1u << t->kind);
@@ -48,8 +45,7 @@ static void timers_set(struct case_state *c, PbTimer *const *timers, size_t coun
 
 /* ---- asks -------------------------------------------------------------------------------------------------------- */
 
-static struct ask *ask_find(struct case_state *c, const char *party, uint32_t stage, uint32_t attempt)
-{
+static struct ask *ask_find(struct case_state *c, const char *party, uint32_t stage, uint32_t attempt) {
     for (unsigned i = 0; i < c->asks_count; i++) {
         struct ask *a = &c->asks[i];
         if (a->stage == stage && a->attempt == attempt && strcmp(a->party, party) == 0) return a;
@@ -59,8 +55,7 @@ static struct ask *ask_find(struct case_state *c, const char *party, uint32_t st
 
 /* Why an ask that is over is still needed: who did it may have to do it again; no attempt of a stage may be used twice,
  * or its desk's second word would pass for the first one repeated; and whoever helped to do it may not verify it. */
-static unsigned worth(const struct case_state *c, const struct ask *a)
-{
+static unsigned worth(const struct case_state *c, const struct ask *a) {
     bool only_latest = true;
     for (const struct ask *b = c->asks; b < c->asks + c->asks_count; b++)
         only_latest &= b == a || b->stage != a->stage || b->attempt < a->attempt;
@@ -69,15 +64,13 @@ static unsigned worth(const struct case_state *c, const struct ask *a)
     return a->status == ASK_DONE;
 }
 
-static bool forgotten_before(const struct case_state *c, const struct ask *a, const struct ask *b)
-{
+static bool forgotten_before(const struct case_state *c, const struct ask *a, const struct ask *b) {
     unsigned worth_a = worth(c, a), worth_b = worth(c, b);
     return worth_a != worth_b ? worth_a < worth_b : a->answered_at_ms < b->answered_at_ms;
 }
 
 /* Room for one more: an ask that nobody waits for goes. decide has made sure that there is one. */
-static struct ask *ask_new(struct case_state *c)
-{
+static struct ask *ask_new(struct case_state *c) {
     struct ask *gone = NULL;
     for (unsigned i = 0; c->asks_count == CASE_ASKS_MAX && i < c->asks_count; i++) {
         struct ask *a = &c->asks[i];
@@ -94,16 +87,14 @@ static struct ask *ask_new(struct case_state *c)
 }
 
 /* The handler of a case is whose done came last; of two in the same millisecond it is the one further back. */
-static struct ask *ask_to_the_end(struct case_state *c, struct ask *a)
-{
+static struct ask *ask_to_the_end(struct case_state *c, struct ask *a) {
     struct ask moved = *a, *last = &c->asks[c->asks_count - 1];
     memmove(a, a + 1, (size_t)(last - a) * sizeof *a);
     *last = moved;
     return last;
 }
 
-static void asks_add(struct case_state *c, PbAsk *const *asks, size_t count, int64_t at_ms)
-{
+static void asks_add(struct case_state *c, PbAsk *const *asks, size_t count, int64_t at_ms) {
     for (size_t i = 0; i < count; i++) {
         struct ask *a = ask_new(c);
         text_into(a->party, sizeof a->party, asks[i]->party);
@@ -117,8 +108,7 @@ static void asks_add(struct case_state *c, PbAsk *const *asks, size_t count, int
 }
 
 /* Ends the asks at the cursor, or all of them. */
-static void asks_end(struct case_state *c, bool all, int64_t at_ms)
-{
+static void asks_end(struct case_state *c, bool all, int64_t at_ms) {
     for (unsigned i = 0; i < c->asks_count; i++) {
         struct ask *a = &c->asks[i];
         if (!ask_is_open(a) || (!all && !ask_at_cursor(c, a))) continue;
@@ -128,8 +118,7 @@ static void asks_end(struct case_state *c, bool all, int64_t at_ms)
 }
 
 /* Somebody is always the lead: when it declines, the next open ask beside it takes over. */
-static void lead_passes_on(struct case_state *c, struct ask *from)
-{
+static void lead_passes_on(struct case_state *c, struct ask *from) {
     for (unsigned i = 0; i < c->asks_count; i++) {
         struct ask *a = &c->asks[i];
         if (a == from || !ask_is_open(a) || a->stage != from->stage || a->attempt != from->attempt) continue;
@@ -141,8 +130,7 @@ static void lead_passes_on(struct case_state *c, struct ask *from)
 
 /* ---- one function per event that does more than its row says ----------------------------------------------------- */
 
-static void apply_report(struct case_state *c, const PbReported *r, int64_t at_ms)
-{
+static void apply_report(struct case_state *c, const PbReported *r, int64_t at_ms) {
     c->opened_at_ms = at_ms;
     c->occurred_at_ms = r->occurred_at_ms;
     c->district = r->district;
@@ -169,36 +157,31 @@ static void apply_report(struct case_state *c, const PbReported *r, int64_t at_m
     timers_set(c, r->timers, r->n_timers);
 }
 
-static void on_reported(struct case_state *c, const PbEvent *e, int64_t at_ms)
-{
+static void on_reported(struct case_state *c, const PbEvent *e, int64_t at_ms) {
     apply_report(c, e->reported, at_ms);
 }
 
-static void on_self_handled(struct case_state *c, const PbEvent *e, int64_t at_ms)
-{
+static void on_self_handled(struct case_state *c, const PbEvent *e, int64_t at_ms) {
     apply_report(c, e->self_handled->report, at_ms);
     timers_clear(c, ALL_TIMERS);
     c->self_handled = c->on_time = true;
     c->resolved_at_ms = c->closed_at_ms = at_ms;
 }
 
-static void on_ended(struct case_state *c, const PbEvent *e, int64_t at_ms)
-{
+static void on_ended(struct case_state *c, const PbEvent *e, int64_t at_ms) {
     (void)e;
     asks_end(c, true, at_ms);
     c->closed_at_ms = at_ms;
 }
 
-static void on_dispatched(struct case_state *c, const PbEvent *e, int64_t at_ms)
-{
+static void on_dispatched(struct case_state *c, const PbEvent *e, int64_t at_ms) {
     const PbDispatched *d = e->dispatched;
     CHECK(d->stage == c->stage && d->attempt == c->attempt && d->n_asks >= 1);
     asks_add(c, d->asks, d->n_asks, at_ms);
     timers_set(c, d->timers, d->n_timers);
 }
 
-static void on_signed(struct case_state *c, const PbEvent *e, int64_t at_ms)
-{
+static void on_signed(struct case_state *c, const PbEvent *e, int64_t at_ms) {
     struct ask *a = ask_find(c, e->signed_->party, e->signed_->stage, e->signed_->attempt);
     CHECK(a && a->status == ASK_OPEN);
     a->status = ASK_ACCEPTED;
@@ -207,16 +190,14 @@ static void on_signed(struct case_state *c, const PbEvent *e, int64_t at_ms)
 
 /* The desk's work is offered from now on, as if it never had been. A place in the order of readiness is never used
  * twice: who looks at that order goes forward only. */
-static void offer_afresh(struct case_state *c, int64_t at_ms)
-{
+static void offer_afresh(struct case_state *c, int64_t at_ms) {
     c->offer_tries = 0;
     c->offer_dead = false;
     c->offer_ready_ms = at_ms > c->offer_ready_ms ? at_ms : c->offer_ready_ms + 1;
 }
 
 /* The desk is asked again: a new attempt of the same stage. */
-static void desk_reopens(struct case_state *c, int64_t at_ms)
-{
+static void desk_reopens(struct case_state *c, int64_t at_ms) {
     asks_end(c, false, at_ms);
     timers_clear(c, T(ACCEPT) | T(REMIND) | T(HANDLING) | T(SUPERVISE));
     c->state = STATE_ACCEPTED;
@@ -224,8 +205,7 @@ static void desk_reopens(struct case_state *c, int64_t at_ms)
     offer_afresh(c, at_ms);
 }
 
-static void on_answered(struct case_state *c, const PbEvent *e, int64_t at_ms)
-{
+static void on_answered(struct case_state *c, const PbEvent *e, int64_t at_ms) {
     static const uint8_t status[] = {
         [ANSWER_ACCEPT] = ASK_ACCEPTED, [ANSWER_DONE] = ASK_DONE, [ANSWER_DECLINE] = ASK_DECLINED,
     };
@@ -243,19 +223,16 @@ static void on_answered(struct case_state *c, const PbEvent *e, int64_t at_ms)
     timers_set(c, w->timers, w->n_timers);
 }
 
-static void on_reminded(struct case_state *c, const PbEvent *e, int64_t at_ms)
-{
+static void on_reminded(struct case_state *c, const PbEvent *e, int64_t at_ms) {
     (void)e, (void)at_ms;
     c->reminders++;
 }
 
-static bool is_overdue(PbTimerKind fired)
-{
+static bool is_overdue(PbTimerKind fired) {
     return fired == TIMER_HANDLING || fired == TIMER_PROMISE;
 }
 
-static void on_supervised(struct case_state *c, const PbEvent *e, int64_t at_ms)
-{
+static void on_supervised(struct case_state *c, const PbEvent *e, int64_t at_ms) {
     c->supervised++;
     c->overdue |= is_overdue(e->supervised->fired);
     if (c->offer_dead) offer_afresh(c, at_ms);                   /* a dead letter, until a deadline moves the case */
@@ -264,8 +241,7 @@ static void on_supervised(struct case_state *c, const PbEvent *e, int64_t at_ms)
 }
 
 /* The level below stays a co-party: its open asks keep their (stage, attempt) and may still be answered. */
-static void on_escalated(struct case_state *c, const PbEvent *e, int64_t at_ms)
-{
+static void on_escalated(struct case_state *c, const PbEvent *e, int64_t at_ms) {
     const PbEscalated *u = e->escalated;
     bool verifying = u->n_asks > 0;
     if (c->state == STATE_RESOLVED && !verifying) asks_end(c, true, at_ms);
@@ -282,16 +258,14 @@ static void on_escalated(struct case_state *c, const PbEvent *e, int64_t at_ms)
     timers_set(c, u->timers, u->n_timers);
 }
 
-static void on_milestone_done(struct case_state *c, const PbEvent *e, int64_t at_ms)
-{
+static void on_milestone_done(struct case_state *c, const PbEvent *e, int64_t at_ms) {
     (void)at_ms;
     c->milestones_done = (uint8_t)(e->milestone_done->index + 1);
     if (e->milestone_done->n_timers) timers_clear(c, T(REMIND) | T(HANDLING));
     timers_set(c, e->milestone_done->timers, e->milestone_done->n_timers);
 }
 
-static void on_resolved(struct case_state *c, const PbEvent *e, int64_t at_ms)
-{
+static void on_resolved(struct case_state *c, const PbEvent *e, int64_t at_ms) {
     const PbResolved *r = e->resolved;
     struct ask *a = ask_find(c, r->party, r->stage, r->attempt);
     CHECK(a && ask_is_open(a));
@@ -313,8 +287,7 @@ static void on_resolved(struct case_state *c, const PbEvent *e, int64_t at_ms)
 }
 
 /* Not only the last verifier who was asked: those below that were passed over may still say so. */
-static void on_verified(struct case_state *c, const PbEvent *e, int64_t at_ms)
-{
+static void on_verified(struct case_state *c, const PbEvent *e, int64_t at_ms) {
     struct ask *by = NULL;
     for (unsigned i = 0; i < c->asks_count; i++) {
         struct ask *a = &c->asks[i];
@@ -326,8 +299,7 @@ static void on_verified(struct case_state *c, const PbEvent *e, int64_t at_ms)
 }
 
 /* Back to the party that said it was done, under a new attempt of the stage it was done in. */
-static void on_rework(struct case_state *c, const PbEvent *e, int64_t at_ms)
-{
+static void on_rework(struct case_state *c, const PbEvent *e, int64_t at_ms) {
     const PbRework *w = e->rework;
     PbAsk again = { .party = w->party, .lead = true }, *asks[] = { &again };
     asks_end(c, true, at_ms);
@@ -342,8 +314,7 @@ static void on_rework(struct case_state *c, const PbEvent *e, int64_t at_ms)
     timers_set(c, w->timers, w->n_timers);
 }
 
-static void on_offer_failed(struct case_state *c, const PbEvent *e, int64_t at_ms)
-{
+static void on_offer_failed(struct case_state *c, const PbEvent *e, int64_t at_ms) {
     (void)at_ms;
     if (e->offer_failed->how == OFFER_LATE) {                    /* recorded; it decides nothing */
         c->late_answers++;
@@ -382,8 +353,7 @@ static const struct evolution evolutions[] = {
     [EVENT_OFFER_FAILED]   = { SAME,             0, on_offer_failed },
 };
 
-void evolve(struct case_state *c, const PbEvent *e, uint64_t seq, int64_t at_ms)
-{
+void evolve(struct case_state *c, const PbEvent *e, uint64_t seq, int64_t at_ms) {
     CHECK((size_t)e->event_case < COUNT_OF(evolutions) && evolutions[e->event_case].state);
     const struct evolution *row = &evolutions[e->event_case];
     bool first = e->event_case == EVENT_REPORTED || e->event_case == EVENT_SELF_HANDLED;

@@ -213,7 +213,7 @@ struct decision {
 };
 
 /* Where a report would go: its number needs the district, and the day in the rules' calendar. 0: refused division. */
-uint32_t decide_district(const PbRules *r, const PbReport *report);
+uint32_t decide_district(const PbReport *report);
 
 void decide(const struct decide_input *in, const struct order *order, struct decision *ret);
 void evolve(struct case_state *c, const PbEvent *e, uint64_t seq, int64_t at_ms);

@@ -1,4 +1,4 @@
-/* counters.h: everything that is counted, in one list. Names are stable; consoles and metrics show them as they stand here.
+/* counters.h: everything that is counted, in one list. Names are stable; consoles and metrics show them as they are.
  * The broker is one thread: plain increments. */
 #ifndef COUNTERS_H
 #define COUNTERS_H
@@ -13,7 +13,7 @@
     X(EVENTS,            "events",              "events journaled") \
     X(DEADLINES,         "deadlines.fired",     "deadlines fired") \
     X(DEADLINES_LATE,    "deadlines.late",      "of them, more than one second after due") \
-    X(REPLIES_DROPPED,   "front.dropped",       "replies to peers that do not read or are gone; they ask again with the same id") \
+    X(REPLIES_DROPPED,   "front.dropped",       "replies to peers that do not read; they ask again with the same id") \
     X(STRANGERS,         "guard.strangers",     "messages from peers that could not be named") \
     X(FRAMES_BAD,        "frames.bad",          "messages refused before they were understood") \
     X(OFFERS,            "offers",              "offers made to desks") \

@@ -23,7 +23,7 @@ enum {
     MEMORY_PER_BYTE_OURS = 32,                            /* many small messages: ten bytes make a struct of 200 */
 };
 
-/* A record is packed for every command: that it can be read back is proved by tests and by every ASan run, not each time. */
+/* A record is packed for every command: that it can be read back is proved in every test under ASan, not each time. */
 #if defined(__SANITIZE_ADDRESS__)
 #define PROVE_RECORDS true
 #else

@@ -40,8 +40,7 @@ struct wire_socket {
 };
 
 /* The fault libzmq just reported. What only we can have caused never leaves this file. */
-static int fault(void)
-{
+static int fault(void) {
     int error = zmq_errno();
     CHECK(error != ETERM && error != EMTHREAD && error != EFSM);
     CHECK(error != EFAULT && error != ENOTSOCK);
@@ -51,8 +50,7 @@ static int fault(void)
 
 /* ---- context ----------------------------------------------------------------------------------------------------- */
 
-struct wire *wire_open(void)
-{
+struct wire *wire_open(void) {
     struct wire *w = memory_or_die(sizeof(*w));
     w->context = zmq_ctx_new();
     CHECK(w->context != NULL);
@@ -69,8 +67,7 @@ struct wire *wire_open(void)
     return w;
 }
 
-void wire_close(struct wire *w)
-{
+void wire_close(struct wire *w) {
     if (w == NULL)
         return;
     int r;
@@ -107,15 +104,13 @@ static const struct setting settings_dealer[] = {
     {ZMQ_RECONNECT_IVL_MAX, 5000},
 };
 
-static void socket_set(struct wire_socket *s, const struct setting *settings, size_t count)
-{
+static void socket_set(struct wire_socket *s, const struct setting *settings, size_t count) {
     CHECK(s->zmq != NULL);
     for (size_t i = 0; i < count; i++)
         CHECK(zmq_setsockopt(s->zmq, settings[i].option, &settings[i].value, sizeof(int)) == 0);
 }
 
-static int socket_open(struct wire_socket **ret, struct wire *w, int type, const char *endpoint)
-{
+static int socket_open(struct wire_socket **ret, struct wire *w, int type, const char *endpoint) {
     CHECK(w != NULL && (type == ZMQ_ROUTER || type == ZMQ_DEALER));
     void *zmq = zmq_socket(w->context, type);
     if (zmq == NULL)
@@ -148,8 +143,7 @@ static int socket_open(struct wire_socket **ret, struct wire *w, int type, const
     return 0;
 }
 
-static void parts_release(struct wire_socket *s)
-{
+static void parts_release(struct wire_socket *s) {
     CHECK(s->held <= WIRE_FRAMES_MAX);
     for (unsigned i = 0; i < s->held; i++) {
         zmq_msg_close(&s->part[i]);
@@ -158,8 +152,7 @@ static void parts_release(struct wire_socket *s)
     s->held = 0;
 }
 
-void wire_socket_close(struct wire_socket *s)
-{
+void wire_socket_close(struct wire_socket *s) {
     if (s == NULL)
         return;
     parts_release(s);
@@ -170,8 +163,7 @@ void wire_socket_close(struct wire_socket *s)
 /* ---- binding and connecting -------------------------------------------------------------------------------------- */
 
 /* libzmq takes port 99999 for 34463. */
-static bool port_valid(const char *endpoint)
-{
+static bool port_valid(const char *endpoint) {
     const char *colon = strrchr(endpoint, ':');
     CHECK(colon != NULL);                         /* at least the one of tcp:// */
     uint64_t port;
@@ -179,8 +171,7 @@ static bool port_valid(const char *endpoint)
 }
 
 /* ipc:///path and tcp://address:port; *ret_path is the path, or NULL. */
-static int endpoint_parse(const char *endpoint, const char **ret_path)
-{
+static int endpoint_parse(const char *endpoint, const char **ret_path) {
     struct slice text = slice_of(endpoint);
     if (slice_starts(text, SLICE("ipc:///"))) {
         const char *path = endpoint + strlen("ipc://");
@@ -196,8 +187,7 @@ static int endpoint_parse(const char *endpoint, const char **ret_path)
 }
 
 /* Does anybody listen there? 0: nobody, the file is left over from an earlier life; -EADDRINUSE: somebody. */
-static int path_knock(const char *path)
-{
+static int path_knock(const char *path) {
     struct sockaddr_un to = {.sun_family = AF_UNIX};
     size_t len = strlen(path);
     CHECK(len < sizeof(to.sun_path));
@@ -222,8 +212,7 @@ static int path_knock(const char *path)
 }
 
 /* libzmq unlinks whatever is at the path before it binds, even a living broker's socket. So we look first. */
-static int path_clear(const char *path)
-{
+static int path_clear(const char *path) {
     struct stat st;
     if (lstat(path, &st) < 0)
         return errno == ENOENT ? 0 : -errno;
@@ -235,8 +224,7 @@ static int path_clear(const char *path)
     return unlink(path) == 0 || errno == ENOENT ? 0 : -errno;
 }
 
-static int socket_bind(struct wire_socket *s, const char *endpoint)
-{
+static int socket_bind(struct wire_socket *s, const char *endpoint) {
     mode_t before = umask(IPC_UMASK);             /* chmod afterwards would leave the door open for a moment */
     int r = zmq_bind(s->zmq, endpoint) == 0 ? 0 : fault();
     umask(before);
@@ -249,8 +237,7 @@ static int socket_bind(struct wire_socket *s, const char *endpoint)
     return 0;
 }
 
-int wire_bind(struct wire_socket **ret, struct wire *w, const char *endpoint)
-{
+int wire_bind(struct wire_socket **ret, struct wire *w, const char *endpoint) {
     CHECK(ret != NULL && endpoint != NULL);
     const char *path;
     int r = endpoint_parse(endpoint, &path);
@@ -271,8 +258,7 @@ int wire_bind(struct wire_socket **ret, struct wire *w, const char *endpoint)
     return 0;
 }
 
-int wire_connect(struct wire_socket **ret, struct wire *w, const char *endpoint)
-{
+int wire_connect(struct wire_socket **ret, struct wire *w, const char *endpoint) {
     CHECK(ret != NULL && endpoint != NULL);
     const char *path;
     int r = endpoint_parse(endpoint, &path);
@@ -292,20 +278,17 @@ int wire_connect(struct wire_socket **ret, struct wire *w, const char *endpoint)
     return 0;
 }
 
-const char *wire_endpoint(const struct wire_socket *s)
-{
+const char *wire_endpoint(const struct wire_socket *s) {
     return s->endpoint;
 }
 
 /* ---- readiness --------------------------------------------------------------------------------------------------- */
 
-int wire_fd(const struct wire_socket *s)
-{
+int wire_fd(const struct wire_socket *s) {
     return s->fd;
 }
 
-bool wire_readable(struct wire_socket *s)
-{
+bool wire_readable(struct wire_socket *s) {
     int events, r;
     size_t size = sizeof(events);
     do {
@@ -315,15 +298,13 @@ bool wire_readable(struct wire_socket *s)
     return (events & ZMQ_POLLIN) != 0;
 }
 
-uint64_t wire_dropped(const struct wire_socket *s)
-{
+uint64_t wire_dropped(const struct wire_socket *s) {
     return s->dropped;
 }
 
 /* ---- taking ------------------------------------------------------------------------------------------------------ */
 
-static int part_receive(struct wire_socket *s, zmq_msg_t *into)
-{
+static int part_receive(struct wire_socket *s, zmq_msg_t *into) {
     int r;
     do {
         r = zmq_msg_recv(into, s->zmq, ZMQ_DONTWAIT);
@@ -334,8 +315,7 @@ static int part_receive(struct wire_socket *s, zmq_msg_t *into)
 }
 
 /* False: the client named itself, which no client of ours does. */
-static bool peer_parse(zmq_msg_t *id, struct wire_peer *ret)
-{
+static bool peer_parse(zmq_msg_t *id, struct wire_peer *ret) {
     if (zmq_msg_size(id) != ROUTING_ID_BYTES)
         return false;
     const uint8_t *b = zmq_msg_data(id);
@@ -347,8 +327,7 @@ static bool peer_parse(zmq_msg_t *id, struct wire_peer *ret)
 
 /* Takes the rest of the message whose first part is in part[0] (a router: the routing id, which the first payload frame
  * then replaces). Frames beyond the limit are taken and let go. Returns how many payload frames there were. */
-static unsigned payload_receive(struct wire_socket *s)
-{
+static unsigned payload_receive(struct wire_socket *s) {
     zmq_msg_t excess;
     zmq_msg_init(&excess);
     unsigned frames = s->router ? 0 : 1;
@@ -368,8 +347,7 @@ static unsigned payload_receive(struct wire_socket *s)
 /* The address is the connection's own, put on every payload frame by libzmq. The routing id's frame may lack it, and
  * remembering it by routing id would trust that id for longer than one message. Of "localhost:uid:gid:pid", which an
  * ipc peer has from the kernel, only the numbers are worth keeping. */
-static void address_read(struct wire_socket *s, char to[WIRE_ADDRESS_MAX])
-{
+static void address_read(struct wire_socket *s, char to[WIRE_ADDRESS_MAX]) {
     const char *address = zmq_msg_gets(&s->part[0], "Peer-Address");
     if (address != NULL && s->ipc)
         address = strchr(address, ':');
@@ -381,8 +359,7 @@ static void address_read(struct wire_socket *s, char to[WIRE_ADDRESS_MAX])
     to[len] = '\0';
 }
 
-static void message_show(struct wire_socket *s, struct wire_peer from, unsigned frames, struct wire_message *ret)
-{
+static void message_show(struct wire_socket *s, struct wire_peer from, unsigned frames, struct wire_message *ret) {
     ret->from = from;
     ret->frames = frames;
     ret->address[0] = '\0';
@@ -396,8 +373,7 @@ static void message_show(struct wire_socket *s, struct wire_peer from, unsigned 
     }
 }
 
-int wire_receive(struct wire_socket *s, struct wire_message *ret)
-{
+int wire_receive(struct wire_socket *s, struct wire_message *ret) {
     CHECK(s != NULL && ret != NULL);
     for (unsigned strangers = 0; strangers < STRANGERS_IN_A_ROW_MAX; strangers++) {
         parts_release(s);
@@ -418,8 +394,7 @@ int wire_receive(struct wire_socket *s, struct wire_message *ret)
 
 /* ---- giving ------------------------------------------------------------------------------------------------------ */
 
-static int part_copy(zmq_msg_t *part, struct slice bytes)
-{
+static int part_copy(zmq_msg_t *part, struct slice bytes) {
     CHECK(bytes.len <= WIRE_FRAME_BYTES_MAX);     /* the other side would hang up */
     if (zmq_msg_init_size(part, bytes.len) < 0)
         return fault();
@@ -428,8 +403,7 @@ static int part_copy(zmq_msg_t *part, struct slice bytes)
     return 0;
 }
 
-static int routing_id_send(struct wire_socket *s, struct wire_peer to)
-{
+static int routing_id_send(struct wire_socket *s, struct wire_peer to) {
     const uint8_t id[ROUTING_ID_BYTES] = {
         0, (uint8_t)(to.id >> 24), (uint8_t)(to.id >> 16), (uint8_t)(to.id >> 8), (uint8_t)to.id,
     };
@@ -440,8 +414,7 @@ static int routing_id_send(struct wire_socket *s, struct wire_peer to)
     return r < 0 ? fault() : 0;
 }
 
-static int part_send(struct wire_socket *s, zmq_msg_t *part, bool more)
-{
+static int part_send(struct wire_socket *s, zmq_msg_t *part, bool more) {
     int r;
     do {
         r = zmq_msg_send(part, s->zmq, ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0));
@@ -451,8 +424,7 @@ static int part_send(struct wire_socket *s, zmq_msg_t *part, bool more)
 
 /* The first frame decides: when libzmq takes it, the rest finds room. Should the connection end in between, libzmq
  * takes the message back by itself; it then wants to see the remaining frames to know where the next one begins. */
-static int parts_send(struct wire_socket *s, struct wire_peer to, zmq_msg_t *part, unsigned count)
-{
+static int parts_send(struct wire_socket *s, struct wire_peer to, zmq_msg_t *part, unsigned count) {
     unsigned i = 0;
     int r;
     if (s->router)
@@ -472,8 +444,7 @@ static int parts_send(struct wire_socket *s, struct wire_peer to, zmq_msg_t *par
     return r;
 }
 
-int wire_send(struct wire_socket *s, struct wire_peer to, const struct slice *frames, unsigned count)
-{
+int wire_send(struct wire_socket *s, struct wire_peer to, const struct slice *frames, unsigned count) {
     CHECK(s != NULL && frames != NULL);
     CHECK(count > 0 && count <= WIRE_FRAMES_MAX);
     zmq_msg_t part[WIRE_FRAMES_MAX];
@@ -496,8 +467,7 @@ struct wire_shared {
     struct slice bytes;
 };
 
-struct wire_shared *wire_share(struct slice bytes)
-{
+struct wire_shared *wire_share(struct slice bytes) {
     struct wire_shared *b = malloc(sizeof(*b));
     if (b == NULL)
         return NULL;
@@ -509,13 +479,11 @@ struct wire_shared *wire_share(struct slice bytes)
     return b;
 }
 
-struct slice wire_shared_bytes(const struct wire_shared *b)
-{
+struct slice wire_shared_bytes(const struct wire_shared *b) {
     return b->bytes;
 }
 
-int wire_send_shared(struct wire_socket *s, struct wire_peer to, struct slice first, struct wire_shared *second)
-{
+int wire_send_shared(struct wire_socket *s, struct wire_peer to, struct slice first, struct wire_shared *second) {
     CHECK(s != NULL && second != NULL);
     zmq_msg_t part[2];
     int r = part_copy(&part[0], first);
@@ -526,8 +494,7 @@ int wire_send_shared(struct wire_socket *s, struct wire_peer to, struct slice fi
     return parts_send(s, to, part, COUNT_OF(part));
 }
 
-void wire_unshare(struct wire_shared *b)
-{
+void wire_unshare(struct wire_shared *b) {
     if (b == NULL)
         return;
     zmq_msg_close(&b->message);

@@ -18,7 +18,9 @@
 
 /* A frame up to the first size is a message; up to the second it is heard, so that its sender can be told; beyond that
  * libzmq hangs up on the sender. */
-enum { WIRE_FRAMES_MAX = 4, WIRE_FRAME_BYTES_MAX = 256 << 10, WIRE_FRAME_BYTES_HEARD = 512 << 10, WIRE_ADDRESS_MAX = 48 };
+enum {
+    WIRE_FRAMES_MAX = 4, WIRE_FRAME_BYTES_MAX = 256 << 10, WIRE_FRAME_BYTES_HEARD = 512 << 10, WIRE_ADDRESS_MAX = 48,
+};
 
 struct wire;                                      /* one libzmq context: one per process */
 struct wire_socket;                               /* belongs to one thread */

@@ -11,8 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-static inline void raw_write(int fd, const void *bytes, size_t len)
-{
+static inline void raw_write(int fd, const void *bytes, size_t len) {
     const uint8_t *at = bytes;
     while (len > 0) {
         ssize_t n = send(fd, at, len, MSG_NOSIGNAL);
@@ -23,15 +22,13 @@ static inline void raw_write(int fd, const void *bytes, size_t len)
     }
 }
 
-static inline void raw_read(int fd, size_t len)
-{
+static inline void raw_read(int fd, size_t len) {
     uint8_t bytes[256];
     assert_true(len <= sizeof(bytes));
     assert_int_equal(recv(fd, bytes, len, MSG_WAITALL), (ssize_t)len);
 }
 
-static inline void raw_frame(int fd, bool more, const void *bytes, size_t len)
-{
+static inline void raw_frame(int fd, bool more, const void *bytes, size_t len) {
     uint8_t head[9] = {(uint8_t)(2 | (more ? 1 : 0))};          /* always the long form */
     put_be64(head + 1, len);
     raw_write(fd, head, sizeof(head));
@@ -39,8 +36,7 @@ static inline void raw_frame(int fd, bool more, const void *bytes, size_t len)
 }
 
 /* Connects to the ipc socket at `path`, shakes hands as a DEALER called `name` and returns the descriptor. */
-static inline int raw_connect(const char *path, struct slice name)
-{
+static inline int raw_connect(const char *path, struct slice name) {
     struct sockaddr_un to = {.sun_family = AF_UNIX};
     memcpy(to.sun_path, path, strlen(path));
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -65,8 +61,7 @@ static inline int raw_connect(const char *path, struct slice name)
     return fd;
 }
 
-static inline void assert_hung_up(int fd)
-{
+static inline void assert_hung_up(int fd) {
     struct timeval patience = {.tv_sec = 10};
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
     uint8_t byte;

@@ -212,7 +212,7 @@ static void input_for(struct world *w, const struct order *order, const struct c
     if (c->id)
         return;
     const PbReport *report = order->kind == ORDER_REPORT ? order->report : order->self_handle->report;
-    uint32_t district = decide_district(ret->rules, report);
+    uint32_t district = decide_district(report);
     uint32_t day = calendar_date(rules_calendar(ret->rules, ret->rules->calendar), w->now_ms);
     ret->day_number = store_next_number(w->store, district, day);
 }

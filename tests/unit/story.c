@@ -27,8 +27,7 @@ static struct {
 
 struct lawful_seen lawful_seen;
 
-const struct timer *first_timer(const struct case_state *c)
-{
+const struct timer *first_timer(const struct case_state *c) {
     const struct timer *first = NULL;
     for (unsigned i = 0; i < c->timers_count; i++) {
         const struct timer *t = &c->timers[i];
@@ -37,14 +36,12 @@ const struct timer *first_timer(const struct case_state *c)
     return first;
 }
 
-static void folded(const struct case_state *before, const struct decision *d, int64_t now_ms, struct case_state *ret)
-{
+static void folded(const struct case_state *before, const struct decision *d, int64_t now_ms, struct case_state *ret) {
     *ret = *before;
     for (uint32_t i = 0; i < d->count; i++) evolve(ret, d->events[i], before->last_seq + 1 + i, now_ms);
 }
 
-static void check_rows(const struct case_state *c)
-{
+static void check_rows(const struct case_state *c) {
     static struct case_state again;
     uint8_t row[DB_VALUE_MAX], row_again[DB_VALUE_MAX];
     size_t len = row_of_case(c, row);
@@ -52,16 +49,14 @@ static void check_rows(const struct case_state *c)
     CHECK(row_of_case(&again, row_again) == len && memcmp(row, row_again, len) == 0);
 }
 
-static void check_same(const struct case_state *a, const struct case_state *b)
-{
+static void check_same(const struct case_state *a, const struct case_state *b) {
     uint8_t row_a[DB_VALUE_MAX], row_b[DB_VALUE_MAX];
     size_t len = row_of_case(a, row_a);
     CHECK(row_of_case(b, row_b) == len && memcmp(row_a, row_b, len) == 0);
 }
 
 /* No ask is there twice, nor older or younger than it was, and the verifier did nothing of what he verifies. */
-static void check_asks(const struct case_state *before, const struct case_state *c, int64_t now_ms)
-{
+static void check_asks(const struct case_state *before, const struct case_state *c, int64_t now_ms) {
     const struct ask *handler = case_handler(c);
     CHECK(c->state != STATE_RESOLVED || handler);
     for (unsigned i = 0; i < c->asks_count; i++) {
@@ -79,8 +74,7 @@ static void check_asks(const struct case_state *before, const struct case_state 
 }
 
 static void check_time(const struct case_state *before, const struct case_state *after, const struct order *order,
-                       int64_t now_ms)
-{
+                       int64_t now_ms) {
     const struct timer *was = order->kind == ORDER_DEADLINE ? case_timer(before, order->deadline.kind) : NULL;
     if (was) {
         const struct timer *is = case_timer(after, order->deadline.kind);
@@ -98,8 +92,7 @@ static void check_time(const struct case_state *before, const struct case_state 
     CHECK(before->id == 0 || after->last_seq > before->last_seq);
 }
 
-static void see(const struct case_state *before, const struct order *order, const struct decision *d)
-{
+static void see(const struct case_state *before, const struct order *order, const struct decision *d) {
     lawful_seen.cell[order->kind][before->state]++;
     if (d->refusal) return;
     lawful_seen.happened[order->kind][before->state]++;
@@ -110,8 +103,7 @@ static void see(const struct case_state *before, const struct order *order, cons
     }
 }
 
-void lawful_step(const struct decide_input *in, const struct order *order, struct case_state *c, struct decision *ret)
-{
+void lawful_step(const struct decide_input *in, const struct order *order, struct case_state *c, struct decision *ret) {
     static struct case_state before, after, again;
     static struct decision second;
     CHECK(in->state == c);
@@ -138,8 +130,7 @@ void lawful_step(const struct decide_input *in, const struct order *order, struc
 
 /* ---- the trace --------------------------------------------------------------------------------------------------- */
 
-static void say(const char *format, ...)
-{
+static void say(const char *format, ...) {
     va_list list;
     va_start(list, format);
     int n = vsnprintf(w.trace + w.len, sizeof w.trace - w.len, format, list);
@@ -149,8 +140,7 @@ static void say(const char *format, ...)
 }
 
 /* As short as it is clear: the day when it is not the first, the year when it is not the first. */
-static const char *instant(int64_t ms)
-{
+static const char *instant(int64_t ms) {
     static char text[4][32];
     static unsigned turn;
     char began[32], *to = text[turn++ % COUNT_OF(text)];
@@ -164,8 +154,7 @@ static const char *instant(int64_t ms)
     return to + from;
 }
 
-static const char *lower(const char *name, size_t skip)
-{
+static const char *lower(const char *name, size_t skip) {
     static char text[64];
     size_t i = 0;
     for (name += skip; *name; name++, i++) {
@@ -176,31 +165,26 @@ static const char *lower(const char *name, size_t skip)
     return text;
 }
 
-static const char *why(PbCause cause)
-{
+static const char *why(PbCause cause) {
     return lower(codec_enum_name(&pb_cause__descriptor, (int)cause), sizeof "CAUSE");
 }
 
-static const char *kind_name(PbTimerKind kind)
-{
+static const char *kind_name(PbTimerKind kind) {
     return lower(codec_enum_name(&pb_timer_kind__descriptor, (int)kind), sizeof "TIMER");
 }
 
-static const char *level_word(PbLevel level)
-{
+static const char *level_word(PbLevel level) {
     return lower(codec_enum_name(&pb_level__descriptor, (int)level), sizeof "LEVEL");
 }
 
-static const char *stage_name(uint32_t stage)
-{
+static const char *stage_name(uint32_t stage) {
     const PbPlaybook *p = story_rules()->playbooks[w.state.playbook - 1];
     CHECK(stage <= p->n_stages);
     return stage ? p->stages[stage - 1]->name : "no stage";
 }
 
 /* The party that a role means in this case. */
-static const char *party_of(const char *role)
-{
+static const char *party_of(const char *role) {
     static char text[PARTY_BYTES_MAX + 1];
     if (strchr(role, '@') || !*role) return role;
     const PbRole *r = rules_role(story_rules(), slice_of(role));
@@ -211,8 +195,7 @@ static const char *party_of(const char *role)
     return text;
 }
 
-static const char *short_of(const char *party)
-{
+static const char *short_of(const char *party) {
     static char role[4][PARTY_BYTES_MAX + 1];
     static unsigned turn;
     if (!party) return "nobody named";
@@ -223,25 +206,21 @@ static const char *short_of(const char *party)
     return strcmp(party_of(to), party) == 0 ? to : party;
 }
 
-static void say_timers(PbTimer *const *timers, size_t count)
-{
+static void say_timers(PbTimer *const *timers, size_t count) {
     for (size_t i = 0; i < count; i++)
         say("%s%s %s%s", i ? ", " : " | ", kind_name(timers[i]->kind), instant(timers[i]->due_ms),
             timers[i]->past_calendar ? " past the calendar" : "");
 }
 
-static void say_late(int64_t late_ms)
-{
+static void say_late(int64_t late_ms) {
     if (late_ms) say(", %lld s late", (long long)late_ms / 1000);
 }
 
-static void say_asked(PbAsk *const *asks, size_t count)
-{
+static void say_asked(PbAsk *const *asks, size_t count) {
     for (size_t i = 0; i < count; i++) say("%s%s%s", i ? ", " : "", short_of(asks[i]->party), asks[i]->lead ? "*" : "");
 }
 
-static void say_of_desk(const PbEvent *e)
-{
+static void say_of_desk(const PbEvent *e) {
     switch (e->event_case) {
     case EVENT_REPORTED:
         say(" to %s%s", stage_name(e->reported->stage), e->reported->past_calendar ? " past the calendar" : "");
@@ -273,8 +252,7 @@ static void say_of_desk(const PbEvent *e)
     }
 }
 
-static void say_answered(const PbAnswered *a)
-{
+static void say_answered(const PbAnswered *a) {
     say(" %s", lower(codec_enum_name(&pb_answer_kind__descriptor, (int)a->kind), sizeof "ANSWER"));
     say(" by %s:", short_of(a->party));
     say(" %s%s", lower(codec_enum_name(&pb_answer_fate__descriptor, (int)a->fate), sizeof "FATE"),
@@ -282,8 +260,7 @@ static void say_answered(const PbAnswered *a)
     say_timers(a->timers, a->n_timers);
 }
 
-static void say_of_asked(const PbEvent *e)
-{
+static void say_of_asked(const PbEvent *e) {
     switch (e->event_case) {
     case EVENT_SIGNED: return say(" by %s", short_of(e->signed_->party));
     case EVENT_ANSWERED: return say_answered(e->answered);
@@ -305,8 +282,7 @@ static void say_of_asked(const PbEvent *e)
     }
 }
 
-PbRefusal story_order(const struct order *order)
-{
+PbRefusal story_order(const struct order *order) {
     struct decision d;
     arena_wrap(&w.room, w.memory, sizeof w.memory);
     struct decide_input in = {
@@ -330,8 +306,7 @@ PbRefusal story_order(const struct order *order)
 
 /* ---- time -------------------------------------------------------------------------------------------------------- */
 
-static int64_t instant_of(const char *when)
-{
+static int64_t instant_of(const char *when) {
     char full[32];
     int64_t ms;
     instant_print(w.began_ms + ZONE_MS, full);
@@ -344,8 +319,7 @@ static int64_t instant_of(const char *when)
     return ms - ZONE_MS;
 }
 
-static void pass(int64_t until_ms, bool with_it)
-{
+static void pass(int64_t until_ms, bool with_it) {
     CHECK(until_ms >= w.now_ms);
     for (;;) {
         const struct timer *t = first_timer(&w.state);
@@ -356,13 +330,11 @@ static void pass(int64_t until_ms, bool with_it)
     w.now_ms = until_ms;
 }
 
-static void broken(const char *what, const char *file, int line)
-{
+static void broken(const char *what, const char *file, int line) {
     print_error("%s:%d: CHECK(%s) does not hold after:\n%s", file, line, what, w.trace);
 }
 
-void story(const char *when)
-{
+void story(const char *when) {
     check_hook = broken;
     memset(&w, 0, sizeof w);
     w.source = "uid:1000";
@@ -370,50 +342,41 @@ void story(const char *when)
     w.now_ms = w.began_ms;
 }
 
-void at(const char *when)
-{
+void at(const char *when) {
     pass(instant_of(when), false);
 }
 
-void wait_until(const char *when)
-{
+void wait_until(const char *when) {
     pass(instant_of(when), true);
 }
 
-void story_skip_to(int64_t at_ms)
-{
+void story_skip_to(int64_t at_ms) {
     CHECK(at_ms >= w.now_ms);
     w.now_ms = at_ms;
 }
 
-void story_skip(const char *when)
-{
+void story_skip(const char *when) {
     story_skip_to(instant_of(when));
 }
 
-void story_again(void)
-{
+void story_again(void) {
     memset(&w.state, 0, sizeof w.state);
 }
 
-void story_hush(void)
-{
+void story_hush(void) {
     w.len = 0;
     w.trace[0] = '\0';
 }
 
-void story_source(const char *source)
-{
+void story_source(const char *source) {
     w.source = source;
 }
 
-void told(const char *what)
-{
+void told(const char *what) {
     say("[%s] %s\n", instant(w.now_ms), what);
 }
 
-void expect(const char *trace)
-{
+void expect(const char *trace) {
     if (strcmp(w.trace, trace) == 0) return;
     size_t same = 0;
     for (size_t i = 0; trace[i] && trace[i] == w.trace[i]; i++)
@@ -423,13 +386,11 @@ void expect(const char *trace)
     fail();
 }
 
-const struct case_state *story_case(void)
-{
+const struct case_state *story_case(void) {
     return &w.state;
 }
 
-const char *story_state(void)
-{
+const char *story_state(void) {
     static const char *const words[] = { "open", "accepted", "done", "declined", "ended" };
     static char text[1024];
     const struct case_state *c = &w.state;
@@ -445,8 +406,7 @@ const char *story_state(void)
 
 /* ---- orders ------------------------------------------------------------------------------------------------------ */
 
-void report_with(const PbReport *report)
-{
+void report_with(const PbReport *report) {
     PbReport r = *report;
     PbPlace place = { .has_division = 1, .division = FIXTURE_GRID, .has_wall = 1, .wall = WALL_INSIDE };
     if (!r.place) r.place = &place;
@@ -454,32 +414,27 @@ void report_with(const PbReport *report)
     story_order(&(struct order){ .kind = ORDER_REPORT, .report = &r });
 }
 
-void report(const char *category)
-{
+void report(const char *category) {
     report_with(&(PbReport){ .category = (char *)category });
 }
 
-void report_promised(const char *category, int64_t promise_ms)
-{
+void report_promised(const char *category, int64_t promise_ms) {
     report_with(&(PbReport){ .category = (char *)category, .has_promise_ms = 1, .promise_ms = promise_ms });
 }
 
-void report_in(const char *category, uint64_t division)
-{
+void report_in(const char *category, uint64_t division) {
     PbPlace place = { .has_division = 1, .division = division };
     report_with(&(PbReport){ .category = (char *)category, .place = &place });
 }
 
-void self_handle(const char *category, const char *party)
-{
+void self_handle(const char *category, const char *party) {
     PbPlace place = { .has_division = 1, .division = FIXTURE_GRID };
     PbReport r = { .category = (char *)category, .place = &place };
     PbSelfHandle h = { .report = &r, .party = party ? (char *)party_of(party) : NULL };
     story_order(&(struct order){ .kind = ORDER_SELF_HANDLE, .self_handle = &h });
 }
 
-void dispatch_for(const char *parties, uint32_t stage, uint32_t attempt)
-{
+void dispatch_for(const char *parties, uint32_t stage, uint32_t attempt) {
     static char names[NAMES_MAX][PARTY_BYTES_MAX + 1];
     PbAskedParty asked[NAMES_MAX], *list[NAMES_MAX];
     PbDispatch d = { .has_stage = 1, .stage = stage, .has_attempt = 1, .attempt = attempt, .parties = list };
@@ -498,18 +453,15 @@ void dispatch_for(const char *parties, uint32_t stage, uint32_t attempt)
     story_order(&(struct order){ .kind = ORDER_DISPATCH, .dispatch = &d });
 }
 
-void dispatch(const char *parties)
-{
+void dispatch(const char *parties) {
     dispatch_for(parties, w.state.stage, w.state.attempt);
 }
 
-void answer_with(const PbAnswer *a)
-{
+void answer_with(const PbAnswer *a) {
     story_order(&(struct order){ .kind = ORDER_ANSWER, .answer = a });
 }
 
-static void answer_named(const char *party, PbAnswerKind kind, uint32_t stage, uint32_t attempt, const char *name)
-{
+static void answer_named(const char *party, PbAnswerKind kind, uint32_t stage, uint32_t attempt, const char *name) {
     PbAnswer a = {
         .party = party ? (char *)party_of(party) : NULL, .has_kind = 1, .kind = kind, .has_stage = 1, .stage = stage,
         .has_attempt = 1, .attempt = attempt, .milestone = (char *)name,
@@ -517,8 +469,7 @@ static void answer_named(const char *party, PbAnswerKind kind, uint32_t stage, u
     answer_with(&a);
 }
 
-static void answer_last(const char *party, PbAnswerKind kind, const char *name)
-{
+static void answer_last(const char *party, PbAnswerKind kind, const char *name) {
     uint32_t stage = w.state.stage, attempt = w.state.attempt;
     for (unsigned i = 0; i < w.state.asks_count; i++)
         if (strcmp(w.state.asks[i].party, party_of(party)) == 0)
@@ -526,55 +477,45 @@ static void answer_last(const char *party, PbAnswerKind kind, const char *name)
     answer_named(party, kind, stage, attempt, name);
 }
 
-void answer_for(const char *party, PbAnswerKind kind, uint32_t stage, uint32_t attempt)
-{
+void answer_for(const char *party, PbAnswerKind kind, uint32_t stage, uint32_t attempt) {
     answer_named(party, kind, stage, attempt, NULL);
 }
 
-void answer(const char *party, PbAnswerKind kind)
-{
+void answer(const char *party, PbAnswerKind kind) {
     answer_last(party, kind, NULL);
 }
 
-void milestone(const char *party, const char *name)
-{
+void milestone(const char *party, const char *name) {
     answer_last(party, ANSWER_DONE, name);
 }
 
-void accept_case(void)
-{
+void accept_case(void) {
     story_order(&(struct order){ .kind = ORDER_ACCEPT, .accept = &(PbAccept){ .case_id = w.state.id } });
 }
 
-void reject_case(PbCause cause)
-{
+void reject_case(PbCause cause) {
     PbReject r = { .stage = w.state.stage, .attempt = w.state.attempt, .cause = cause };
     story_order(&(struct order){ .kind = ORDER_REJECT, .reject = &r });
 }
 
-void escalate_because(PbCause cause)
-{
+void escalate_because(PbCause cause) {
     PbEscalate e = { .stage = w.state.stage, .attempt = w.state.attempt, .has_cause = 1, .cause = cause };
     story_order(&(struct order){ .kind = ORDER_ESCALATE, .escalate = &e });
 }
 
-void escalate(void)
-{
+void escalate(void) {
     escalate_because(CAUSE_ASKED_FOR_HELP);
 }
 
-void note(const char *text)
-{
+void note(const char *text) {
     story_order(&(struct order){ .kind = ORDER_NOTE, .note = &(PbNote){ .text = (char *)text } });
 }
 
-void later(void)
-{
+void later(void) {
     story_order(&(struct order){ .kind = ORDER_LATER });
 }
 
-void offer_failed(PbOfferEnd how, int64_t retry_ms)
-{
+void offer_failed(PbOfferEnd how, int64_t retry_ms) {
     struct order o = { .kind = ORDER_OFFER_FAILED };
     o.offer_failed.stage = w.state.stage;
     o.offer_failed.attempt = w.state.attempt;
@@ -584,8 +525,7 @@ void offer_failed(PbOfferEnd how, int64_t retry_ms)
     story_order(&o);
 }
 
-void fire(PbTimerKind kind)
-{
+void fire(PbTimerKind kind) {
     struct order o = { .kind = ORDER_DEADLINE };
     o.deadline.kind = kind;
     story_order(&o);

@@ -68,8 +68,7 @@ static PbPlaybook *playbooks[] = {
 static PbZoneStep *steps[] = { &(PbZoneStep){ HAS(from_ms, 0), HAS(offset_s, -4 * 3600) } };
 static char *promise_sources[] = { (char *)"uid:1000" };
 
-PbRules *story_rules(void)
-{
+PbRules *story_rules(void) {
     static uint8_t hash[32] = { 0x51 };
     static PbCalendar behind;
     static PbCalendar *calendars[2];

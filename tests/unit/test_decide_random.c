@@ -38,33 +38,28 @@ static struct {
 
 /* ---- dice -------------------------------------------------------------------------------------------------------- */
 
-static uint32_t below(uint32_t n)
-{
+static uint32_t below(uint32_t n) {
     w.dice ^= w.dice << 13, w.dice ^= w.dice >> 7, w.dice ^= w.dice << 17;
     return (uint32_t)(w.dice >> 32) % n;
 }
 
-static bool one_in(uint32_t n)
-{
+static bool one_in(uint32_t n) {
     return below(n) == 0;
 }
 
-static char *any_party(void)
-{
+static char *any_party(void) {
     if (one_in(64)) return one_in(2) ? NULL : (char *)"mayor@610402";
     return w.rules->parties[below((uint32_t)w.rules->n_parties)]->party;
 }
 
 /* Mostly what it is, at times something near. */
-static uint32_t about(uint32_t n)
-{
+static uint32_t about(uint32_t n) {
     return one_in(24) ? below(5) : n;
 }
 
 /* ---- one step ---------------------------------------------------------------------------------------------------- */
 
-static void check_offers(struct life *l, const struct case_state *before)
-{
+static void check_offers(struct life *l, const struct case_state *before) {
     const struct case_state *c = &l->state;
     bool desk = c->state == STATE_REPORTED || c->state == STATE_ACCEPTED;
     bool was = before->state == STATE_REPORTED || before->state == STATE_ACCEPTED;
@@ -74,8 +69,7 @@ static void check_offers(struct life *l, const struct case_state *before)
     l->offered[c->stage][c->attempt] = true;
 }
 
-static PbRefusal give(struct life *l, const struct order *order)
-{
+static PbRefusal give(struct life *l, const struct order *order) {
     static struct case_state before;
     struct decision d;
     arena_wrap(&w.room, w.memory, sizeof w.memory);
@@ -94,8 +88,7 @@ static PbRefusal give(struct life *l, const struct order *order)
 }
 
 /* Whatever is due fires, in order; then the case has a future. */
-static void fire_due(struct life *l)
-{
+static void fire_due(struct life *l) {
     const struct timer *t;
     while ((t = first_timer(&l->state)) && t->due_ms <= w.now_ms) {
         struct order o = { .kind = ORDER_DEADLINE };
@@ -106,8 +99,7 @@ static void fire_due(struct life *l)
     CHECK(!case_open(&l->state) || (t && t->due_ms > w.now_ms));
 }
 
-static void make_case(struct life *l)
-{
+static void make_case(struct life *l) {
     memset(l, 0, sizeof *l);
     l->mood = one_in(2) ? ANSWER_DONE : (PbAnswerKind)(ANSWER_ACCEPT + below(3));
     uint64_t division = w.rules->divisions[below((uint32_t)w.rules->n_divisions)]->code;
@@ -121,8 +113,7 @@ static void make_case(struct life *l)
     w.made += give(l, one_in(8) ? &by_himself : &report) == REFUSED_NOTHING;
 }
 
-static void give_answer(struct life *l)
-{
+static void give_answer(struct life *l) {
     const struct case_state *c = &l->state;
     PbAnswer a = { .party = any_party(), .stage = about(c->stage), .attempt = about(c->attempt), .has_kind = 1 };
     if (c->asks_count && !one_in(16)) {
@@ -139,8 +130,7 @@ static void give_answer(struct life *l)
     give(l, &(struct order){ .kind = ORDER_ANSWER, .answer = &a });
 }
 
-static void give_dispatch(struct life *l)
-{
+static void give_dispatch(struct life *l) {
     PbAskedParty asked[PARTIES_MAX], *list[PARTIES_MAX];
     PbDispatch d = { .stage = about(l->state.stage), .attempt = about(l->state.attempt), .parties = list };
     d.n_parties = one_in(16) ? below(PARTIES_MAX + 1) : 1 + below(3);
@@ -153,8 +143,7 @@ static void give_dispatch(struct life *l)
     give(l, &(struct order){ .kind = ORDER_DISPATCH, .dispatch = &d });
 }
 
-static void give_desk_word(struct life *l)
-{
+static void give_desk_word(struct life *l) {
     const struct case_state *c = &l->state;
     uint32_t stage = about(c->stage), attempt = about(c->attempt);
     PbAccept accept = { .party = one_in(2) ? any_party() : NULL };
@@ -171,8 +160,7 @@ static void give_desk_word(struct life *l)
     }
 }
 
-static void give_offer_end(struct life *l)
-{
+static void give_offer_end(struct life *l) {
     struct order o = { .kind = ORDER_OFFER_FAILED };
     o.offer_failed.stage = about(l->state.stage);
     o.offer_failed.attempt = about(l->state.attempt);
@@ -182,15 +170,13 @@ static void give_offer_end(struct life *l)
     give(l, &o);
 }
 
-static void give_deadline(struct life *l)
-{
+static void give_deadline(struct life *l) {
     struct order o = { .kind = ORDER_DEADLINE };
     o.deadline.kind = (PbTimerKind)(TIMER_DESK + below(TIMER_SUPERVISE));
     give(l, &o);
 }
 
-static void time_passes(const struct case_state *c)
-{
+static void time_passes(const struct case_state *c) {
     const struct timer *t = first_timer(c);
     switch (below(8)) {
     case 0: w.now_ms += (int64_t)below((uint32_t)HOUR_MS); break;
@@ -203,8 +189,7 @@ static void time_passes(const struct case_state *c)
     }
 }
 
-static void one_step(void)
-{
+static void one_step(void) {
     static void (*const gives[])(struct life *) = {
         give_answer, give_answer, give_answer, give_answer, give_dispatch, give_dispatch, give_dispatch, give_desk_word,
         give_offer_end, give_deadline,
@@ -223,8 +208,7 @@ static void one_step(void)
 }
 
 /* Orders to a case that is none: only those that make one happen. */
-static void nothing_happens_to_a_case_that_is_none(void)
-{
+static void nothing_happens_to_a_case_that_is_none(void) {
     static struct life none;
     give_answer(&none), give_dispatch(&none), give_offer_end(&none), give_deadline(&none);
     for (unsigned i = 0; i < 1000; i++) give_desk_word(&none);
@@ -240,8 +224,7 @@ static const char *const armed[] = {
     [TIMER_SUPERVISE] = ".+++++..",
 };
 
-static void everything_was_seen(void)
-{
+static void everything_was_seen(void) {
     for (unsigned kind = 0; kind < ORDER_COUNT; kind++)
         for (unsigned state = 0; state <= STATE_REJECTED; state++)
             if (!lawful_seen.cell[kind][state]) fail_msg("order %u never met state %u", kind, state);
@@ -253,8 +236,7 @@ static void everything_was_seen(void)
                 fail_msg("timer %u fired %" PRIu64 " times in state %u", kind, lawful_seen.fired[kind][state], state);
 }
 
-static void no_law_is_broken_in_a_long_life(void **state)
-{
+static void no_law_is_broken_in_a_long_life(void **state) {
     (void)state;
     const char *seed = getenv("SEED"), *steps = getenv("STEPS");
     uint64_t most = STEPS_USUAL;
@@ -279,8 +261,7 @@ static void no_law_is_broken_in_a_long_life(void **state)
 /* ---- how fast it is without the laws ----------------------------------------------------------------------------- */
 
 /* The life of most cases: reported, dispatched, accepted, done, verified. */
-static void one_ordinary_case(struct case_state *c)
-{
+static void one_ordinary_case(struct case_state *c) {
     PbPlace place = { .has_division = 1, .division = FIXTURE_GRID };
     PbReport r = { .place = &place, .category = (char *)"rubbish" };
     PbAskedParty asked = { .party = (char *)"grid-worker@610402006001001" }, *parties[] = { &asked };
@@ -308,8 +289,7 @@ static void one_ordinary_case(struct case_state *c)
     }
 }
 
-static void an_ordinary_case_is_decided_fast(void **state)
-{
+static void an_ordinary_case_is_decided_fast(void **state) {
     (void)state;
     enum { TIMES = 20000, STEPS_OF_ONE = 5 };
     static struct case_state c;
@@ -321,8 +301,7 @@ static void an_ordinary_case_is_decided_fast(void **state)
     print_message("decide + evolve + case_check: %.0f steps/s\n", TIMES * STEPS_OF_ONE / seconds);
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_law_is_broken_in_a_long_life),
         cmocka_unit_test(an_ordinary_case_is_decided_fast),

@@ -10,8 +10,7 @@ enum { STATES = STATE_REJECTED + 1, TIMERS = TIMER_SUPERVISE + 1 };
 
 /* ---- a case in each state ---------------------------------------------------------------------------------------- */
 
-static void reach(PbState state)
-{
+static void reach(PbState state) {
     story("2026-03-02 09:00");
     if (state == STATE_NONE) return;
     report("rubbish");
@@ -27,8 +26,7 @@ static void reach(PbState state)
 }
 
 /* The order as somebody would give it who knows how the case stands. */
-static PbRefusal issue(enum order_kind kind)
-{
+static PbRefusal issue(enum order_kind kind) {
     const struct case_state *c = story_case();
     PbPlace place = { .has_division = 1, .division = FIXTURE_GRID };
     PbReport r = { .place = &place, .category = (char *)"rubbish" };
@@ -83,8 +81,7 @@ static const char *const want[ORDER_COUNT] = {
     [ORDER_OFFER_FAILED] = "N++WWWCC",
 };
 
-static char letter(PbRefusal refusal)
-{
+static char letter(PbRefusal refusal) {
     switch (refusal) {
     case REFUSED_NOTHING: return '+';
     case REFUSED_WRONG_STATE: return 'S';
@@ -97,8 +94,7 @@ static char letter(PbRefusal refusal)
     }
 }
 
-static void every_order_meets_every_state(void **unused)
-{
+static void every_order_meets_every_state(void **unused) {
     (void)unused;
     bool visited[ORDER_COUNT][STATES] = { 0 };
     for (enum order_kind kind = 0; kind < ORDER_COUNT; kind++)
@@ -134,8 +130,7 @@ static const char *const armed[TIMERS] = {
 };
 
 /* Like reach, with a promise, or on the last rung with every deadline missed so far. */
-static void reach_with(PbState state, PbTimerKind kind)
-{
+static void reach_with(PbState state, PbTimerKind kind) {
     if (kind != TIMER_PROMISE && kind != TIMER_SUPERVISE) return reach(state);
     bool last = kind == TIMER_SUPERVISE;
     story("2026-03-02 09:00");
@@ -154,8 +149,7 @@ static void reach_with(PbState state, PbTimerKind kind)
     if (last) story_skip("03-30 09:00"), fire(TIMER_VERIFY);
 }
 
-static void every_deadline_fires_once_in_every_state_it_can_be_armed_in(void **unused)
-{
+static void every_deadline_fires_once_in_every_state_it_can_be_armed_in(void **unused) {
     (void)unused;
     for (PbTimerKind kind = TIMER_DESK; kind <= TIMER_SUPERVISE; kind++)
         for (PbState state = STATE_NONE; state <= STATE_REJECTED; state++) {
@@ -185,8 +179,7 @@ static void every_deadline_fires_once_in_every_state_it_can_be_armed_in(void **u
 
 /* ---- events ------------------------------------------------------------------------------------------------------ */
 
-static void every_event_of_a_case_has_a_name_of_its_own(void **unused)
-{
+static void every_event_of_a_case_has_a_name_of_its_own(void **unused) {
     (void)unused;
     for (unsigned kind = EVENT_REPORTED; kind <= EVENT_OFFER_FAILED; kind++)
         for (unsigned other = EVENT_REPORTED; other < kind; other++)
@@ -195,8 +188,7 @@ static void every_event_of_a_case_has_a_name_of_its_own(void **unused)
     assert_string_equal(event_name(&(PbEvent){ .event_case = EVENT_EPOCH_BEGUN }), "of-the-broker");
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_order_meets_every_state),
         cmocka_unit_test(every_deadline_fires_once_in_every_state_it_can_be_armed_in),

@@ -7,8 +7,7 @@
 
 /* ---- done -------------------------------------------------------------------------------------------------------- */
 
-static void two_departments_must_both_be_done(void **state)
-{
+static void two_departments_must_both_be_done(void **state) {
     (void)state;
     story("2026-03-02 09:00");
     report_in("tree", FIXTURE_DISTRICT);
@@ -33,8 +32,7 @@ static void two_departments_must_both_be_done(void **state)
            "[03-04 09:00] closed, on time\n");
 }
 
-static void the_done_of_a_lower_ask_counts_by_the_tally_of_its_own_stage(void **state)
-{
+static void the_done_of_a_lower_ask_counts_by_the_tally_of_its_own_stage(void **state) {
     (void)state;
     story("2026-03-02 09:00");
     report("rubbish");
@@ -69,8 +67,7 @@ static void the_done_of_a_lower_ask_counts_by_the_tally_of_its_own_stage(void **
            "[11:00] closed, on time\n");
 }
 
-static void a_tally_that_cannot_be_met_is_not_dispatched(void **state)
-{
+static void a_tally_that_cannot_be_met_is_not_dispatched(void **state) {
     (void)state;
     story("2026-03-02 09:00");
     report("poster");
@@ -89,8 +86,7 @@ static void a_tally_that_cannot_be_met_is_not_dispatched(void **state)
            "[09:00] closed, on time\n");
 }
 
-static void who_is_named_to_handle_must_be_known_once_and_not_too_many(void **state)
-{
+static void who_is_named_to_handle_must_be_known_once_and_not_too_many(void **state) {
     (void)state;
     story("2026-03-02 09:00");
     report("rubbish");
@@ -109,8 +105,7 @@ static void who_is_named_to_handle_must_be_known_once_and_not_too_many(void **st
 
 /* ---- milestones -------------------------------------------------------------------------------------------------- */
 
-static void milestones_are_done_in_order_and_the_last_one_resolves(void **state)
-{
+static void milestones_are_done_in_order_and_the_last_one_resolves(void **state) {
     (void)state;
     story("2026-03-02 09:00");
     report("gas");
@@ -139,8 +134,7 @@ static void milestones_are_done_in_order_and_the_last_one_resolves(void **state)
            "11:00\n");
 }
 
-static void each_milestone_climbs_when_it_is_overdue(void **state)
-{
+static void each_milestone_climbs_when_it_is_overdue(void **state) {
     (void)state;
     story("2026-03-02 09:00");
     report("gas");
@@ -172,8 +166,7 @@ static void each_milestone_climbs_when_it_is_overdue(void **state)
            "[03-06 10:00] supervised time 1: handling overdue | supervise 03-13 10:00\n");
 }
 
-static void a_milestone_in_rework_leaves_the_limit_of_rework(void **state)
-{
+static void a_milestone_in_rework_leaves_the_limit_of_rework(void **state) {
     (void)state;
     story("2026-03-02 09:00");
     report("gas");
@@ -195,8 +188,7 @@ static void a_milestone_in_rework_leaves_the_limit_of_rework(void **state)
 
 /* ---- decline ----------------------------------------------------------------------------------------------------- */
 
-static void one_department_declines_and_the_desk_is_asked_again_until_its_attempts_are_spent(void **state)
-{
+static void one_department_declines_and_the_desk_is_asked_again_until_its_attempts_are_spent(void **state) {
     (void)state;
     story("2026-03-02 09:00");
     report_in("tree", FIXTURE_DISTRICT);
@@ -222,8 +214,7 @@ static void one_department_declines_and_the_desk_is_asked_again_until_its_attemp
            "[10:00] dispatched to greenery*: duty | accept 03-03 10:00, handling 03-30 10:00, remind 03-24 10:00\n");
 }
 
-static void everybody_declines_and_the_case_climbs_when_the_attempts_are_spent(void **state)
-{
+static void everybody_declines_and_the_case_climbs_when_the_attempts_are_spent(void **state) {
     (void)state;
     story("2026-03-02 09:00");
     report("rubbish");
@@ -246,8 +237,7 @@ static void everybody_declines_and_the_case_climbs_when_the_attempts_are_spent(v
     assert_false(story_case()->overdue);
 }
 
-static void what_is_declined_goes_where_the_playbook_says(void **state)
-{
+static void what_is_declined_goes_where_the_playbook_says(void **state) {
     (void)state;
     story("2026-03-02 09:00");
     report("poster");
@@ -283,8 +273,7 @@ static void what_is_declined_goes_where_the_playbook_says(void **state)
            "[09:00] escalated from street to district/1: impossible | desk 22:30\n");
 }
 
-static void the_lead_passes_on(void **state)
-{
+static void the_lead_passes_on(void **state) {
     (void)state;
     story("2026-03-02 09:00");
     report("rubbish");
@@ -307,8 +296,7 @@ static void the_lead_passes_on(void **state)
 
 /* ---- answers that decide nothing --------------------------------------------------------------------------------- */
 
-static void answers_that_are_late_repeated_or_not_asked_for_are_recorded_until_there_are_too_many(void **state)
-{
+static void answers_that_are_late_repeated_or_not_asked_for_are_recorded_until_there_are_too_many(void **state) {
     (void)state;
     story("2026-03-02 09:00");
     report("poster");
@@ -348,8 +336,7 @@ static void answers_that_are_late_repeated_or_not_asked_for_are_recorded_until_t
            "[09:00] closed, on time\n");
 }
 
-static void a_closed_case_refuses_all_but_notes(void **state)
-{
+static void a_closed_case_refuses_all_but_notes(void **state) {
     (void)state;
     story("2026-03-02 09:00");
     report("rubbish");
@@ -379,8 +366,7 @@ static void a_closed_case_refuses_all_but_notes(void **state)
     assert_int_equal(story_case()->closed_at_ms, story_case()->opened_at_ms);
 }
 
-static void words_of_the_full_lifecycle_are_not_yet(void **state)
-{
+static void words_of_the_full_lifecycle_are_not_yet(void **state) {
     (void)state;
     story("2026-03-02 09:00");
     later();
@@ -401,8 +387,7 @@ static void words_of_the_full_lifecycle_are_not_yet(void **state)
            "[09:00] refused: field missing (kind)\n");
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_departments_must_both_be_done),
         cmocka_unit_test(the_done_of_a_lower_ask_counts_by_the_tally_of_its_own_stage),

@@ -7,15 +7,13 @@
 
 #define HOUR_MS 3600000LL
 
-static void the_rules_of_the_stories_are_rules(void **state)
-{
+static void the_rules_of_the_stories_are_rules(void **state) {
     (void)state;
     struct rules_problem problem;
     if (!rules_check(story_rules(), &problem)) fail_msg("%s: %s", problem.path, problem.what);
 }
 
-static void the_grid_worker_fixes_it(void **state)
-{
+static void the_grid_worker_fixes_it(void **state) {
     (void)state;
     story("2026-03-02 09:30");
     report("rubbish");
@@ -39,8 +37,7 @@ static void the_grid_worker_fixes_it(void **state)
     assert_null(first_timer(story_case()));
 }
 
-static void self_handled_is_one_record_and_no_deadline(void **state)
-{
+static void self_handled_is_one_record_and_no_deadline(void **state) {
     (void)state;
     story("2026-03-02 09:30");
     self_handle("rubbish", "grid-worker");
@@ -52,8 +49,7 @@ static void self_handled_is_one_record_and_no_deadline(void **state)
            "[09:30] noted\n");
 }
 
-static void only_a_worker_in_his_own_grid_handles_by_himself(void **state)
-{
+static void only_a_worker_in_his_own_grid_handles_by_himself(void **state) {
     (void)state;
     story("2026-03-02 09:30");
     self_handle("gas", "grid-worker");
@@ -71,8 +67,7 @@ static void only_a_worker_in_his_own_grid_handles_by_himself(void **state)
     assert_int_equal(story_case()->id, 0);
 }
 
-static void a_silent_community_desk_is_bypassed(void **state)
-{
+static void a_silent_community_desk_is_bypassed(void **state) {
     (void)state;
     story("2026-03-02 16:30");
     report("rubbish");
@@ -92,8 +87,7 @@ static void a_silent_community_desk_is_bypassed(void **state)
            "[03-03 12:00] answered done by street-desk: not asked\n");
 }
 
-static void nobody_accepts_and_the_street_is_told_but_the_lower_ask_stays(void **state)
-{
+static void nobody_accepts_and_the_street_is_told_but_the_lower_ask_stays(void **state) {
     (void)state;
     story("2026-03-02 09:30");
     report("rubbish");
@@ -110,8 +104,7 @@ static void nobody_accepts_and_the_street_is_told_but_the_lower_ask_stays(void *
            "[15:00] answered done by street-desk: not asked\n");
 }
 
-static void what_is_overdue_climbs_one_rung_per_limit(void **state)
-{
+static void what_is_overdue_climbs_one_rung_per_limit(void **state) {
     (void)state;
     story("2026-03-02 09:30");
     report("rubbish");
@@ -148,8 +141,7 @@ static void what_is_overdue_climbs_one_rung_per_limit(void **state)
            "16:00\n");
 }
 
-static void a_late_firing_counts_the_next_limit_from_then(void **state)
-{
+static void a_late_firing_counts_the_next_limit_from_then(void **state) {
     (void)state;
     story("2026-03-02 09:30");
     report("rubbish");
@@ -164,8 +156,7 @@ static void a_late_firing_counts_the_next_limit_from_then(void **state)
            "[03-16 10:30] escalated from street to district/1: desk silent | desk 03-16 14:30\n");
 }
 
-static void the_last_rung_is_supervised_for_ever(void **state)
-{
+static void the_last_rung_is_supervised_for_ever(void **state) {
     (void)state;
     story("2026-03-02 08:30");
     report_in("tree", FIXTURE_DISTRICT);
@@ -183,8 +174,7 @@ static void the_last_rung_is_supervised_for_ever(void **state)
            "[10-07 08:30] supervised time 10: last rung | supervise 11-04 08:30\n");
 }
 
-static void what_is_overdue_on_the_last_rung_is_supervised_and_counts_as_overdue(void **state)
-{
+static void what_is_overdue_on_the_last_rung_is_supervised_and_counts_as_overdue(void **state) {
     (void)state;
     story("2026-03-02 09:00");
     report_in("poster", FIXTURE_DISTRICT);
@@ -206,8 +196,7 @@ static void what_is_overdue_on_the_last_rung_is_supervised_and_counts_as_overdue
     assert_true(story_case()->overdue);
 }
 
-static void supervision_never_ends_and_never_grows_over_its_most(void **state)
-{
+static void supervision_never_ends_and_never_grows_over_its_most(void **state) {
     (void)state;
     story("2026-03-02 08:30");
     report_in("tree", FIXTURE_DISTRICT);
@@ -221,8 +210,7 @@ static void supervision_never_ends_and_never_grows_over_its_most(void **state)
     assert_int_equal(story_case()->supervised, 40);
 }
 
-static void the_reminder_comes_at_four_fifths_and_not_when_that_is_past(void **state)
-{
+static void the_reminder_comes_at_four_fifths_and_not_when_that_is_past(void **state) {
     (void)state;
     story("2026-03-02 09:00");
     report("lamp");
@@ -243,8 +231,7 @@ static void the_reminder_comes_at_four_fifths_and_not_when_that_is_past(void **s
     assert_int_equal(story_case()->reminders, 1);
 }
 
-static void a_place_known_as_a_street_starts_at_the_street(void **state)
-{
+static void a_place_known_as_a_street_starts_at_the_street(void **state) {
     (void)state;
     story("2026-03-02 09:30");
     report_in("rubbish", FIXTURE_STREET);
@@ -258,8 +245,7 @@ static void a_place_known_as_a_street_starts_at_the_street(void **state)
     expect("[09:30] reported to district | desk 11:30\n");
 }
 
-static void urgent_limits_run_at_night_and_others_wait_for_opening(void **state)
-{
+static void urgent_limits_run_at_night_and_others_wait_for_opening(void **state) {
     (void)state;
     story("2026-03-02 20:00");
     report("gas");
@@ -289,8 +275,7 @@ static void urgent_limits_run_at_night_and_others_wait_for_opening(void **state)
            "[20:00] urgency IV\n");
 }
 
-static void a_limit_beyond_the_calendar_is_flagged(void **state)
-{
+static void a_limit_beyond_the_calendar_is_flagged(void **state) {
     (void)state;
     story("2026-12-31 17:00");
     report("rubbish");
@@ -299,8 +284,7 @@ static void a_limit_beyond_the_calendar_is_flagged(void **state)
     assert_true(first_timer(story_case())->past_calendar);
 }
 
-static void help_may_be_asked_for_before_the_deadline(void **state)
-{
+static void help_may_be_asked_for_before_the_deadline(void **state) {
     (void)state;
     story("2026-03-02 09:30");
     report("rubbish");
@@ -323,8 +307,7 @@ static void help_may_be_asked_for_before_the_deadline(void **state)
     assert_int_equal(story_case()->escalations, 2);
 }
 
-static void failed_offers_are_retried_then_dead_until_a_deadline(void **state)
-{
+static void failed_offers_are_retried_then_dead_until_a_deadline(void **state) {
     (void)state;
     story("2026-03-02 09:30");
     report("rubbish");
@@ -350,8 +333,7 @@ static void failed_offers_are_retried_then_dead_until_a_deadline(void **state)
            "[11:30] offer-failed 1: rejected, dead\n");
 }
 
-static void a_dead_letter_on_the_last_rung_is_offered_again_at_each_supervision(void **state)
-{
+static void a_dead_letter_on_the_last_rung_is_offered_again_at_each_supervision(void **state) {
     (void)state;
     story("2026-03-02 08:30");
     report_in("tree", FIXTURE_DISTRICT);
@@ -370,16 +352,14 @@ static void a_dead_letter_on_the_last_rung_is_offered_again_at_each_supervision(
            "[03-10 08:30] supervised time 2: last rung | supervise 03-24 08:30\n");
 }
 
-static void the_day_of_a_number_is_the_day_of_the_district(void **state)
-{
+static void the_day_of_a_number_is_the_day_of_the_district(void **state) {
     (void)state;
     story("2026-03-03 07:00");                       /* where the playbook's calendar is, it is the evening before */
     report("poster");
     assert_int_equal(story_case()->day, 20260303);
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_rules_of_the_stories_are_rules),
         cmocka_unit_test(the_grid_worker_fixes_it),

@@ -11,8 +11,7 @@
 
 /* ---- the promise ------------------------------------------------------------------------------------------------- */
 
-static void at_the_very_instant_of_due_is_on_time(void **state)
-{
+static void at_the_very_instant_of_due_is_on_time(void **state) {
     (void)state;
     story("2026-03-02 09:00");
     report_promised("rubbish", 3 * HOUR_MS);
@@ -29,8 +28,7 @@ static void at_the_very_instant_of_due_is_on_time(void **state)
            "09:00\n");
 }
 
-static void one_millisecond_after_due_is_late(void **state)
-{
+static void one_millisecond_after_due_is_late(void **state) {
     (void)state;
     story("2026-03-02 09:00");
     report_promised("rubbish", 3 * HOUR_MS);
@@ -48,8 +46,7 @@ static void one_millisecond_after_due_is_late(void **state)
            "03-04 09:00\n");
 }
 
-static void the_answer_and_the_deadline_in_one_millisecond_end_alike_in_either_order(void **state)
-{
+static void the_answer_and_the_deadline_in_one_millisecond_end_alike_in_either_order(void **state) {
     (void)state;
     story("2026-03-02 09:00");
     report_promised("rubbish", 3 * HOUR_MS);
@@ -67,8 +64,7 @@ static void the_answer_and_the_deadline_in_one_millisecond_end_alike_in_either_o
            "09:00\n");
 }
 
-static void a_handling_limit_is_met_at_the_very_instant_of_due_and_missed_after(void **state)
-{
+static void a_handling_limit_is_met_at_the_very_instant_of_due_and_missed_after(void **state) {
     (void)state;
     for (unsigned late = 0; late < 2; late++) {
         story("2026-03-02 09:00");
@@ -82,8 +78,7 @@ static void a_handling_limit_is_met_at_the_very_instant_of_due_and_missed_after(
     }
 }
 
-static void the_promise_stands_still_while_resolved_and_resumes_on_rework(void **state)
-{
+static void the_promise_stands_still_while_resolved_and_resumes_on_rework(void **state) {
     (void)state;
     story("2026-03-02 09:00");
     report("lamp");
@@ -110,8 +105,7 @@ static void the_promise_stands_still_while_resolved_and_resumes_on_rework(void *
            "03-11 15:30\n");
 }
 
-static void the_promise_resumes_also_when_what_is_not_good_climbs(void **state)
-{
+static void the_promise_resumes_also_when_what_is_not_good_climbs(void **state) {
     (void)state;
     story("2026-03-02 09:00");
     report("lamp");
@@ -139,8 +133,7 @@ static void the_promise_resumes_also_when_what_is_not_good_climbs(void **state)
     assert_false(story_case()->on_time);
 }
 
-static void a_promise_that_has_passed_leaves_rework_its_limit(void **state)
-{
+static void a_promise_that_has_passed_leaves_rework_its_limit(void **state) {
     (void)state;
     story("2026-03-02 09:00");
     report_promised("rubbish", HOUR_MS);
@@ -174,8 +167,7 @@ static void a_promise_that_has_passed_leaves_rework_its_limit(void **state)
            "10:00:00.001\n");
 }
 
-static void an_overdue_promise_climbs(void **state)
-{
+static void an_overdue_promise_climbs(void **state) {
     (void)state;
     story("2026-03-02 09:00");
     report("lamp");
@@ -196,8 +188,7 @@ static void an_overdue_promise_climbs(void **state)
     assert_true(story_case()->overdue);
 }
 
-static void a_promise_of_nothing_is_due_at_once(void **state)
-{
+static void a_promise_of_nothing_is_due_at_once(void **state) {
     (void)state;
     story("2026-03-02 09:00");
     report_promised("rubbish", 0);
@@ -218,8 +209,7 @@ static void a_promise_of_nothing_is_due_at_once(void **state)
            "[09:00] escalated from community to street/1: promise overdue | desk 11:00\n");
 }
 
-static void a_promise_must_be_granted_and_in_range(void **state)
-{
+static void a_promise_must_be_granted_and_in_range(void **state) {
     (void)state;
     story("2026-03-02 09:00");
     report_promised("rubbish", -1);
@@ -236,8 +226,7 @@ static void a_promise_must_be_granted_and_in_range(void **state)
 
 /* ---- what a report must be --------------------------------------------------------------------------------------- */
 
-static void a_report_says_where_and_what_and_not_in_the_far_future(void **state)
-{
+static void a_report_says_where_and_what_and_not_in_the_far_future(void **state) {
     (void)state;
     int64_t now = FIXTURE_MONDAY_MS + 10 * MINUTE_MS;
     story("2026-03-02 09:00");
@@ -274,8 +263,7 @@ static void a_report_says_where_and_what_and_not_in_the_far_future(void **state)
            "[09:00] reported to community | desk 11:00\n");
 }
 
-static void text_and_evidence_have_bounds_wherever_they_are_said(void **state)
-{
+static void text_and_evidence_have_bounds_wherever_they_are_said(void **state) {
     (void)state;
     static char text[TEXT_BYTES_MAX + 2], url[EVIDENCE_URL_BYTES_MAX + 2];
     uint8_t sum[32] = { 0 };
@@ -321,8 +309,7 @@ static void text_and_evidence_have_bounds_wherever_they_are_said(void **state)
            "[09:00] refused: field range (evidence)\n");
 }
 
-static void whoever_is_unknown_is_refused(void **state)
-{
+static void whoever_is_unknown_is_refused(void **state) {
     (void)state;
     story("2026-03-02 09:00");
     answer("grid-worker", ANSWER_DONE);
@@ -357,8 +344,7 @@ static void whoever_is_unknown_is_refused(void **state)
            "[09:00] refused: too early\n");
 }
 
-static void the_wall_is_the_places_then_the_categorys_then_inside(void **state)
-{
+static void the_wall_is_the_places_then_the_categorys_then_inside(void **state) {
     (void)state;
     PbPlace place = { .has_division = 1, .division = FIXTURE_GRID, .has_wall = 1, .wall = WALL_INSIDE };
     story("2026-03-02 09:00");
@@ -373,8 +359,7 @@ static void the_wall_is_the_places_then_the_categorys_then_inside(void **state)
     assert_int_equal(story_case()->wall, WALL_INSIDE);
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(at_the_very_instant_of_due_is_on_time),
         cmocka_unit_test(one_millisecond_after_due_is_late),

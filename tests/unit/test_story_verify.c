@@ -6,8 +6,7 @@
 #include <cmocka.h>
 
 /* Up to the first `done`, which the community's own desk is to verify. */
-static void resolved(void)
-{
+static void resolved(void) {
     story("2026-03-02 09:00");
     report("rubbish");
     dispatch("grid-worker");
@@ -16,8 +15,7 @@ static void resolved(void)
     answer("grid-worker", ANSWER_DONE);
 }
 
-static void a_desk_that_did_it_alone_borrows_the_verifier_above(void **state)
-{
+static void a_desk_that_did_it_alone_borrows_the_verifier_above(void **state) {
     (void)state;
     story("2026-03-02 09:00");
     report("rubbish");
@@ -38,8 +36,7 @@ static void a_desk_that_did_it_alone_borrows_the_verifier_above(void **state)
            "[09:00] closed, on time\n");
 }
 
-static void nobody_verifies_what_he_has_helped_to_do(void **state)
-{
+static void nobody_verifies_what_he_has_helped_to_do(void **state) {
     (void)state;
     story("2026-03-02 09:00");
     report_in("tree", FIXTURE_COMMUNITY);
@@ -71,8 +68,7 @@ static void nobody_verifies_what_he_has_helped_to_do(void **state)
            "15:30\n");
 }
 
-static void rework_gives_back_what_was_left_but_at_least_half(void **state)
-{
+static void rework_gives_back_what_was_left_but_at_least_half(void **state) {
     (void)state;
     resolved();
     told("4 wd and 3 wh of 5 wd are left");
@@ -100,8 +96,7 @@ static void rework_gives_back_what_was_left_but_at_least_half(void **state)
     assert_int_equal(story_case()->reworks, 2);
 }
 
-static void rework_is_bounded_and_then_climbs(void **state)
-{
+static void rework_is_bounded_and_then_climbs(void **state) {
     (void)state;
     resolved();
     answer("community-desk", ANSWER_DECLINE);
@@ -149,8 +144,7 @@ static void rework_is_bounded_and_then_climbs(void **state)
            "[10:00] rework for greenery at district/3 | handling 03-30 10:00, remind 03-24 10:00\n");
 }
 
-static void a_silent_verifier_is_joined_by_the_desks_above_and_then_supervised(void **state)
-{
+static void a_silent_verifier_is_joined_by_the_desks_above_and_then_supervised(void **state) {
     (void)state;
     resolved();
     wait_until("03-18 10:00");
@@ -178,8 +172,7 @@ static void a_silent_verifier_is_joined_by_the_desks_above_and_then_supervised(v
            "[03-18 10:00] closed, on time\n");
 }
 
-static void a_handler_among_the_desks_above_is_passed_over(void **state)
-{
+static void a_handler_among_the_desks_above_is_passed_over(void **state) {
     (void)state;
     story("2026-03-02 09:00");
     report("rubbish");
@@ -198,8 +191,7 @@ static void a_handler_among_the_desks_above_is_passed_over(void **state)
     assert_int_equal(story_case()->level, LEVEL_DISTRICT);
 }
 
-static void after_a_silent_verifier_the_work_is_sent_back_and_verified_again(void **state)
-{
+static void after_a_silent_verifier_the_work_is_sent_back_and_verified_again(void **state) {
     (void)state;
     resolved();
     wait_until("03-04 10:00");
@@ -224,8 +216,7 @@ static void after_a_silent_verifier_the_work_is_sent_back_and_verified_again(voi
            "[03-04 10:00] closed, on time\n");
 }
 
-static void of_two_in_the_same_millisecond_the_one_that_met_the_tally_does_it_again(void **state)
-{
+static void of_two_in_the_same_millisecond_the_one_that_met_the_tally_does_it_again(void **state) {
     (void)state;
     story("2026-03-02 09:00");
     report_in("tree", FIXTURE_DISTRICT);
@@ -243,8 +234,7 @@ static void of_two_in_the_same_millisecond_the_one_that_met_the_tally_does_it_ag
            "[09:00] rework for greenery at district/2 | handling 03-30 09:00, remind 03-24 09:00\n");
 }
 
-static void sixteen_are_asked_and_the_first_one_does_it_again(void **state)
-{
+static void sixteen_are_asked_and_the_first_one_does_it_again(void **state) {
     (void)state;
     story("2026-03-02 09:00");
     report_in("tree", FIXTURE_DISTRICT);
@@ -265,8 +255,7 @@ static void sixteen_are_asked_and_the_first_one_does_it_again(void **state)
     assert_int_equal(story_case()->state, STATE_RESOLVED);
 }
 
-static void no_attempt_of_a_stage_is_used_twice_though_its_asks_are_forgotten(void **state)
-{
+static void no_attempt_of_a_stage_is_used_twice_though_its_asks_are_forgotten(void **state) {
     (void)state;
     story("2026-03-02 09:00");
     report_in("tree", FIXTURE_COMMUNITY);
@@ -311,8 +300,7 @@ static void no_attempt_of_a_stage_is_used_twice_though_its_asks_are_forgotten(vo
            "[03-04 10:00] rework for grid-leader at district/3 | handling 04-01 09:00, remind 03-26 09:12\n");
 }
 
-static void once_it_has_climbed_nobody_below_verifies_what_was_not_good(void **state)
-{
+static void once_it_has_climbed_nobody_below_verifies_what_was_not_good(void **state) {
     (void)state;
     resolved();
     for (unsigned i = 0; i < 2; i++) {
@@ -342,8 +330,7 @@ static void once_it_has_climbed_nobody_below_verifies_what_was_not_good(void **s
            "[03-04 10:00] answered done by community-desk: late\n");
 }
 
-static void who_was_asked_to_verify_already_is_passed_over(void **state)
-{
+static void who_was_asked_to_verify_already_is_passed_over(void **state) {
     (void)state;
     story("2026-03-02 09:00");
     report("rubbish");
@@ -364,8 +351,7 @@ static void who_was_asked_to_verify_already_is_passed_over(void **state)
     assert_int_equal(story_case()->level, LEVEL_DISTRICT);
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_desk_that_did_it_alone_borrows_the_verifier_above),
         cmocka_unit_test(nobody_verifies_what_he_has_helped_to_do),

@@ -21,8 +21,7 @@
 
 /* ---- taking and giving ------------------------------------------------------------------------------------------- */
 
-static void messages_cross_over_ipc_and_tcp_with_all_their_frames(void **state)
-{
+static void messages_cross_over_ipc_and_tcp_with_all_their_frames(void **state) {
     struct world *w = *state;
     const char *endpoints[] = {w->ipc, "tcp://127.0.0.1:0", "tcp://127.0.0.1:*", "tcp://[::1]:0"};
     for (size_t i = 0; i < COUNT_OF(endpoints); i++) {
@@ -49,8 +48,7 @@ static void messages_cross_over_ipc_and_tcp_with_all_their_frames(void **state)
     }
 }
 
-static void an_empty_frame_is_a_frame(void **state)
-{
+static void an_empty_frame_is_a_frame(void **state) {
     struct world *w = *state;
     bind_router(w, w->ipc);
     struct wire_socket *d = dealer(w);
@@ -62,8 +60,7 @@ static void an_empty_frame_is_a_frame(void **state)
     assert_string_not_equal(m.address, "");
 }
 
-static void nothing_waiting_is_zero_and_leaves_the_message_alone(void **state)
-{
+static void nothing_waiting_is_zero_and_leaves_the_message_alone(void **state) {
     struct world *w = *state;
     bind_router(w, w->ipc);
     struct wire_message m = {.frames = 77};
@@ -72,8 +69,7 @@ static void nothing_waiting_is_zero_and_leaves_the_message_alone(void **state)
     assert_false(wire_readable(w->router));
 }
 
-static void five_frames_are_counted_and_not_kept(void **state)
-{
+static void five_frames_are_counted_and_not_kept(void **state) {
     struct world *w = *state;
     bind_router(w, w->ipc);
     int fd = raw_connect(w->path, SLICE(""));
@@ -93,8 +89,7 @@ static void five_frames_are_counted_and_not_kept(void **state)
     close(fd);
 }
 
-static void half_a_message_is_no_message(void **state)
-{
+static void half_a_message_is_no_message(void **state) {
     struct world *w = *state;
     bind_router(w, w->ipc);
     struct wire_message m;
@@ -114,8 +109,7 @@ static void half_a_message_is_no_message(void **state)
     close(slow);
 }
 
-static void an_oversize_frame_closes_that_peer_only(void **state)
-{
+static void an_oversize_frame_closes_that_peer_only(void **state) {
     struct world *w = *state;
     bind_router(w, w->ipc);
     struct wire_socket *d = dealer(w);
@@ -138,8 +132,7 @@ static void an_oversize_frame_closes_that_peer_only(void **state)
 
 /* ---- who is it --------------------------------------------------------------------------------------------------- */
 
-static void the_address_is_the_connections_own(void **state)
-{
+static void the_address_is_the_connections_own(void **state) {
     struct world *w = *state;
     char me[WIRE_ADDRESS_MAX];
     snprintf(me, sizeof(me), ":%u:%u:%d", getuid(), getgid(), getpid());
@@ -163,8 +156,7 @@ static void the_address_is_the_connections_own(void **state)
     }
 }
 
-static void a_peer_that_names_itself_is_not_heard_but_counted(void **state)
-{
+static void a_peer_that_names_itself_is_not_heard_but_counted(void **state) {
     struct world *w = *state;
     bind_router(w, w->ipc);
     struct wire_message m;
@@ -184,8 +176,7 @@ static void a_peer_that_names_itself_is_not_heard_but_counted(void **state)
     close(three);
 }
 
-static void routing_ids_start_where_nobody_can_guess(void **state)
-{
+static void routing_ids_start_where_nobody_can_guess(void **state) {
     struct world *w = *state;
     uint32_t first[2];
     for (int i = 0; i < 2; i++) {
@@ -203,8 +194,7 @@ static void routing_ids_start_where_nobody_can_guess(void **state)
 
 /* ---- full, gone and back ----------------------------------------------------------------------------------------- */
 
-static void an_unknown_peer_is_unreachable(void **state)
-{
+static void an_unknown_peer_is_unreachable(void **state) {
     struct world *w = *state;
     bind_router(w, w->ipc);
     struct wire_socket *d = dealer(w);
@@ -221,8 +211,7 @@ static void an_unknown_peer_is_unreachable(void **state)
     assert_int_equal(r, -EHOSTUNREACH);
 }
 
-static void a_dealer_with_nobody_there_is_full(void **state)
-{
+static void a_dealer_with_nobody_there_is_full(void **state) {
     struct world *w = *state;
     struct wire_socket *d = dealer_at(w, w->ipc);
     struct slice frame = SLICE("anybody");
@@ -231,8 +220,7 @@ static void a_dealer_with_nobody_there_is_full(void **state)
     assert_answers(w, d);
 }
 
-static void a_dealer_finds_a_restarted_broker(void **state)
-{
+static void a_dealer_finds_a_restarted_broker(void **state) {
     struct world *w = *state;
     bind_router(w, w->ipc);
     struct wire_socket *d = dealer(w);
@@ -252,8 +240,7 @@ static void a_dealer_finds_a_restarted_broker(void **state)
     assert_frame(&m, 0, "hello again");
 }
 
-static void a_peer_that_never_reads_fills_up_and_hurts_nobody_else(void **state)
-{
+static void a_peer_that_never_reads_fills_up_and_hurts_nobody_else(void **state) {
     struct world *w = *state;
     bind_router(w, "tcp://127.0.0.1:0");
     struct wire_socket *deaf = dealer(w), *other = dealer(w);
@@ -292,8 +279,7 @@ static void a_peer_that_never_reads_fills_up_and_hurts_nobody_else(void **state)
 enum { PIPELINED = 20000, WINDOW = 1000, BUDGET = 8, STALL_MS = 3000 };
 
 /* Keeps WINDOW messages on their way until PIPELINED came back; returns how many did. */
-static void *pipeliner(void *arg)
-{
+static void *pipeliner(void *arg) {
     struct wire_socket *d = arg;
     struct wire_message m;
     struct slice frame = SLICE("round and round");
@@ -310,8 +296,7 @@ static void *pipeliner(void *arg)
     return (void *)back;
 }
 
-static void a_loop_that_asks_before_it_sleeps_never_stalls(void **state)
-{
+static void a_loop_that_asks_before_it_sleeps_never_stalls(void **state) {
     struct world *w = *state;
     bind_router(w, w->ipc);
     struct wire_socket *d = dealer(w);
@@ -338,8 +323,7 @@ static void a_loop_that_asks_before_it_sleeps_never_stalls(void **state)
 
 /* ---- binding ----------------------------------------------------------------------------------------------------- */
 
-static void assert_refused(struct world *w, const char *endpoint, int error)
-{
+static void assert_refused(struct world *w, const char *endpoint, int error) {
     struct wire_socket *s = NULL;
     int r = wire_bind(&s, w->wire, endpoint);
     wire_socket_close(s);                         /* NULL, unless this test is about to fail */
@@ -347,8 +331,7 @@ static void assert_refused(struct world *w, const char *endpoint, int error)
     assert_null(s);
 }
 
-static void a_used_endpoint_is_not_stolen(void **state)
-{
+static void a_used_endpoint_is_not_stolen(void **state) {
     struct world *w = *state;
     const char *endpoints[] = {"tcp://127.0.0.1:0", w->ipc};
     for (size_t i = 0; i < COUNT_OF(endpoints); i++) {
@@ -360,8 +343,7 @@ static void a_used_endpoint_is_not_stolen(void **state)
     }
 }
 
-static void a_socket_left_over_from_an_earlier_life_is_replaced(void **state)
-{
+static void a_socket_left_over_from_an_earlier_life_is_replaced(void **state) {
     struct world *w = *state;
     struct sockaddr_un to = {.sun_family = AF_UNIX};
     memcpy(to.sun_path, w->path, strlen(w->path));
@@ -378,8 +360,7 @@ static void a_socket_left_over_from_an_earlier_life_is_replaced(void **state)
     assert_answers(w, dealer(w));
 }
 
-static void a_file_at_the_path_is_left_alone(void **state)
-{
+static void a_file_at_the_path_is_left_alone(void **state) {
     struct world *w = *state;
     int fd = open(w->path, O_CREAT | O_WRONLY, 0600);
     assert_true(fd >= 0);
@@ -388,8 +369,7 @@ static void a_file_at_the_path_is_left_alone(void **state)
     assert_int_equal(access(w->path, F_OK), 0);
 }
 
-static void endpoints_that_make_no_sense_are_refused(void **state)
-{
+static void endpoints_that_make_no_sense_are_refused(void **state) {
     struct world *w = *state;
     char lengthy[6 + 109] = "ipc://";
     memset(lengthy + 6, '/', 108);
@@ -417,8 +397,7 @@ static void endpoints_that_make_no_sense_are_refused(void **state)
 
 /* ---- sharing ----------------------------------------------------------------------------------------------------- */
 
-static void a_shared_payload_outlives_its_sender(void **state)
-{
+static void a_shared_payload_outlives_its_sender(void **state) {
     struct world *w = *state;
     bind_router(w, w->ipc);
     struct wire_socket *d[3];
@@ -452,8 +431,7 @@ static void a_shared_payload_outlives_its_sender(void **state)
 
 #define STORY(f) cmocka_unit_test_setup_teardown(f, world_open, world_close)
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
         STORY(messages_cross_over_ipc_and_tcp_with_all_their_frames),
         STORY(an_empty_frame_is_a_frame),

@@ -135,7 +135,7 @@ $(foreach v,$(VARIANTS),$(foreach p,$(PROGRAMS),$(eval $(call program,$(v),$(p))
 JOBS := $(shell nproc)
 
 help:              ## says what each target does, one sentence each
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 deps:              ## installs the Debian packages of deps.sh that are missing
 	@./deps.sh
@@ -150,6 +150,9 @@ test: deps         ## runs everything that can fail: tidy, unit tests (release a
 
 tidy: $(GEN)       ## checks the rules of the house: floors, lengths, banned calls, messages, two compilers
 	@MAKE='$(MAKE)' FLAGS='$(CPPFLAGS) $(WARNINGS)' tests/tidy/run.sh
+
+proto-freeze: $(GEN) ## after additions to proto/: makes what stands there now the schema that must stay readable
+	cp build/gen/whistle.desc proto/whistle.v1.desc
 
 coverage: tests.cov ## runs the unit tests counting lines, prints the table and writes build/coverage.html
 	@find build/cov -name '*.gcda' -delete

@@ -42,6 +42,25 @@ unit() {
     part_end $good $bad
 }
 
+# What old clients and old journals know must still mean the same.
+compat() {
+    local good=0 bad=0
+    part_begin "the protocol is what it was"
+    if ! build generated; then part_end 0 1; return; fi
+    if /usr/bin/python3 tests/compat/check_descriptor.py proto/whistle.v1.desc build/gen/whistle.desc; then
+        good=$((good + 1))
+    else
+        bad=$((bad + 1))
+    fi
+    if /usr/bin/python3 -B tests/compat/test_check_descriptor.py > "$log/out" 2>&1; then
+        good=$((good + 1))
+    else
+        cat "$log/out"
+        bad=$((bad + 1))
+    fi
+    part_end $good $bad
+}
+
 # The programs are tested as they are installed, by the system's Python, where deps.sh put the modules. A skipped test is a
 # failed one: what exists is run.
 blackbox() {
@@ -58,6 +77,7 @@ blackbox() {
 }
 
 tidy
+compat
 if compgen -G 'tests/unit/test_*.c' > /dev/null; then unit release; unit asan; fi
 if compgen -G 'tests/blackbox/test_*.py' > /dev/null; then blackbox; fi
 echo "$passed passed, $failed failed"

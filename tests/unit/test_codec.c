@@ -214,14 +214,25 @@ static void pack_record_with_bad_text(void) {
     (void)codec_packed(CODEC_RECORD, &record, &room);
 }
 
+static void pack_rules_with_bad_text(void) {
+    PbRules rules = {.name = text("\xff")};
+    (void)codec_packed(CODEC_RULES, &rules, &room);
+}
+
 static void pack_oneof_without_its_member(void) {
     PbEvent event = {.event_case = EVENT_REPORTED};
     (void)codec_packed(CODEC_EVENT, &event, &room);
 }
 
-static void a_record_that_could_not_be_read_back_is_not_written(void **state) {
+/* Rules always; records, which are packed for every command, where everything is proved. */
+static void what_could_not_be_read_back_is_not_written(void **state) {
     (void)state;
+    expect_stop(pack_rules_with_bad_text);
+#if defined(__SANITIZE_ADDRESS__)
     expect_stop(pack_record_with_bad_text);
+#else
+    (void)pack_record_with_bad_text;
+#endif
     expect_stop(pack_oneof_without_its_member);
 }
 
@@ -550,38 +561,12 @@ static void json_of_any_message_is_json(void **state) {
         }
 }
 
-/* ---- the schema -------------------------------------------------------------------------------------------------- */
-
-static void expect_plain(const descriptor *type, unsigned depth) {
-    assert_true(depth < 10 && type->n_fields <= 64);      /* a cycle would be endless */
-    for (unsigned i = 0; i < type->n_fields; i++) {
-        const field *f = &type->fields[i];
-        bool wide = f->type == PROTOBUF_C_TYPE_STRING || f->type == PROTOBUF_C_TYPE_BYTES ||
-                    f->type == PROTOBUF_C_TYPE_MESSAGE;
-        bool repeated = f->label == PROTOBUF_C_LABEL_REPEATED;
-        assert_true(f->label == PROTOBUF_C_LABEL_OPTIONAL || repeated);
-        assert_true(!(f->flags & PROTOBUF_C_FIELD_FLAG_PACKED) == (wide || !repeated));
-        assert_null(f->default_value);
-        assert_true(f->type != PROTOBUF_C_TYPE_FIXED32 && f->type != PROTOBUF_C_TYPE_FIXED64);
-        assert_true(f->type != PROTOBUF_C_TYPE_SFIXED32 && f->type != PROTOBUF_C_TYPE_SFIXED64);
-        assert_true(f->type != PROTOBUF_C_TYPE_FLOAT && f->type != PROTOBUF_C_TYPE_DOUBLE);
-        if (f->type == PROTOBUF_C_TYPE_MESSAGE)
-            expect_plain(f->descriptor, depth + 1);
-    }
-}
-
-static void the_schema_keeps_to_what_the_check_knows(void **state) {
-    (void)state;
-    for (enum codec_type type = 0; type < CODEC_TYPES; type++)
-        expect_plain(codec_descriptor(type), 0);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_packed_is_unpacked_and_packed_the_same),
         cmocka_unit_test(our_own_bytes_are_unpacked_or_said_to_be_bad),
         cmocka_unit_test(preparing_forgets_what_stood_in_the_head_of_a_message),
-        cmocka_unit_test(a_record_that_could_not_be_read_back_is_not_written),
+        cmocka_unit_test(what_could_not_be_read_back_is_not_written),
         cmocka_unit_test(an_update_says_what_happened_and_not_who_sent_it),
         cmocka_unit_test(malformed_bytes_are_refused),
         cmocka_unit_test(bad_text_is_refused_in_every_text_of_every_command),
@@ -594,7 +579,6 @@ int main(void) {
         cmocka_unit_test(json_of_a_known_message_is_this),
         cmocka_unit_test(json_that_does_not_fit_is_counted_and_cut),
         cmocka_unit_test(json_of_any_message_is_json),
-        cmocka_unit_test(the_schema_keeps_to_what_the_check_knows),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -15,8 +15,7 @@ static pthread_mutex_t context_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct wire *context;
 static unsigned context_users;
 
-static struct wire *context_borrow(void)
-{
+static struct wire *context_borrow(void) {
     CHECK(pthread_mutex_lock(&context_lock) == 0);
     if (context_users++ == 0) {
         crypto_init();
@@ -27,8 +26,7 @@ static struct wire *context_borrow(void)
     return w;
 }
 
-static void context_give_back(void)
-{
+static void context_give_back(void) {
     CHECK(pthread_mutex_lock(&context_lock) == 0);
     CHECK(context_users > 0);
     if (--context_users == 0) {
@@ -40,13 +38,11 @@ static void context_give_back(void)
 
 /* ---- a connection ------------------------------------------------------------------------------------------------ */
 
-int64_t contact_now_ms(void)
-{
+int64_t contact_now_ms(void) {
     return clock_mono_ns() / 1000000;
 }
 
-int contact_open(struct contact *c, const char *endpoint)
-{
+int contact_open(struct contact *c, const char *endpoint) {
     size_t len = strlen(endpoint);
     if (len >= sizeof(c->endpoint))
         return -EINVAL;
@@ -62,16 +58,14 @@ int contact_open(struct contact *c, const char *endpoint)
     return 0;
 }
 
-void contact_close(struct contact *c)
-{
+void contact_close(struct contact *c) {
     CHECK(c->socket != NULL);
     wire_socket_close(c->socket);
     c->socket = NULL;
     context_give_back();
 }
 
-int contact_renew(struct contact *c)
-{
+int contact_renew(struct contact *c) {
     struct wire_socket *socket;
     int r = wire_connect(&socket, context_borrow(), c->endpoint);
     context_give_back();                          /* the old socket's share stands for the new one */
@@ -84,24 +78,21 @@ int contact_renew(struct contact *c)
     return 0;
 }
 
-int contact_send(struct contact *c, struct slice bytes)
-{
+int contact_send(struct contact *c, struct slice bytes) {
     int r = wire_send(c->socket, (struct wire_peer){0}, &bytes, 1);
     if (r == 0)
         c->told_ms = contact_now_ms();
     return r < 0 ? -EAGAIN : 0;                   /* no memory is a queue that is full */
 }
 
-int contact_receive(struct contact *c, struct wire_message *ret)
-{
+int contact_receive(struct contact *c, struct wire_message *ret) {
     int r = wire_receive(c->socket, ret);
     if (r > 0)
         c->heard_ms = contact_now_ms();
     return r;
 }
 
-int contact_wait(struct contact *c, int64_t until_ms)
-{
+int contact_wait(struct contact *c, int64_t until_ms) {
     int64_t ms = until_ms - contact_now_ms();
     if (ms <= 0 || wire_readable(c->socket))
         return 0;
@@ -113,13 +104,11 @@ int contact_wait(struct contact *c, int64_t until_ms)
 
 /* ---- sessions ---------------------------------------------------------------------------------------------------- */
 
-static int64_t earlier(int64_t a, int64_t b)
-{
+static int64_t earlier(int64_t a, int64_t b) {
     return a < b ? a : b;
 }
 
-enum contact_need contact_need(const struct contact *c, int64_t now_ms)
-{
+enum contact_need contact_need(const struct contact *c, int64_t now_ms) {
     if (now_ms < contact_due_ms(c))
         return CONTACT_NOTHING;
     if (c->state == CONTACT_AWAY)
@@ -129,8 +118,7 @@ enum contact_need contact_need(const struct contact *c, int64_t now_ms)
     return c->state == CONTACT_GREETING ? CONTACT_GREET : CONTACT_BEAT;
 }
 
-int64_t contact_due_ms(const struct contact *c)
-{
+int64_t contact_due_ms(const struct contact *c) {
     switch (c->state) {
     case CONTACT_AWAY:
         return c->greet_ms;
@@ -142,15 +130,13 @@ int64_t contact_due_ms(const struct contact *c)
     NEVER("a contact without a state");
 }
 
-void contact_greeted(struct contact *c)
-{
+void contact_greeted(struct contact *c) {
     if (c->state == CONTACT_AWAY)
         c->heard_ms = c->told_ms;
     c->state = CONTACT_GREETING;
 }
 
-void contact_lost(struct contact *c, int64_t after_ms)
-{
+void contact_lost(struct contact *c, int64_t after_ms) {
     CHECK(after_ms >= 0);
     c->state = CONTACT_AWAY;
     c->greet_ms = contact_now_ms() + after_ms;

@@ -37,8 +37,7 @@ struct whistle_feed {
 
 /* ---- life -------------------------------------------------------------------------------------------------------- */
 
-int whistle_feed_open(struct whistle_feed **ret, const struct whistle_feed_options *o)
-{
+int whistle_feed_open(struct whistle_feed **ret, const struct whistle_feed_options *o) {
     CHECK(ret != NULL && o != NULL);
     if (o->endpoint == NULL || o->prefixes_count == 0 || o->prefixes_count > WHISTLE_PREFIXES_MAX)
         return -EINVAL;
@@ -57,20 +56,17 @@ int whistle_feed_open(struct whistle_feed **ret, const struct whistle_feed_optio
     return 0;
 }
 
-int whistle_feed_fd(const struct whistle_feed *f)
-{
+int whistle_feed_fd(const struct whistle_feed *f) {
     return wire_fd(f->contact.socket);
 }
 
-const struct whistle_feed_counts *whistle_feed_counts(const struct whistle_feed *f)
-{
+const struct whistle_feed_counts *whistle_feed_counts(const struct whistle_feed *f) {
     return &f->counts;
 }
 
 /* ---- out --------------------------------------------------------------------------------------------------------- */
 
-static int tell(struct whistle_feed *f, PbConsoleFrame *frame)
-{
+static int tell(struct whistle_feed *f, PbConsoleFrame *frame) {
     uint8_t memory[FRAME_ROOM_BYTES];
     struct arena room;
     arena_wrap(&room, memory, sizeof(memory));
@@ -81,8 +77,7 @@ static int tell(struct whistle_feed *f, PbConsoleFrame *frame)
     return contact_send(&f->contact, bytes);
 }
 
-static int tell_subscription(struct whistle_feed *f)
-{
+static int tell_subscription(struct whistle_feed *f) {
     PbSubscribe subscribe = {
         .n_prefixes = f->prefixes_count, .prefixes = f->prefixes, .has_credit = true, .credit = CREDIT,
     };
@@ -94,8 +89,7 @@ static int tell_subscription(struct whistle_feed *f)
     return tell(f, &frame);
 }
 
-static void greet(struct whistle_feed *f)
-{
+static void greet(struct whistle_feed *f) {
     PbHello hello = {.program = NULL};
     PbConsoleFrame frame = {.console_says_case = CONSOLE_SAYS_HELLO, .hello = &hello};
     if (tell(f, &frame) < 0 || tell_subscription(f) < 0) {
@@ -107,8 +101,7 @@ static void greet(struct whistle_feed *f)
 }
 
 /* Given back in halves, so that the broker never runs dry while we read. */
-static int give_credit(struct whistle_feed *f)
-{
+static int give_credit(struct whistle_feed *f) {
     PbWorkerCredit credit = {.has_more = true, .more = f->credit_used};
     PbConsoleFrame frame = {.console_says_case = CONSOLE_SAYS_CREDIT, .credit = &credit};
     if (f->credit_used < CREDIT / 2)
@@ -119,15 +112,13 @@ static int give_credit(struct whistle_feed *f)
     return r;
 }
 
-static int beat(struct whistle_feed *f)
-{
+static int beat(struct whistle_feed *f) {
     PbHeartbeat heartbeat = {.has_n = false};
     PbConsoleFrame frame = {.console_says_case = CONSOLE_SAYS_HEARTBEAT, .heartbeat = &heartbeat};
     return tell(f, &frame);
 }
 
-void whistle_feed_close(struct whistle_feed *f)
-{
+void whistle_feed_close(struct whistle_feed *f) {
     if (f == NULL)
         return;
     PbGoodbye goodbye = {.why = NULL};
@@ -143,8 +134,7 @@ void whistle_feed_close(struct whistle_feed *f)
 
 /* The handlers of frames: 1, there is something for the caller; 0, go on. */
 
-static int on_welcome(struct whistle_feed *f, struct whistle_update *ret)
-{
+static int on_welcome(struct whistle_feed *f, struct whistle_update *ret) {
     f->contact.state = CONTACT_UP;
     f->session_seq = 0;
     f->credit_used = 0;
@@ -156,8 +146,7 @@ static int on_welcome(struct whistle_feed *f, struct whistle_update *ret)
     return 1;
 }
 
-static int on_refused(struct whistle_feed *f, struct slice body, struct whistle_update *ret)
-{
+static int on_refused(struct whistle_feed *f, struct slice body, struct whistle_update *ret) {
     struct codec_result why;
     const PbRefused *refused = codec_unpack(CODEC_REFUSED, body, &f->room, &why);
     if (refused != NULL && refused->code == REFUSED_NO_SESSION && f->contact.state == CONTACT_UP) {
@@ -171,8 +160,7 @@ static int on_refused(struct whistle_feed *f, struct slice body, struct whistle_
     return 1;
 }
 
-static int on_update(struct whistle_feed *f, uint64_t seq, struct slice body, struct whistle_update *ret)
-{
+static int on_update(struct whistle_feed *f, uint64_t seq, struct slice body, struct whistle_update *ret) {
     struct codec_result why;
     f->snapshot = false;                          /* its rows come before all updates */
     if (seq <= f->last_seq) {
@@ -190,8 +178,7 @@ static int on_update(struct whistle_feed *f, uint64_t seq, struct slice body, st
     return 1;
 }
 
-static int on_row(struct whistle_feed *f, uint64_t seq, struct slice body, struct whistle_update *ret)
-{
+static int on_row(struct whistle_feed *f, uint64_t seq, struct slice body, struct whistle_update *ret) {
     struct codec_result why;
     const PbCaseView *view = codec_unpack(CODEC_CASE_VIEW, body, &f->room, &why);
     if (view == NULL) {
@@ -202,8 +189,7 @@ static int on_row(struct whistle_feed *f, uint64_t seq, struct slice body, struc
     return 1;
 }
 
-static int on_live(struct whistle_feed *f, uint64_t seq, struct whistle_update *ret)
-{
+static int on_live(struct whistle_feed *f, uint64_t seq, struct whistle_update *ret) {
     f->snapshot = false;
     if (seq > f->last_seq)
         f->last_seq = seq;
@@ -212,8 +198,7 @@ static int on_live(struct whistle_feed *f, uint64_t seq, struct whistle_update *
 }
 
 /* We know more than the broker has: it is another store, or one from a backup. */
-static int on_resync(struct whistle_feed *f, struct whistle_update *ret)
-{
+static int on_resync(struct whistle_feed *f, struct whistle_update *ret) {
     f->counts.resyncs++;
     f->snapshot = true;
     f->last_seq = 0;
@@ -222,8 +207,7 @@ static int on_resync(struct whistle_feed *f, struct whistle_update *ret)
     return 1;
 }
 
-static int on_numbered(struct whistle_feed *f, const PbFeedHead *head, struct slice body, struct whistle_update *ret)
-{
+static int on_numbered(struct whistle_feed *f, const PbFeedHead *head, struct slice body, struct whistle_update *ret) {
     if (f->contact.state != CONTACT_UP)
         return 0;
     if (head->session_seq != f->session_seq + 1) {
@@ -247,8 +231,7 @@ static int on_numbered(struct whistle_feed *f, const PbFeedHead *head, struct sl
     }
 }
 
-static int on_message(struct whistle_feed *f, const struct wire_message *m, struct whistle_update *ret)
-{
+static int on_message(struct whistle_feed *f, const struct wire_message *m, struct whistle_update *ret) {
     struct codec_result why;
     arena_reset(&f->room);
     const PbFeedHead *head = m->frames == 2 ? codec_unpack(CODEC_FEED_HEAD, m->frame[0], &f->room, &why) : NULL;
@@ -273,8 +256,7 @@ static int on_message(struct whistle_feed *f, const struct wire_message *m, stru
 
 /* ---- time -------------------------------------------------------------------------------------------------------- */
 
-static int keep_up(struct whistle_feed *f, int64_t now)
-{
+static int keep_up(struct whistle_feed *f, int64_t now) {
     if (f->contact.state == CONTACT_UP && give_credit(f) < 0)
         contact_lost(&f->contact, GREETING_RETRY_MS);
     switch (contact_need(&f->contact, now)) {
@@ -294,15 +276,13 @@ static int keep_up(struct whistle_feed *f, int64_t now)
 }
 
 /* A gap is mended at once and is no loss of contact; who was greeted and does not answer is. */
-static bool just_lost(struct whistle_feed *f, int64_t now)
-{
+static bool just_lost(struct whistle_feed *f, int64_t now) {
     if (!f->was_up || f->lost || f->contact.state == CONTACT_UP || now - f->contact.heard_ms < BEAT_MS)
         return false;
     return f->lost = true;
 }
 
-int whistle_feed_next(struct whistle_feed *f, int wait_ms, struct whistle_update *ret)
-{
+int whistle_feed_next(struct whistle_feed *f, int wait_ms, struct whistle_update *ret) {
     CHECK(f != NULL && ret != NULL && wait_ms >= 0);
     int64_t until = contact_now_ms() + wait_ms;
     for (;;) {

@@ -53,8 +53,7 @@ int whistle_client_fd(const struct whistle_client *c);
 /* Sends an envelope: fills in version, command id and sent_at where they are absent, packs, keeps the bytes until
  * answered. The envelope is left as it was but for prepared descriptors. Nobody there is no failure: it goes out when
  * somebody is. ret_id may be NULL.
- * 0; -EAGAIN the window is full; -EEXIST the same id is in flight; -EMSGSIZE; -EBADMSG it is malformed and would only
- * be refused (bad UTF-8, an id that is not 16 bytes, ...). */
+ * 0; -EAGAIN the window is full; -EEXIST the same id is in flight; -EMSGSIZE; -EBADMSG an id that is not 16 bytes. */
 int whistle_send(struct whistle_client *c, PbEnvelope *envelope, uint8_t ret_id[16]);
 
 /* The next reply (borrowed until the next call) within wait_ms; 1, 0 nothing yet, negative fault. Sends unanswered

@@ -27,8 +27,7 @@ struct window {
 
 /* ---- life -------------------------------------------------------------------------------------------------------- */
 
-struct window *window_open(unsigned size)
-{
+struct window *window_open(unsigned size) {
     CHECK(size > 0 && size <= WHISTLE_WINDOW_MAX);
     struct window *w = memory_or_die(sizeof(*w));
     w->size = size;
@@ -51,8 +50,7 @@ struct window *window_open(unsigned size)
     return w;
 }
 
-void window_close(struct window *w)
-{
+void window_close(struct window *w) {
     free(w->table);
     free(w->chunk_after);
     free(w->chunks);
@@ -60,26 +58,22 @@ void window_close(struct window *w)
     free(w);
 }
 
-struct slot *window_slot(struct window *w, uint32_t at)
-{
+struct slot *window_slot(struct window *w, uint32_t at) {
     CHECK(at < w->size && w->slots[at].state != SLOT_FREE);
     return &w->slots[at];
 }
 
-unsigned window_count(const struct window *w)
-{
+unsigned window_count(const struct window *w) {
     return w->count;
 }
 
-bool window_full(const struct window *w)
-{
+bool window_full(const struct window *w) {
     return w->count == w->size;
 }
 
 /* ---- lists ------------------------------------------------------------------------------------------------------- */
 
-static void list_append(struct window *w, enum window_list l, uint32_t at)
-{
+static void list_append(struct window *w, enum window_list l, uint32_t at) {
     uint32_t last = w->list[l].last;
     w->slots[at].link[l].before = last;
     w->slots[at].link[l].after = WINDOW_NONE;
@@ -87,34 +81,29 @@ static void list_append(struct window *w, enum window_list l, uint32_t at)
     w->list[l].last = at;
 }
 
-static void list_remove(struct window *w, enum window_list l, uint32_t at)
-{
+static void list_remove(struct window *w, enum window_list l, uint32_t at) {
     uint32_t before = w->slots[at].link[l].before, after = w->slots[at].link[l].after;
     *(before == WINDOW_NONE ? &w->list[l].first : &w->slots[before].link[l].after) = after;
     *(after == WINDOW_NONE ? &w->list[l].last : &w->slots[after].link[l].before) = before;
 }
 
-uint32_t window_first(const struct window *w, enum window_list list)
-{
+uint32_t window_first(const struct window *w, enum window_list list) {
     return w->list[list].first;
 }
 
-uint32_t window_after(const struct window *w, enum window_list list, uint32_t at)
-{
+uint32_t window_after(const struct window *w, enum window_list list, uint32_t at) {
     CHECK(at < w->size && w->slots[at].state != SLOT_FREE);
     return w->slots[at].link[list].after;
 }
 
-void window_enqueue(struct window *w, uint32_t at)
-{
+void window_enqueue(struct window *w, uint32_t at) {
     struct slot *s = window_slot(w, at);
     CHECK(s->state != SLOT_QUEUED);
     s->state = SLOT_QUEUED;
     list_append(w, WINDOW_QUEUE, at);
 }
 
-void window_dequeue(struct window *w, uint32_t at)
-{
+void window_dequeue(struct window *w, uint32_t at) {
     struct slot *s = window_slot(w, at);
     CHECK(s->state == SLOT_QUEUED);
     s->state = SLOT_SENT;
@@ -124,29 +113,25 @@ void window_dequeue(struct window *w, uint32_t at)
 /* ---- the table --------------------------------------------------------------------------------------------------- */
 
 /* Ids are ours, and random at their end: no stranger can make them meet. */
-static uint32_t home_of(const struct window *w, const uint8_t id[16])
-{
+static uint32_t home_of(const struct window *w, const uint8_t id[16]) {
     uint64_t mixed = (get_le64(id) ^ get_le64(id + 8)) * UINT64_C(0x9e3779b97f4a7c15);
     return (uint32_t)(mixed >> (64 - w->table_bits));
 }
 
 /* Where the id is, or where it would go. */
-static uint32_t table_place(const struct window *w, const uint8_t id[16])
-{
+static uint32_t table_place(const struct window *w, const uint8_t id[16]) {
     uint32_t mask = (1u << w->table_bits) - 1, i = home_of(w, id);
     while (w->table[i] != WINDOW_NONE && memcmp(w->slots[w->table[i]].id, id, 16) != 0)
         i = (i + 1) & mask;
     return i;
 }
 
-uint32_t window_find(const struct window *w, const uint8_t id[16])
-{
+uint32_t window_find(const struct window *w, const uint8_t id[16]) {
     return w->table[table_place(w, id)];
 }
 
 /* Whoever stands behind the hole, and not at home there, moves up: no tombstones. */
-static void table_remove(struct window *w, const uint8_t id[16])
-{
+static void table_remove(struct window *w, const uint8_t id[16]) {
     uint32_t mask = (1u << w->table_bits) - 1, hole = table_place(w, id);
     CHECK(w->table[hole] != WINDOW_NONE);
     for (uint32_t i = (hole + 1) & mask; w->table[i] != WINDOW_NONE; i = (i + 1) & mask) {
@@ -161,13 +146,11 @@ static void table_remove(struct window *w, const uint8_t id[16])
 
 /* ---- bytes ------------------------------------------------------------------------------------------------------- */
 
-static uint32_t chunks_of(size_t len)
-{
+static uint32_t chunks_of(size_t len) {
     return (uint32_t)((len + CHUNK_BYTES - 1) / CHUNK_BYTES);
 }
 
-static uint32_t chunks_fill(struct window *w, struct slice bytes)
-{
+static uint32_t chunks_fill(struct window *w, struct slice bytes) {
     uint32_t first = WINDOW_NONE, *link = &first;
     while (bytes.len > 0) {
         uint32_t at = w->free_chunk;
@@ -184,8 +167,7 @@ static uint32_t chunks_fill(struct window *w, struct slice bytes)
     return first;
 }
 
-static void chunks_free(struct window *w, uint32_t first)
-{
+static void chunks_free(struct window *w, uint32_t first) {
     while (first != WINDOW_NONE) {
         uint32_t after = w->chunk_after[first];
         w->chunk_after[first] = w->free_chunk;
@@ -195,8 +177,7 @@ static void chunks_free(struct window *w, uint32_t first)
     }
 }
 
-struct slice window_bytes(const struct window *w, uint32_t at, uint8_t *to)
-{
+struct slice window_bytes(const struct window *w, uint32_t at, uint8_t *to) {
     CHECK(at < w->size && w->slots[at].state != SLOT_FREE);
     size_t len = w->slots[at].len, done = 0;
     for (uint32_t c = w->slots[at].first_chunk; c != WINDOW_NONE; c = w->chunk_after[c]) {
@@ -210,8 +191,7 @@ struct slice window_bytes(const struct window *w, uint32_t at, uint8_t *to)
 
 /* ---- slots ------------------------------------------------------------------------------------------------------- */
 
-uint32_t window_add(struct window *w, const uint8_t id[16], struct slice bytes)
-{
+uint32_t window_add(struct window *w, const uint8_t id[16], struct slice bytes) {
     CHECK(bytes.len > 0 && bytes.len <= WHISTLE_ENVELOPE_BYTES_MAX);
     if (w->count == w->size || chunks_of(bytes.len) > w->free_chunks)
         return WINDOW_NONE;
@@ -227,8 +207,7 @@ uint32_t window_add(struct window *w, const uint8_t id[16], struct slice bytes)
     return at;
 }
 
-void window_remove(struct window *w, uint32_t at)
-{
+void window_remove(struct window *w, uint32_t at) {
     struct slot *s = window_slot(w, at);
     if (s->state == SLOT_QUEUED)
         window_dequeue(w, at);

@@ -56,8 +56,7 @@ struct whistle_worker {
 
 /* ---- life -------------------------------------------------------------------------------------------------------- */
 
-int whistle_worker_open(struct whistle_worker **ret, const struct whistle_worker_options *o)
-{
+int whistle_worker_open(struct whistle_worker **ret, const struct whistle_worker_options *o) {
     CHECK(ret != NULL && o != NULL);
     size_t program = o->program != NULL ? strlen(o->program) : 0;
     if (o->endpoint == NULL || o->divisions_count == 0 || o->divisions_count > WHISTLE_DIVISIONS_MAX)
@@ -82,13 +81,11 @@ int whistle_worker_open(struct whistle_worker **ret, const struct whistle_worker
     return 0;
 }
 
-int whistle_worker_fd(const struct whistle_worker *w)
-{
+int whistle_worker_fd(const struct whistle_worker *w) {
     return wire_fd(w->contact.socket);
 }
 
-enum whistle_standing whistle_worker_standing(const struct whistle_worker *w, PbRefusal *ret_why)
-{
+enum whistle_standing whistle_worker_standing(const struct whistle_worker *w, PbRefusal *ret_why) {
     if (w->contact.state == CONTACT_UP)
         return WHISTLE_SERVING;
     if (w->turned_away && ret_why != NULL)
@@ -96,37 +93,32 @@ enum whistle_standing whistle_worker_standing(const struct whistle_worker *w, Pb
     return w->turned_away ? WHISTLE_TURNED_AWAY : WHISTLE_AWAY;
 }
 
-const struct whistle_worker_counts *whistle_worker_counts(const struct whistle_worker *w)
-{
+const struct whistle_worker_counts *whistle_worker_counts(const struct whistle_worker *w) {
     return &w->counts;
 }
 
 /* ---- what is held ------------------------------------------------------------------------------------------------ */
 
-static bool same_token(const PbLeaseToken *a, const PbLeaseToken *b)
-{
+static bool same_token(const PbLeaseToken *a, const PbLeaseToken *b) {
     return a->number == b->number && a->epoch == b->epoch && a->case_id == b->case_id && a->stage == b->stage &&
            a->attempt == b->attempt && a->tries == b->tries;
 }
 
-static struct held *held_find(struct whistle_worker *w, const PbLeaseToken *token)
-{
+static struct held *held_find(struct whistle_worker *w, const PbLeaseToken *token) {
     for (unsigned i = 0; token != NULL && i < HELD_MAX; i++)
         if (w->held[i].state != HELD_FREE && same_token(&w->held[i].token, token))
             return &w->held[i];
     return NULL;
 }
 
-static struct held *held_new(struct whistle_worker *w)
-{
+static struct held *held_new(struct whistle_worker *w) {
     for (unsigned i = 0; i < HELD_MAX; i++)
         if (w->held[i].state == HELD_FREE)
             return &w->held[i];
     return NULL;
 }
 
-static void held_set(struct whistle_worker *w, struct held *h, enum held_state state)
-{
+static void held_set(struct whistle_worker *w, struct held *h, enum held_state state) {
     w->open -= h->state == HELD_OPEN;
     w->ended -= h->state == HELD_ENDED;
     h->state = state;
@@ -137,16 +129,14 @@ static void held_set(struct whistle_worker *w, struct held *h, enum held_state s
 
 /* ---- out --------------------------------------------------------------------------------------------------------- */
 
-static struct slice frame_packed(PbWorkerFrame *frame, struct arena *room)
-{
+static struct slice frame_packed(PbWorkerFrame *frame, struct arena *room) {
     frame->has_version = true;
     frame->version = PROTOCOL_VERSION;
     return codec_packed(CODEC_WORKER_FRAME, frame, room);
 }
 
 /* A small frame of the session's upkeep. Nobody there: the session is over. */
-static int tell(struct whistle_worker *w, PbWorkerFrame *frame)
-{
+static int tell(struct whistle_worker *w, PbWorkerFrame *frame) {
     uint8_t memory[512];
     struct arena room;
     arena_wrap(&room, memory, sizeof(memory));
@@ -158,8 +148,7 @@ static int tell(struct whistle_worker *w, PbWorkerFrame *frame)
     return r;
 }
 
-static void greet(struct whistle_worker *w)
-{
+static void greet(struct whistle_worker *w) {
     PbLeaseToken *tokens[HELD_MAX];
     PbWorkerHello hello = {
         .has_version = true, .version = PROTOCOL_VERSION, .has_level = true, .level = w->level,
@@ -181,8 +170,7 @@ static void greet(struct whistle_worker *w)
 }
 
 /* What is held and what the broker may still send never exceed the table; in pieces, so that a result is one frame. */
-static void grant(struct whistle_worker *w)
-{
+static void grant(struct whistle_worker *w) {
     unsigned busy = w->granted + w->open, room = HELD_MAX - w->open - w->ended;
     unsigned more = busy < w->credit ? w->credit - busy : 0;
     if (w->granted + more > room)
@@ -195,8 +183,7 @@ static void grant(struct whistle_worker *w)
         w->granted += more;
 }
 
-static void send_result(struct whistle_worker *w, struct held *h, int64_t now)
-{
+static void send_result(struct whistle_worker *w, struct held *h, int64_t now) {
     if (contact_send(&w->contact, slice_from(w->frames[h - w->held], h->len)) < 0) {
         contact_lost(&w->contact, GREETING_RETRY_MS);
         return;
@@ -204,8 +191,7 @@ static void send_result(struct whistle_worker *w, struct held *h, int64_t now)
     h->due_ms = now + AGAIN_MS;
 }
 
-static void send_results_again(struct whistle_worker *w, int64_t now)
-{
+static void send_results_again(struct whistle_worker *w, int64_t now) {
     for (unsigned i = 0; w->ended > 0 && i < HELD_MAX && w->contact.state == CONTACT_UP; i++) {
         struct held *h = &w->held[i];
         if (h->state != HELD_ENDED || now < h->due_ms)
@@ -215,8 +201,7 @@ static void send_results_again(struct whistle_worker *w, int64_t now)
     }
 }
 
-void whistle_worker_close(struct whistle_worker *w)
-{
+void whistle_worker_close(struct whistle_worker *w) {
     if (w == NULL)
         return;
     PbGoodbye goodbye = {.why = NULL};
@@ -231,8 +216,7 @@ void whistle_worker_close(struct whistle_worker *w)
 
 /* ---- in ---------------------------------------------------------------------------------------------------------- */
 
-static void on_welcome(struct whistle_worker *w)
-{
+static void on_welcome(struct whistle_worker *w) {
     w->contact.state = CONTACT_UP;
     w->turned_away = false;
     w->granted = 0;
@@ -241,8 +225,7 @@ static void on_welcome(struct whistle_worker *w)
     w->settled_ms = w->open + w->ended > 0 ? w->contact.heard_ms + SETTLE_MS : w->contact.heard_ms;
 }
 
-static void on_refused(struct whistle_worker *w, PbRefusal code)
-{
+static void on_refused(struct whistle_worker *w, PbRefusal code) {
     bool no_session = code == REFUSED_NO_SESSION;
     if (no_session && w->contact.state == CONTACT_UP)
         contact_lost(&w->contact, 0);
@@ -254,16 +237,14 @@ static void on_refused(struct whistle_worker *w, PbRefusal code)
 }
 
 /* More than was granted, which only a session begun twice can bring: somebody else may have it. */
-static void decline(struct whistle_worker *w, PbOffer *offer)
-{
+static void decline(struct whistle_worker *w, PbOffer *offer) {
     PbWorkerResult result = {.token = offer->token, .has_failed = true, .failed = OFFER_RETRY, .has_retry_ms = true};
     PbWorkerFrame frame = {.worker_says_case = WORKER_SAYS_RESULT, .result = &result};
     tell(w, &frame);
 }
 
 /* True: it is for the caller. */
-static bool on_offer(struct whistle_worker *w, PbOffer *offer)
-{
+static bool on_offer(struct whistle_worker *w, PbOffer *offer) {
     if (offer->token == NULL || held_find(w, offer->token) != NULL)
         return false;
     w->granted -= w->granted > 0;
@@ -279,8 +260,7 @@ static bool on_offer(struct whistle_worker *w, PbOffer *offer)
     return true;
 }
 
-static void on_taken(struct whistle_worker *w, const PbResultTaken *taken)
-{
+static void on_taken(struct whistle_worker *w, const PbResultTaken *taken) {
     struct held *h = held_find(w, taken->token);
     if (h == NULL || h->state != HELD_ENDED)
         return;
@@ -289,8 +269,7 @@ static void on_taken(struct whistle_worker *w, const PbResultTaken *taken)
     w->counts.refused += taken->has_refusal && taken->refusal != REFUSED_NOTHING;
 }
 
-static void on_lost(struct whistle_worker *w, const PbLeaseToken *token)
-{
+static void on_lost(struct whistle_worker *w, const PbLeaseToken *token) {
     struct held *h = held_find(w, token);
     if (h == NULL)
         return;
@@ -299,8 +278,7 @@ static void on_lost(struct whistle_worker *w, const PbLeaseToken *token)
 }
 
 /* The offer, if it is one for the caller. */
-static const PbOffer *on_message(struct whistle_worker *w, const struct wire_message *m)
-{
+static const PbOffer *on_message(struct whistle_worker *w, const struct wire_message *m) {
     struct codec_result why;
     arena_reset(&w->room);
     const PbPoolFrame *frame = m->frames == 1 ? codec_unpack(CODEC_POOL_FRAME, m->frame[0], &w->room, &why) : NULL;
@@ -331,8 +309,7 @@ static const PbOffer *on_message(struct whistle_worker *w, const struct wire_mes
 
 /* ---- time -------------------------------------------------------------------------------------------------------- */
 
-static int keep_up(struct whistle_worker *w, int64_t now)
-{
+static int keep_up(struct whistle_worker *w, int64_t now) {
     PbHeartbeat heartbeat = {.has_n = false};
     PbWorkerFrame beat = {.worker_says_case = WORKER_SAYS_HEARTBEAT, .heartbeat = &heartbeat};
     if (w->contact.state == CONTACT_UP && now >= w->settled_ms) {
@@ -354,8 +331,7 @@ static int keep_up(struct whistle_worker *w, int64_t now)
     NEVER("a need that nobody meets");
 }
 
-int whistle_worker_next(struct whistle_worker *w, int wait_ms, const PbOffer **ret)
-{
+int whistle_worker_next(struct whistle_worker *w, int wait_ms, const PbOffer **ret) {
     CHECK(w != NULL && ret != NULL && wait_ms >= 0);
     int64_t until = contact_now_ms() + wait_ms;
     for (;;) {
@@ -388,8 +364,7 @@ int whistle_worker_next(struct whistle_worker *w, int wait_ms, const PbOffer **r
 /* ---- the end of an offer ----------------------------------------------------------------------------------------- */
 
 /* The same work, decided by whomever and how often, is the same command. */
-static void decision_id(const PbLeaseToken *t, uint8_t id[COMMAND_ID_SIZE])
-{
+static void decision_id(const PbLeaseToken *t, uint8_t id[COMMAND_ID_SIZE]) {
     uint8_t bytes[24] = "work";
     put_le64(bytes + 4, t->case_id);
     put_le32(bytes + 12, t->stage);
@@ -399,8 +374,7 @@ static void decision_id(const PbLeaseToken *t, uint8_t id[COMMAND_ID_SIZE])
     memcpy(id, h.byte, COMMAND_ID_SIZE);
 }
 
-static int decision_packed(const struct held *h, const PbEnvelope *decision, struct arena *room, struct slice *ret)
-{
+static int decision_packed(const struct held *h, const PbEnvelope *decision, struct arena *room, struct slice *ret) {
     uint8_t id[COMMAND_ID_SIZE];
     PbEnvelope e = *decision;
     decision_id(&h->token, id);
@@ -413,8 +387,7 @@ static int decision_packed(const struct held *h, const PbEnvelope *decision, str
     return codec_check(CODEC_ENVELOPE, *ret).refusal == REFUSED_NOTHING ? 0 : -EBADMSG;
 }
 
-static int end(struct whistle_worker *w, struct held *h, PbWorkerResult *result)
-{
+static int end(struct whistle_worker *w, struct held *h, PbWorkerResult *result) {
     struct arena room;
     PbWorkerFrame frame = {.worker_says_case = WORKER_SAYS_RESULT, .result = result};
     result->token = &h->token;
@@ -430,15 +403,13 @@ static int end(struct whistle_worker *w, struct held *h, PbWorkerResult *result)
     return 0;
 }
 
-static struct held *open_find(struct whistle_worker *w, const PbLeaseToken *token)
-{
+static struct held *open_find(struct whistle_worker *w, const PbLeaseToken *token) {
     CHECK(w != NULL && token != NULL);
     struct held *h = held_find(w, token);
     return h != NULL && h->state == HELD_OPEN ? h : NULL;
 }
 
-int whistle_worker_done(struct whistle_worker *w, const PbLeaseToken *token, PbEnvelope *decision)
-{
+int whistle_worker_done(struct whistle_worker *w, const PbLeaseToken *token, PbEnvelope *decision) {
     struct held *h = open_find(w, token);
     if (h == NULL)
         return -ENOENT;
@@ -455,22 +426,19 @@ int whistle_worker_done(struct whistle_worker *w, const PbLeaseToken *token, PbE
     return end(w, h, &result);
 }
 
-int whistle_worker_retry(struct whistle_worker *w, const PbLeaseToken *token, uint32_t after_ms)
-{
+int whistle_worker_retry(struct whistle_worker *w, const PbLeaseToken *token, uint32_t after_ms) {
     PbWorkerResult result = {.has_failed = true, .failed = OFFER_RETRY, .has_retry_ms = true, .retry_ms = after_ms};
     struct held *h = open_find(w, token);
     return h != NULL ? end(w, h, &result) : -ENOENT;
 }
 
-int whistle_worker_reject(struct whistle_worker *w, const PbLeaseToken *token)
-{
+int whistle_worker_reject(struct whistle_worker *w, const PbLeaseToken *token) {
     PbWorkerResult result = {.has_failed = true, .failed = OFFER_REJECTED};
     struct held *h = open_find(w, token);
     return h != NULL ? end(w, h, &result) : -ENOENT;
 }
 
-int whistle_worker_extend(struct whistle_worker *w, const PbLeaseToken *token)
-{
+int whistle_worker_extend(struct whistle_worker *w, const PbLeaseToken *token) {
     struct held *h = open_find(w, token);
     if (h == NULL)
         return -ENOENT;

@@ -21,30 +21,26 @@ static const struct row {
     {LEVEL_DISTRICT,  false, {{ROLE_DEPARTMENT, true},   {ROLE_DESK, false}}},
 };
 
-static const struct row *row_of(PbLevel level)
-{
+static const struct row *row_of(PbLevel level) {
     for (size_t i = 0; i < COUNT_OF(rows); i++)
         if (rows[i].level == level)
             return &rows[i];
     return NULL;
 }
 
-bool desk_serves(PbLevel level)
-{
+bool desk_serves(PbLevel level) {
     return row_of(level) != NULL;
 }
 
 /* ---- up at once -------------------------------------------------------------------------------------------------- */
 
-static PbWall wall_of(const PbOffer *offer)
-{
+static PbWall wall_of(const PbOffer *offer) {
     const PbPlace *place = offer->case_view != NULL ? offer->case_view->place : NULL;
     return place != NULL && place->has_wall ? place->wall : WALL_UNKNOWN;
 }
 
 /* CAUSE_NONE: it stays. The wall comes first: who is responsible is a property of the place. */
-static PbCause cause_to_send_up(const struct row *row, const PbOffer *offer)
-{
+static PbCause cause_to_send_up(const struct row *row, const PbOffer *offer) {
     if (row->inside_only && wall_of(offer) == WALL_OUTSIDE)
         return CAUSE_OUTSIDE_WALL;
     if (offer->has_duty_level && offer->duty_level > row->level)
@@ -54,36 +50,31 @@ static PbCause cause_to_send_up(const struct row *row, const PbOffer *offer)
 
 /* ---- who is asked ------------------------------------------------------------------------------------------------ */
 
-static bool already_named(const struct desk_decision *d, const char *party)
-{
+static bool already_named(const struct desk_decision *d, const char *party) {
     for (unsigned i = 0; i < d->parties_count; i++)
         if (strcmp(d->parties[i], party) == 0)
             return true;
     return false;
 }
 
-static void name(struct desk_decision *d, const char *party)
-{
+static void name(struct desk_decision *d, const char *party) {
     if (d->parties_count < DESK_PARTIES_MAX && !already_named(d, party))
         d->parties[d->parties_count++] = party;
 }
 
 /* A party is written role@division. */
-static bool plays(const PbCandidate *c, const char *role)
-{
+static bool plays(const PbCandidate *c, const char *role) {
     size_t len = strlen(role);
     return strncmp(c->party, role, len) == 0 && c->party[len] == '@';
 }
 
-static bool may_be_asked(const PbCandidate *c, PbRoleKind kind, bool again)
-{
+static bool may_be_asked(const PbCandidate *c, PbRoleKind kind, bool again) {
     return c->party != NULL && c->has_kind && c->kind == kind && (again || !c->has_tried || !c->tried);
 }
 
 /* role NULL: whatever its role is. */
 static void name_candidates(struct desk_decision *d, const PbOffer *offer, PbRoleKind kind, const char *role,
-                            bool again)
-{
+                            bool again) {
     for (size_t i = 0; i < offer->n_candidates; i++) {
         const PbCandidate *c = offer->candidates[i];
         if (may_be_asked(c, kind, again) && (role == NULL || plays(c, role)))
@@ -92,8 +83,7 @@ static void name_candidates(struct desk_decision *d, const PbOffer *offer, PbRol
 }
 
 /* Departments only as the duty row names them, and in its order: its first is the lead. */
-static void name_step(struct desk_decision *d, const PbOffer *offer, const struct step *step)
-{
+static void name_step(struct desk_decision *d, const PbOffer *offer, const struct step *step) {
     CHECK(step->kind != ROLE_OTHER && d->parties_count == 0);
     if (step->kind == ROLE_DEPARTMENT) {
         for (size_t i = 0; i < offer->n_duty_roles; i++)
@@ -107,8 +97,7 @@ static void name_step(struct desk_decision *d, const PbOffer *offer, const struc
 
 /* ---- the decision ------------------------------------------------------------------------------------------------ */
 
-void desk_decide(PbLevel level, const PbOffer *offer, struct desk_decision *ret)
-{
+void desk_decide(PbLevel level, const PbOffer *offer, struct desk_decision *ret) {
     const struct row *row = row_of(level);
     CHECK(row != NULL && offer != NULL);
     bool last_rung = offer->has_last_rung && offer->last_rung;

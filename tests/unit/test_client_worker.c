@@ -1,6 +1,7 @@
 /* test_client_worker.c: a desk's side of libwhistle: offers, leases, results, and what a reconnect does to them. */
 #include "lib/client/whistle.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <string.h>
 
@@ -10,8 +11,7 @@
 
 static const uint64_t DIVISIONS[] = {610402, 610404};
 
-static struct whistle_worker *worker_of(struct broker *b, unsigned credit)
-{
+static struct whistle_worker *worker_of(struct broker *b, unsigned credit) {
     struct whistle_worker *w;
     const struct whistle_worker_options o = {
         .endpoint = b->ipc, .level = LEVEL_STREET, .divisions = DIVISIONS, .divisions_count = COUNT_OF(DIVISIONS),
@@ -23,8 +23,7 @@ static struct whistle_worker *worker_of(struct broker *b, unsigned credit)
 
 /* ---- the broker's side ------------------------------------------------------------------------------------------- */
 
-static PbWorkerFrame *hear_bytes(struct broker *b, struct whistle_worker *w, struct slice *ret_bytes)
-{
+static PbWorkerFrame *hear_bytes(struct broker *b, struct whistle_worker *w, struct slice *ret_bytes) {
     int64_t end = patience_ends_ns();
     for (;;) {
         const PbOffer *offer;
@@ -39,15 +38,13 @@ static PbWorkerFrame *hear_bytes(struct broker *b, struct whistle_worker *w, str
     }
 }
 
-static PbWorkerFrame *hear(struct broker *b, struct whistle_worker *w, PbWorkerFrame__WorkerSaysCase what)
-{
+static PbWorkerFrame *hear(struct broker *b, struct whistle_worker *w, PbWorkerFrame__WorkerSaysCase what) {
     PbWorkerFrame *frame = hear_bytes(b, w, NULL);
     assert_int_equal(frame->worker_says_case, what);
     return frame;
 }
 
-static bool hears_nothing(struct broker *b, struct whistle_worker *w)
-{
+static bool hears_nothing(struct broker *b, struct whistle_worker *w) {
     for (int i = 0; i < 10; i++) {
         const PbOffer *offer;
         assert_int_equal(whistle_worker_next(w, 2, &offer), 0);
@@ -58,23 +55,20 @@ static bool hears_nothing(struct broker *b, struct whistle_worker *w)
     return true;
 }
 
-static void say_welcome(struct broker *b)
-{
+static void say_welcome(struct broker *b) {
     PbWelcome welcome = {.has_version = true, .version = PROTOCOL_VERSION};
     PbPoolFrame frame = {.pool_says_case = POOL_SAYS_WELCOME, .welcome = &welcome};
     broker_say_message(b, CODEC_POOL_FRAME, &frame);
 }
 
-static PbLeaseToken token_of(uint64_t number)
-{
+static PbLeaseToken token_of(uint64_t number) {
     return (PbLeaseToken){
         .has_epoch = true, .epoch = 3, .has_number = true, .number = number, .has_case_id = true, .case_id = 6 + number,
         .has_stage = true, .stage = 1, .has_attempt = true, .attempt = 1, .has_tries = true, .tries = 0,
     };
 }
 
-static void say_offer(struct broker *b, uint64_t number)
-{
+static void say_offer(struct broker *b, uint64_t number) {
     PbLeaseToken token = token_of(number);
     PbOffer offer = {.token = &token, .has_lease_ms = true, .lease_ms = 30000, .has_now_ms = true,
                      .now_ms = 1771032600000};
@@ -82,23 +76,20 @@ static void say_offer(struct broker *b, uint64_t number)
     broker_say_message(b, CODEC_POOL_FRAME, &frame);
 }
 
-static void say_taken(struct broker *b, uint64_t number, PbRefusal refusal)
-{
+static void say_taken(struct broker *b, uint64_t number, PbRefusal refusal) {
     PbLeaseToken token = token_of(number);
     PbResultTaken taken = {.token = &token, .has_refusal = refusal != REFUSED_NOTHING, .refusal = refusal};
     PbPoolFrame frame = {.pool_says_case = POOL_SAYS_TAKEN, .taken = &taken};
     broker_say_message(b, CODEC_POOL_FRAME, &frame);
 }
 
-static void say_lost(struct broker *b, uint64_t number)
-{
+static void say_lost(struct broker *b, uint64_t number) {
     PbLeaseToken token = token_of(number);
     PbPoolFrame frame = {.pool_says_case = POOL_SAYS_LEASE_LOST, .lease_lost = &token};
     broker_say_message(b, CODEC_POOL_FRAME, &frame);
 }
 
-static void say_refused(struct broker *b, PbRefusal code)
-{
+static void say_refused(struct broker *b, PbRefusal code) {
     PbRefused refused = {.has_code = true, .code = code};
     PbPoolFrame frame = {.pool_says_case = POOL_SAYS_REFUSED, .refused = &refused};
     broker_say_message(b, CODEC_POOL_FRAME, &frame);
@@ -107,15 +98,13 @@ static void say_refused(struct broker *b, PbRefusal code)
 /* ---- the worker's side ------------------------------------------------------------------------------------------- */
 
 /* hello, welcome, credit. Returns how many tokens it presented. */
-static size_t sign_on(struct broker *b, struct whistle_worker *w)
-{
+static size_t sign_on(struct broker *b, struct whistle_worker *w) {
     size_t tokens = hear(b, w, WORKER_SAYS_HELLO)->hello->n_tokens;
     say_welcome(b);
     return tokens;
 }
 
-static struct whistle_worker *serving(struct broker *b, unsigned credit)
-{
+static struct whistle_worker *serving(struct broker *b, unsigned credit) {
     struct whistle_worker *w = worker_of(b, credit);
     assert_int_equal(sign_on(b, w), 0);
     assert_int_equal(hear(b, w, WORKER_SAYS_CREDIT)->credit->more, credit);
@@ -123,15 +112,13 @@ static struct whistle_worker *serving(struct broker *b, unsigned credit)
     return w;
 }
 
-static PbLeaseToken take_offer(struct whistle_worker *w)
-{
+static PbLeaseToken take_offer(struct whistle_worker *w) {
     const PbOffer *offer;
     assert_int_equal(whistle_worker_next(w, PATIENCE_MS, &offer), 1);
     return *offer->token;
 }
 
-static int done(struct whistle_worker *w, const PbLeaseToken *token)
-{
+static int done(struct whistle_worker *w, const PbLeaseToken *token) {
     PbEscalate escalate = {
         .has_case_id = true, .case_id = token->case_id, .has_stage = true, .stage = token->stage, .has_attempt = true,
         .attempt = token->attempt, .has_cause = true, .cause = CAUSE_NOT_OUR_DUTY,
@@ -141,8 +128,7 @@ static int done(struct whistle_worker *w, const PbLeaseToken *token)
 }
 
 /* The worker lives until it has heard what it was told. */
-static void live_until(struct whistle_worker *w, const uint64_t *counter, uint64_t value)
-{
+static void live_until(struct whistle_worker *w, const uint64_t *counter, uint64_t value) {
     const PbOffer *offer;
     int64_t end = patience_ends_ns();
     while (*counter != value) {
@@ -153,8 +139,7 @@ static void live_until(struct whistle_worker *w, const uint64_t *counter, uint64
 
 /* ---- stories ----------------------------------------------------------------------------------------------------- */
 
-static void a_worker_signs_on_and_is_offered_work(void **state)
-{
+static void a_worker_signs_on_and_is_offered_work(void **state) {
     struct broker *b = *state;
     struct whistle_worker *w = worker_of(b, 8);
     assert_int_equal(whistle_worker_standing(w, NULL), WHISTLE_AWAY);
@@ -173,8 +158,7 @@ static void a_worker_signs_on_and_is_offered_work(void **state)
     whistle_worker_close(w);
 }
 
-static void a_decision_is_a_function_of_its_offer(void **state)
-{
+static void a_decision_is_a_function_of_its_offer(void **state) {
     static const uint8_t id[16] = {0xf9, 0x86, 0xc8, 0x50, 0xd7, 0x9a, 0x4f, 0x40,
                                    0x20, 0xd3, 0x27, 0x4c, 0xba, 0x41, 0x85, 0x85};       /* docs/protocol.md, 7.1 */
     struct broker *b = *state;
@@ -197,8 +181,7 @@ static void a_decision_is_a_function_of_its_offer(void **state)
     whistle_worker_close(w);
 }
 
-static void an_offer_ends_once(void **state)
-{
+static void an_offer_ends_once(void **state) {
     struct broker *b = *state;
     struct whistle_worker *w = serving(b, 8);
     const PbLeaseToken nobodys = token_of(99);
@@ -217,8 +200,7 @@ static void an_offer_ends_once(void **state)
     whistle_worker_close(w);
 }
 
-static void offers_are_extended_retried_and_rejected(void **state)
-{
+static void offers_are_extended_retried_and_rejected(void **state) {
     struct broker *b = *state;
     struct whistle_worker *w = serving(b, 8);
     say_offer(b, 1);
@@ -239,8 +221,7 @@ static void offers_are_extended_retried_and_rejected(void **state)
     whistle_worker_close(w);
 }
 
-static void a_decision_that_nobody_could_read_is_not_sent(void **state)
-{
+static void a_decision_that_nobody_could_read_is_not_sent(void **state) {
     struct broker *b = *state;
     struct whistle_worker *w = serving(b, 8);
     static char text[WHISTLE_DECISION_BYTES_MAX + 1];
@@ -258,8 +239,7 @@ static void a_decision_that_nobody_could_read_is_not_sent(void **state)
     whistle_worker_close(w);
 }
 
-static void a_result_is_sent_again_as_it_was_until_it_is_taken(void **state)
-{
+static void a_result_is_sent_again_as_it_was_until_it_is_taken(void **state) {
     struct broker *b = *state;
     struct whistle_worker *w = serving(b, 8);
     say_offer(b, 1);
@@ -288,8 +268,7 @@ static void a_result_is_sent_again_as_it_was_until_it_is_taken(void **state)
     whistle_worker_close(w);
 }
 
-static void a_result_found_while_nobody_is_there_goes_out_later(void **state)
-{
+static void a_result_found_while_nobody_is_there_goes_out_later(void **state) {
     struct broker *b = *state;
     struct whistle_worker *w = serving(b, 8);
     say_offer(b, 1);
@@ -309,8 +288,7 @@ static void a_result_found_while_nobody_is_there_goes_out_later(void **state)
     whistle_worker_close(w);
 }
 
-static void a_lost_lease_drops_the_offer_and_its_result(void **state)
-{
+static void a_lost_lease_drops_the_offer_and_its_result(void **state) {
     struct broker *b = *state;
     struct whistle_worker *w = serving(b, 8);
     say_offer(b, 1);
@@ -331,8 +309,7 @@ static void a_lost_lease_drops_the_offer_and_its_result(void **state)
     whistle_worker_close(w);
 }
 
-static void credit_is_given_back_in_pieces_and_never_more_than_was_asked_for(void **state)
-{
+static void credit_is_given_back_in_pieces_and_never_more_than_was_asked_for(void **state) {
     struct broker *b = *state;
     struct whistle_worker *w = serving(b, 4);
     PbLeaseToken token;
@@ -353,8 +330,7 @@ static void credit_is_given_back_in_pieces_and_never_more_than_was_asked_for(voi
     whistle_worker_close(w);
 }
 
-static void what_is_held_is_bounded_even_when_nothing_is_ever_taken(void **state)
-{
+static void what_is_held_is_bounded_even_when_nothing_is_ever_taken(void **state) {
     struct broker *b = *state;
     struct whistle_worker *w = serving(b, WHISTLE_CREDIT_MAX);
     PbLeaseToken token;
@@ -376,8 +352,7 @@ static void what_is_held_is_bounded_even_when_nothing_is_ever_taken(void **state
     whistle_worker_close(w);
 }
 
-static void a_worker_turned_away_knows_why_and_tries_again(void **state)
-{
+static void a_worker_turned_away_knows_why_and_tries_again(void **state) {
     struct broker *b = *state;
     struct whistle_worker *w = worker_of(b, 8);
     const PbOffer *offer;
@@ -395,8 +370,7 @@ static void a_worker_turned_away_knows_why_and_tries_again(void **state)
     whistle_worker_close(w);
 }
 
-static void heartbeats_go_out_and_a_silent_broker_is_left(void **state)
-{
+static void heartbeats_go_out_and_a_silent_broker_is_left(void **state) {
     struct broker *b = *state;
     struct whistle_worker *w = serving(b, 8);
     const PbOffer *offer;
@@ -415,8 +389,7 @@ static void heartbeats_go_out_and_a_silent_broker_is_left(void **state)
     whistle_worker_close(w);
 }
 
-static void a_stopping_broker_is_greeted_again(void **state)
-{
+static void a_stopping_broker_is_greeted_again(void **state) {
     struct broker *b = *state;
     struct whistle_worker *w = serving(b, 8);
     PbGoodbye goodbye = {.why = (char *)"stopping"};
@@ -427,8 +400,7 @@ static void a_stopping_broker_is_greeted_again(void **state)
     whistle_worker_close(w);
 }
 
-static void a_worker_that_leaves_says_goodbye_after_its_results(void **state)
-{
+static void a_worker_that_leaves_says_goodbye_after_its_results(void **state) {
     struct broker *b = *state;
     struct whistle_worker *w = serving(b, 8);
     say_offer(b, 1);
@@ -447,8 +419,7 @@ static void a_worker_that_leaves_says_goodbye_after_its_results(void **state)
     }
 }
 
-static void what_cannot_be_opened_is_not(void **state)
-{
+static void what_cannot_be_opened_is_not(void **state) {
     struct broker *b = *state;
     struct whistle_worker *w = NULL;
     const struct whistle_worker_options good = {
@@ -468,8 +439,7 @@ static void what_cannot_be_opened_is_not(void **state)
     assert_null(w);
 }
 
-int main(void)
-{
+int main(void) {
 #define STORY(name) cmocka_unit_test_setup_teardown(name, broker_open, broker_close)
     const struct CMUnitTest tests[] = {
         STORY(a_worker_signs_on_and_is_offered_work),

@@ -9,7 +9,7 @@
 
 enum { PARTIES = 12 };
 
-/* A candidate is "k party", k one of w(orker) l(eader) d(esk) o(uter worker) p(department) v(erifier); capital: tried. */
+/* A candidate: "k party", k one of w(orker) l(eader) d(esk) o(uter worker) p(department) v(erifier); capital: tried. */
 struct story {
     const char *what;
     PbLevel level;
@@ -112,8 +112,7 @@ static const struct story stories[] = {
      {"p dept-land@1", "D district-desk@1"}, DESK_DISPATCH, CAUSE_DUTY, {"dept-land@1"}},
 };
 
-static PbRoleKind kind_of(char letter)
-{
+static PbRoleKind kind_of(char letter) {
     static const char letters[] = "wldopv";
     static const PbRoleKind kinds[] = {
         ROLE_GRID_WORKER, ROLE_GRID_LEADER, ROLE_DESK, ROLE_OUTER_WORKER, ROLE_DEPARTMENT, ROLE_VERIFIER,
@@ -123,8 +122,7 @@ static PbRoleKind kind_of(char letter)
     return kinds[at - letters];
 }
 
-static void desks_do_what_the_table_says(void **state)
-{
+static void desks_do_what_the_table_says(void **state) {
     (void)state;
     for (size_t s = 0; s < COUNT_OF(stories); s++) {
         const struct story *story = &stories[s];
@@ -160,8 +158,7 @@ static void desks_do_what_the_table_says(void **state)
     }
 }
 
-static void an_offer_that_says_nothing_goes_up(void **state)
-{
+static void an_offer_that_says_nothing_goes_up(void **state) {
     (void)state;
     PbCandidate nobody = {.has_kind = true, .kind = ROLE_DESK}, *candidates[] = {&nobody};
     PbCaseView nowhere = {.place = NULL};
@@ -177,15 +174,13 @@ static void an_offer_that_says_nothing_goes_up(void **state)
     }
 }
 
-static void three_levels_have_desks(void **state)
-{
+static void three_levels_have_desks(void **state) {
     (void)state;
     for (int level = LEVEL_GRID; level <= LEVEL_PROVINCE; level++)
         assert_int_equal(desk_serves((PbLevel)level), level >= LEVEL_COMMUNITY && level <= LEVEL_DISTRICT);
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(desks_do_what_the_table_says),
         cmocka_unit_test(an_offer_that_says_nothing_goes_up),

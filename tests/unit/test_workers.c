@@ -1,5 +1,5 @@
-/* test_workers.c: the program whistle-worker without its main: what it takes on its command line, and what it says to an
- * offer. */
+/* test_workers.c: the program whistle-worker without its main: what it takes on its command line, and what it says to
+ * an offer. */
 #include "workers/worker.h"
 
 #include <errno.h>

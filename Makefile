@@ -18,7 +18,7 @@ CPPFLAGS := -std=c17 -D_GNU_SOURCE -I. -Ibuild/gen
 LDLIBS   := -Wl,--as-needed -lprotobuf-c -lzmq -lsodium -lisal -llmdb -lyaml -levent -lsystemd -ljansson -lz -lpthread -lm
 FLAGS.release := -O2 -g
 FLAGS.asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-FLAGS.cov     := -O0 -g --coverage -fprofile-update=atomic
+FLAGS.cov     := -O0 -g --coverage -fprofile-update=atomic -DCOVERAGE
 
 # ---- what there is ---------------------------------------------------------------------------------------------------
 

@@ -279,8 +279,10 @@ static int cursor_seek(struct journal_cursor *c, uint64_t seq) {
         c->offset = c->block;
     else
         r = cursor_enter(c, ordinal);
+    if (r < 0)
+        return r;                                 /* it may still be nowhere */
     c->window.limit = cursor_limit(c);
-    if (r == 0 && !index_borrow(c->j, ordinal))
+    if (!index_borrow(c->j, ordinal))
         r = index_build(c);
     if (r < 0)
         return r;

@@ -12,7 +12,7 @@
 enum {
     TURN_COMMANDS_MAX = 4096,                     /* whichever of the three is first */
     TURN_BYTES_MAX = 1 << 20,
-    TURN_DECIDE_NS_MAX = 5000000,
+    TURN_DECIDE_NS_MAX = 10000000,                /* decisions/0010 */
     TURN_REPORTS_MAX = TURN_COMMANDS_MAX * 3 / 4, /* a quarter is kept for deadlines, answers and closures */
     TURN_DEADLINES_MAX = 1024,
     TURN_QUERIES_MAX = 256,

@@ -32,7 +32,7 @@ const struct option_spec settings_table[] = {
       "Key slots for sealed text kept ready ahead of use." },
     { "checkpoint_bytes", OPTION_BYTES, MIB, 4 * GIB, 64 * MIB, NULL, AT(checkpoint_bytes),
       "A checkpoint is due after so much journal." },
-    { "checkpoint_changes", OPTION_U64, 100, 10000000, 40000, NULL, AT(checkpoint_changes),
+    { "checkpoint_changes", OPTION_U64, 100, 10000000, 50000, NULL, AT(checkpoint_changes),
       "A checkpoint is due after so many changed rows: bounds its stall and the memory it needs." },
     { "checkpoint_idle_ms", OPTION_MS, 10, 60 * SECOND, 200, NULL, AT(checkpoint_idle_ms),
       "A checkpoint is due when nothing has happened for so long." },

@@ -6,33 +6,43 @@
 
 /* ---- tables sorted by a text ------------------------------------------------------------------------------------- */
 
+/* Where PbRules has each of them, and where its rows have their key. */
+static const struct { const char *name; size_t count, rows, key; } columns[TABLE_COUNT] = {
+#define TABLE(member, type, field) \
+    {#member, offsetof(PbRules, n_##member), offsetof(PbRules, member), offsetof(type, field)}
+    [TABLE_CALENDARS] = TABLE(calendars, PbCalendar, name),
+    [TABLE_CATEGORIES] = TABLE(categories, PbCategory, code),
+    [TABLE_PLAYBOOKS] = TABLE(playbooks, PbPlaybook, name),
+    [TABLE_ROLES] = TABLE(roles, PbRole, slug),
+    [TABLE_PARTIES] = TABLE(parties, PbParty, party),
+#undef TABLE
+};
+
+static const void *pointer_at(const void *base, size_t offset) {
+    const void *p;
+    memcpy(&p, (const uint8_t *)base + offset, sizeof p);
+    return p;
+}
+
 const char *table_name(enum rules_table t) {
-    static const char *const names[TABLE_COUNT] = {"calendars", "categories", "playbooks", "roles", "parties"};
     CHECK(t < TABLE_COUNT);
-    return names[t];
+    return columns[t].name;
 }
 
 size_t table_size(const PbRules *r, enum rules_table t) {
-    switch (t) {
-    case TABLE_CALENDARS: return r->n_calendars;
-    case TABLE_CATEGORIES: return r->n_categories;
-    case TABLE_PLAYBOOKS: return r->n_playbooks;
-    case TABLE_ROLES: return r->n_roles;
-    case TABLE_PARTIES: return r->n_parties;
-    default: check_failed("a table", __FILE__, __LINE__);
-    }
+    size_t size;
+    CHECK(t < TABLE_COUNT);
+    memcpy(&size, (const uint8_t *)r + columns[t].count, sizeof size);
+    return size;
+}
+
+static const char *key_at(const void *rows, size_t index, size_t key) {
+    return text_or_empty(pointer_at(pointer_at(rows, index * sizeof(void *)), key));
 }
 
 const char *table_key(const PbRules *r, enum rules_table t, size_t index) {
     CHECK(index < table_size(r, t));
-    switch (t) {
-    case TABLE_CALENDARS: return text_or_empty(r->calendars[index]->name);
-    case TABLE_CATEGORIES: return text_or_empty(r->categories[index]->code);
-    case TABLE_PLAYBOOKS: return text_or_empty(r->playbooks[index]->name);
-    case TABLE_ROLES: return text_or_empty(r->roles[index]->slug);
-    case TABLE_PARTIES: return text_or_empty(r->parties[index]->party);
-    default: check_failed("a table", __FILE__, __LINE__);
-    }
+    return key_at(pointer_at(r, columns[t].rows), index, columns[t].key);
 }
 
 /* As slice_order would say, without measuring the text first: most are told apart by their first bytes. */
@@ -43,9 +53,10 @@ static int text_order(const char *text, struct slice key) {
 
 size_t table_find(const PbRules *r, enum rules_table t, struct slice key) {
     size_t size = table_size(r, t), low = 0, high = size;
+    const void *rows = pointer_at(r, columns[t].rows);
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        int order = text_order(table_key(r, t, middle), key);
+        int order = text_order(key_at(rows, middle, columns[t].key), key);
         if (order == 0)
             return middle;
         if (order < 0)

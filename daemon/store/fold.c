@@ -42,7 +42,10 @@ static int row_put(struct tables *t, const struct row *row) {
         t->due_known = DUE_KNOWN;
         t->first_due = due;
     }
-    return tables_put(t, row->table, &row->key, slice_from(row->value, row->value_len));
+    struct slice value = slice_from(row->value, row->value_len);
+    if (row->table == TABLE_WORK)                 /* by readiness: what becomes ready now is the last */
+        return tables_result(t, db_put_last(t->db, row->table, key_bytes(&row->key), value));
+    return tables_put(t, row->table, &row->key, value);
 }
 
 /* A row that should be there and is not: the tables are no fold of the journal. */

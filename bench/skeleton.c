@@ -1,6 +1,6 @@
 /* skeleton: the least code that does a report's durable work with the same parts, and so the measure of the broker.
  *
- *   skeleton --endpoint E --dir D [--checkpoint 40000] [--deadlines 2]
+ *   skeleton --endpoint E --dir D [--checkpoint 50000] [--deadlines 2]
  *
  *   take what waits (at most 4,096) -> unpack -> BLAKE2b of the bytes -> eight rows into one open LMDB transaction
  *   -> one write and one fdatasync of the log -> one Replies for each peer -> after `checkpoint` rows: commit
@@ -36,7 +36,7 @@ enum table { CASES, DEADLINES, RECEIPTS, WORK, OPEN, STORY, NUMBERS, TABLES };
 static const char *const table_names[TABLES] = {"cases", "deadlines", "receipts", "work", "open", "story", "numbers"};
 
 static volatile sig_atomic_t stopping;
-static uint64_t checkpoint_rows = 40000;
+static uint64_t checkpoint_rows = 50000;
 static unsigned deadlines = 2;
 
 static void must(bool good, const char *what) {

@@ -105,7 +105,7 @@ static void print_verified(const struct ctl *c, const struct verify_result *v) {
     print_hash(c, t, "状态摘要", "state digest", &v->state_digest);
     sheet_close(t, stdout);
     if (v->equal)
-        puts(say(c, "一致", "agreed"));
+        puts(say(c, "一致：状态正是日志所记", "agreed: the state is what the journal folds to"));
 }
 
 static void json_problem(const char *problem) {

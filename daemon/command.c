@@ -8,8 +8,8 @@
 #include <string.h>
 
 #define SINCE_2000_MS 946684800000LL
-enum { REFUSED_RETRY_MS = 30000 }; /* until work whose decision was refused is offered again */
-#define SET(message, field, value) ((message)->has_##field = 1, (message)->field = (value))
+
+enum { REFUSED_RETRY_MS = 30000 };                /* until work whose decision was refused is offered again */
 
 /* ---- what each command means ----------------------------------------------------------------------------------- */
 

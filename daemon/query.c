@@ -8,17 +8,9 @@
 /* A page ends when it has so many entries or bytes: what a front sends has a limit, and the last entry may be large. */
 enum { LIST_MAX = 200, STORY_MAX = 100, SCAN_MAX = 4000, PAGE_BYTES_MAX = 64 << 10 };
 
-#define SET(message, field, value) ((message)->has_##field = 1, (message)->field = (value))
-
 /* What cannot be read is not told, and nothing else after it: the next start folds the state again from the journal. */
 static void must_read(int r) {
     if (r < 0) die("state.unreadable", r, "a row or a record could not be read; the next start folds it again");
-}
-
-static void *room_for(struct daemon *d, size_t size) {
-    void *at = arena_zero(&d->room, size);
-    CHECK(at);
-    return at;
 }
 
 static void refuse(struct daemon *d, const struct query *q, PbRefusal code, const char *field) {
@@ -58,8 +50,8 @@ static int find_case(struct daemon *d, const PbShowCase *s, struct case_state *r
 static void tell_story(struct daemon *d, const PbShowCase *s, PbCaseStory *story, const struct case_state *c) {
     uint64_t seq = s->story_after_seq;
     size_t bytes_used = 0;
-    story->story = room_for(d, STORY_MAX * sizeof *story->story);
-    story->texts = room_for(d, STORY_MAX * sizeof *story->texts);
+    story->story = arena_must(&d->room, STORY_MAX * sizeof *story->story);
+    story->texts = arena_must(&d->room, STORY_MAX * sizeof *story->texts);
     while (store_next_story(d->store, c->id, seq, &seq) == 0) {
         struct slice bytes;
         PbRecord *record = NULL;
@@ -71,7 +63,7 @@ static void tell_story(struct daemon *d, const PbShowCase *s, PbCaseStory *story
         must_read(store_read(d->store, seq, &bytes));
         must_read(codec_unpack_own(CODEC_RECORD, bytes, &d->room, &record));
         bytes_used += 2 * bytes.len; /* what was written is told twice: sealed, and opened */
-        PbUpdate *update = room_for(d, sizeof *update);
+        PbUpdate *update = arena_must(&d->room, sizeof *update);
         codec_update_of(record, update);
         story->texts[story->n_texts++] = view_text_of(d->store, c, record, &d->room);
         story->story[story->n_story++] = update;
@@ -108,7 +100,7 @@ static void list_cases(struct daemon *d, const struct query *q) {
         if (store_case(d->store, id, &d->before) < 0) return refuse(d, q, REFUSED_NO_SUCH_CASE, "after_case_id");
         division = d->before.division;
     }
-    PbCaseList list = { .cases = room_for(d, most * sizeof *list.cases) };
+    PbCaseList list = { .cases = arena_must(&d->room, most * sizeof *list.cases) };
     size_t bytes_used = 0;
     uint64_t seen = id;
     for (unsigned scanned = 0; next_listed(d, l, &division, &id); scanned++) {
@@ -141,17 +133,17 @@ static void welcome_fill(struct daemon *d, PbWelcome *w) {
 }
 
 static void add_counter(struct daemon *d, PbStatus *s, const char *name, uint64_t value) {
-    PbCounter *c = s->counters[s->n_counters++] = room_for(d, sizeof *c);
+    PbCounter *c = s->counters[s->n_counters++] = arena_must(&d->room, sizeof *c);
     c->name = (char *)name;
     SET(c, value, value);
 }
 
 static void status_counters(struct daemon *d, PbStatus *s) {
-    s->counters = room_for(d, (COUNTER_COUNT + COUNTERS_REASONS_MAX) * sizeof *s->counters);
+    s->counters = arena_must(&d->room, (COUNTER_COUNT + COUNTERS_REASONS_MAX) * sizeof *s->counters);
     for (unsigned i = 0; i < COUNTER_COUNT; i++) add_counter(d, s, counter_names[i], counters[i]);
     for (unsigned i = 0; i < COUNTERS_REASONS_MAX; i++) {
         if (!counters_refused[i]) continue;
-        char *name = room_for(d, 64);
+        char *name = arena_must(&d->room, 64);
         snprintf(name, 64, "refused.%s", sentence_of((PbRefusal)i)->name);
         add_counter(d, s, name, counters_refused[i]);
     }

@@ -6,14 +6,6 @@
 
 enum { CANDIDATES_MAX = 24 };
 
-#define SET(message, field, value) ((message)->has_##field = 1, (message)->field = (value))
-
-static void *room_for(struct arena *room, size_t size) {
-    void *at = arena_zero(room, size);
-    CHECK(at);
-    return at;
-}
-
 /* Asked before in this stage and not asked any more: it declined, or the desk was reopened over it. */
 static bool tried(const struct case_state *c, const char *party) {
     for (unsigned i = 0; i < c->asks_count; i++)
@@ -36,7 +28,7 @@ static void candidate(struct candidates *x, const PbRole *role, uint64_t divisio
     party_print(name, role->slug, division);
     const PbParty *party = rules_party(x->rules, slice_of(name), x->now_ms);
     if (!party) return;
-    PbCandidate *to = x->offer->candidates[x->offer->n_candidates++] = room_for(x->room, sizeof *to);
+    PbCandidate *to = x->offer->candidates[x->offer->n_candidates++] = arena_must(x->room, sizeof *to);
     to->party = party->party;
     to->name_zh = party->name_zh;
     SET(to, kind, role->kind);
@@ -56,7 +48,7 @@ static void candidate_departments(struct candidates *x, const PbDuty *duty, PbLe
 static void candidates_of(struct candidates *x, const PbDuty *duty, PbLevel level) {
     uint64_t desk = division_at_level(x->rules, x->c->division, level, x->now_ms),
              grid = division_cut(x->c->division, 15);
-    x->offer->candidates = room_for(x->room, CANDIDATES_MAX * sizeof *x->offer->candidates);
+    x->offer->candidates = arena_must(x->room, CANDIDATES_MAX * sizeof *x->offer->candidates);
     if (level == LEVEL_COMMUNITY) {
         candidate(x, rules_role_of_kind(x->rules, ROLE_GRID_WORKER, LEVEL_GRID), grid);
         candidate(x, rules_role_of_kind(x->rules, ROLE_GRID_LEADER, LEVEL_COMMUNITY), desk);
@@ -73,8 +65,8 @@ static PbOffer *offer_make(struct pool *p, const struct case_state *c, const str
     const PbCategory *g = rules_category(rules, slice_of(c->category));
     const PbStage *stage = rules->playbooks[c->playbook - 1]->stages[c->stage - 1];
     const PbDuty *duty = c->wall == WALL_OUTSIDE ? g->outside : g->inside;
-    PbOffer *o = room_for(room, sizeof *o);
-    PbLeaseToken *t = o->token = room_for(room, sizeof *t);
+    PbOffer *o = arena_must(room, sizeof *o);
+    PbLeaseToken *t = o->token = arena_must(room, sizeof *t);
     SET(t, epoch, p->epoch);
     SET(t, number, l->number);
     SET(t, case_id, l->case_id);

@@ -3,14 +3,6 @@
 
 #include <string.h>
 
-#define SET(message, field, value) ((message)->has_##field = 1, (message)->field = (value))
-
-static void *room_for(struct arena *room, size_t size) {
-    void *at = arena_zero(room, size);
-    CHECK(at);
-    return at;
-}
-
 static char *text_in(struct arena *room, const char *text) {
     char *at = arena_text(room, slice_of(text));
     CHECK(at);
@@ -39,10 +31,10 @@ static const char *ask_status_name(uint8_t status) {
 
 static void view_asks(const struct case_state *c, const PbRules *r, PbCaseView *v, struct arena *room) {
     v->n_asks = c->asks_count;
-    v->asks = room_for(room, (c->asks_count + 1u) * sizeof *v->asks);
+    v->asks = arena_must(room, (c->asks_count + 1u) * sizeof *v->asks);
     for (unsigned i = 0; i < c->asks_count; i++) {
         const struct ask *a = &c->asks[i];
-        PbAskView *to = v->asks[i] = room_for(room, sizeof *to);
+        PbAskView *to = v->asks[i] = arena_must(room, sizeof *to);
         const PbParty *party = rules_party(r, slice_of(a->party), a->asked_at_ms);
         to->party = text_in(room, a->party);
         to->name_zh = party ? party->name_zh : NULL;
@@ -58,14 +50,14 @@ static void view_asks(const struct case_state *c, const PbRules *r, PbCaseView *
 
 static void view_timers(const struct case_state *c, const PbCategory *g, PbCaseView *v, struct arena *room) {
     v->n_timers = c->timers_count;
-    v->timers = room_for(room, (c->timers_count + 1u) * sizeof *v->timers);
+    v->timers = arena_must(room, (c->timers_count + 1u) * sizeof *v->timers);
     for (unsigned i = 0; i < c->timers_count; i++) {
         const struct timer *t = &c->timers[i];
-        PbTimerView *to = v->timers[i] = room_for(room, sizeof *to);
+        PbTimerView *to = v->timers[i] = arena_must(room, sizeof *to);
         SET(to, kind, (PbTimerKind)t->kind);
         SET(to, due_ms, t->due_ms);
         SET(to, start_ms, t->start_ms);
-        to->limit = room_for(room, sizeof *to->limit);
+        to->limit = arena_must(room, sizeof *to->limit);
         SET(to->limit, unit, (PbUnit)t->unit);
         SET(to->limit, amount, t->amount);
         if (t->milestone && g && t->milestone <= g->n_milestones) to->milestone = g->milestones[t->milestone - 1]->name;
@@ -78,7 +70,7 @@ static void view_timers(const struct case_state *c, const PbCategory *g, PbCaseV
 static char *open_sealed(const struct key *k, const char *context, const PbSealed *sealed, struct arena *room) {
     if (!sealed || sealed->box.len < SEAL_OVERHEAD) return NULL;
     size_t len = sealed->box.len - SEAL_OVERHEAD;
-    uint8_t *plain = room_for(room, len + 1);
+    uint8_t *plain = arena_must(room, len + 1);
     if (!seal_open(k, slice_of(context), slice_from(sealed->box.data, sealed->box.len), plain)) return NULL;
     plain[len] = '\0';
     return (char *)plain;
@@ -125,7 +117,7 @@ char *view_text_of(struct store *s, const struct case_state *c, const PbRecord *
         text = open_sealed(&k, context, sealed, room);
         wipe(&k, sizeof k);
     }
-    return text ? text : room_for(room, 1);
+    return text ? text : arena_must(room, 1);
 }
 
 /* Whom the case waits for, in one word for a list: the desk, or the party in the lead. */
@@ -144,7 +136,7 @@ static char *waiting_for(const struct case_state *c, const PbRules *r, struct ar
 
 static void view_place(const struct case_state *c, const PbRules *r, PbCaseView *v, struct arena *room) {
     const PbDivision *division = rules_division(r, c->division);
-    v->place = room_for(room, sizeof *v->place);
+    v->place = arena_must(room, sizeof *v->place);
     SET(v->place, division, c->division);
     SET(v->place, wall, (PbWall)c->wall);
     if (c->has_place) SET(v->place, lon_e7, c->lon_e7), SET(v->place, lat_e7, c->lat_e7);
@@ -172,7 +164,7 @@ PbCaseView *view_case(struct store *s, const struct case_state *c, bool with_tex
     const PbCategory *g = rules_category(r, slice_of(c->category));
     const PbPlaybook *p = r->playbooks[c->playbook - 1];
     char number[NUMBER_BYTES];
-    PbCaseView *v = room_for(room, sizeof *v);
+    PbCaseView *v = arena_must(room, sizeof *v);
     view_number(c->district, c->day, c->day_number, number);
     SET(v, case_id, c->id);
     v->number = text_in(room, number);

@@ -16,9 +16,7 @@ void refuse(struct scene *s, PbRefusal why, const char *field) {
 }
 
 void *make(struct scene *s, size_t size) {
-    void *at = arena_zero(s->in->room, size);
-    CHECK(at);
-    return at;
+    return arena_must(s->in->room, size);
 }
 
 PbEvent *happen(struct scene *s, PbEvent__EventCase kind) {

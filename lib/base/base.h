@@ -74,6 +74,7 @@ struct arena {
 void arena_wrap(struct arena *a, void *memory, size_t cap);       /* over memory of the caller's */
 void *arena_take(struct arena *a, size_t size);                   /* 16-byte aligned; NULL when full. Not zeroed */
 void *arena_zero(struct arena *a, size_t size);                   /* the same, zeroed */
+void *arena_must(struct arena *a, size_t size);                   /* zeroed; that there is room is not in question */
 struct slice arena_copy(struct arena *a, struct slice s);         /* at == NULL and len 0 when full */
 char *arena_text(struct arena *a, struct slice s);                /* the same with a terminating NUL */
 void arena_reset(struct arena *a);

@@ -218,6 +218,12 @@ void *arena_zero(struct arena *a, size_t size) {
     return at ? memset(at, 0, size) : NULL;
 }
 
+void *arena_must(struct arena *a, size_t size) {
+    void *at = arena_zero(a, size);
+    CHECK(at);
+    return at;
+}
+
 struct slice arena_copy(struct arena *a, struct slice s) {
     uint8_t *at = arena_take(a, s.len);
     if (!at)

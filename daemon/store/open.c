@@ -187,9 +187,8 @@ static int refold(struct opening *p, bool from_nothing) {
         r = tables_commit(&s->tables);
     f->rebuilt = from_nothing;
     if (r == -ENOSPC)
-        (void)snprintf(f->problem, sizeof f->problem, "no space to fold the journal: free some, or "
-                       "`whistlectl emergency-grow`; until then the store can be read as it stood at seq %llu",
-                       (unsigned long long)f->folded_seq);
+        (void)snprintf(f->problem, sizeof f->problem, "no space to fold the journal: free some and start again; until "
+                       "then the store can be read as it stood at seq %llu", (unsigned long long)f->folded_seq);
     else if (r < 0 && s->tables.problem[0])
         (void)snprintf(f->problem, sizeof f->problem, "fold the journal: %.370s", s->tables.problem);
     return say(f, r, "fold the journal");

@@ -55,6 +55,26 @@ def until_refused(clock):
     raise AssertionError("the disk never was full")
 
 
+def test_a_start_without_room_to_fold_serves_questions_and_a_restart_with_room_everything(make_broker, folder):
+    with small_disk(folder, 40) as disk:
+        broker = make_broker(config=QINDU, data=disk / "store", segment_bytes="1MiB", slots_ahead=1024,
+                             checkpoint_idle_ms="1min", checkpoint_age_ms="10min")
+        front = broker.client()
+        taken = front.call(report()).case_id
+        broker.kill()                                                    # before any checkpoint
+        fill(disk)
+        broker.start()
+        assert "store.no_space" in broker.said()
+        front = broker.client()
+        with pytest.raises(wl.Refusal, match="READ_ONLY"):
+            front.call(report())
+        assert front.status().cases_all == 0                             # as it stood at its last checkpoint
+        broker.stop()
+        (disk / "ballast").unlink()
+        broker.start()
+        assert broker.client().show(taken)[0].case_id == taken
+
+
 def test_on_a_full_disk_reports_wait_while_answers_closures_and_deadlines_go_on(make_broker, folder):
     with small_disk(folder, 32) as disk:
         broker = make_broker(config=QINDU, drill=True, drill_start_ms=MONDAY, data=disk / "store")

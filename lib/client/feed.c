@@ -276,10 +276,21 @@ static int keep_up(struct whistle_feed *f, int64_t now) {
 }
 
 /* A gap is mended at once and is no loss of contact; who was greeted and does not answer is. */
+static bool may_be_lost(const struct whistle_feed *f) {
+    return f->was_up && !f->lost && f->contact.state != CONTACT_UP;
+}
+
 static bool just_lost(struct whistle_feed *f, int64_t now) {
-    if (!f->was_up || f->lost || f->contact.state == CONTACT_UP || now - f->contact.heard_ms < BEAT_MS)
+    if (!may_be_lost(f) || now - f->contact.heard_ms < BEAT_MS)
         return false;
     return f->lost = true;
+}
+
+static int64_t due_ms(const struct whistle_feed *f, int64_t until) {
+    int64_t due = contact_due_ms(&f->contact), lost = f->contact.heard_ms + BEAT_MS;
+    if (may_be_lost(f) && lost < due)
+        due = lost;
+    return due < until ? due : until;
 }
 
 int whistle_feed_next(struct whistle_feed *f, int wait_ms, struct whistle_update *ret) {
@@ -307,8 +318,7 @@ int whistle_feed_next(struct whistle_feed *f, int wait_ms, struct whistle_update
             continue;
         if (now >= until)
             return 0;
-        int64_t due = contact_due_ms(&f->contact);
-        if (contact_wait(&f->contact, due < until ? due : until) == -EINTR)
+        if (contact_wait(&f->contact, due_ms(f, until)) == -EINTR)
             return 0;
     }
 }

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 enum { PATIENCE_MS = 10000, MESSAGE_ROOM = 1 << 20 };
@@ -59,12 +61,22 @@ static inline int broker_open(void **state) {
     return wire_bind(&broker.gate, broker.wire, broker.ipc);
 }
 
-/* What was sent and not heard is lost, as with a broker that is killed. libzmq closes the socket behind our back; until
- * its path is gone, somebody could still connect. */
+static inline bool broker_listens(const struct broker *b) {
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    memcpy(to.sun_path, b->path, strlen(b->path));
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    bool listens = connect(fd, (const struct sockaddr *)&to, sizeof(to)) == 0;
+    close(fd);
+    return listens;
+}
+
+/* What was sent and not heard is lost, as with a broker that is killed. libzmq closes its socket behind our back, and
+ * until it has, somebody could still connect. */
 static inline void broker_dies(struct broker *b) {
     wire_socket_close(b->gate);
     b->gate = NULL;
-    for (int i = 0; access(b->path, F_OK) == 0 && i < 1000; i++)
+    for (int i = 0; broker_listens(b) && i < 1000; i++)
         poll(NULL, 0, 1);
 }
 
@@ -75,8 +87,7 @@ static inline void broker_starts(struct broker *b) {
 
 static inline int broker_close(void **state) {
     struct broker *b = *state;
-    if (b->gate != NULL)
-        broker_dies(b);
+    wire_socket_close(b->gate);
     wire_close(b->wire);
     free(b->room.base);
     unlink(b->path);

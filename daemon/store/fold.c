@@ -93,6 +93,14 @@ static int fold_opening(struct tables *t, const PbRecord *r, const struct case_s
     return tables_result(t, db_put_last(t->db, TABLE_NUMBERS, key_bytes(&key), slice_from(id, sizeof id)));
 }
 
+static void count_case(struct facts *f, const struct case_state *before, const struct case_state *after) {
+    CHECK(before->state < STORE_STATES_MAX && after->state < STORE_STATES_MAX);
+    if (before->id != 0)
+        f->by_state[before->state]--;
+    f->by_state[after->state]++;
+    f->cases_open += (uint64_t)case_open(after) - (uint64_t)case_open(before);
+}
+
 static int fold_case(struct tables *t, const PbRecord *r, const struct case_state *before,
                      const struct case_state *after) {
     uint8_t row[DB_VALUE_MAX];
@@ -110,7 +118,7 @@ static int fold_case(struct tables *t, const PbRecord *r, const struct case_stat
                        : tables_put(t, TABLE_STORY, &story, nothing);
     if (result == 0 && opens)
         result = fold_opening(t, r, after);
-    t->facts.cases_open += (uint64_t)case_open(after) - (uint64_t)case_open(before);
+    count_case(&t->facts, before, after);
     return result;
 }
 

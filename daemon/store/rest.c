@@ -160,4 +160,5 @@ void store_figures(struct store *s, struct store_figures *ret) {
         .reports_refused = p->percent >= REPORTS_PERCENT || journal_segments_ready(s->journal) == 0,
         .only_urgent = p->percent >= URGENT_PERCENT,
     };
+    memcpy(ret->cases_by_state, f->by_state, sizeof ret->cases_by_state);
 }

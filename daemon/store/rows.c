@@ -31,8 +31,11 @@ struct field {
 #define TIMER_FIELDS(F, t) \
     F(t, kind) F(t, unit) F(t, milestone) F(t, past_calendar) F(t, amount) F(t, start_ms) F(t, due_ms)
 #define FACTS_FIELDS(F, t) \
-    F(t, next_slot) F(t, cases_open) F(t, cases_all) F(t, receipts) F(t, clock_doubts) F(t, rules) F(t, pending) \
-    F(t, pending_chunks) F(t, pending_parts) F(t, rules_hash)
+    F(t, next_slot) F(t, cases_open) F(t, cases_all) F(t, receipts) F(t, clock_doubts) \
+    F(t, by_state[0]) F(t, by_state[1]) F(t, by_state[2]) F(t, by_state[3]) F(t, by_state[4]) F(t, by_state[5]) \
+    F(t, by_state[6]) F(t, by_state[7]) F(t, by_state[8]) F(t, by_state[9]) F(t, by_state[10]) F(t, by_state[11]) \
+    F(t, by_state[12]) F(t, by_state[13]) F(t, by_state[14]) F(t, by_state[15]) \
+    F(t, rules) F(t, pending) F(t, pending_chunks) F(t, pending_parts) F(t, rules_hash)
 #define META_FIELDS(F, t) F(t, folded_seq) F(t, epoch) F(t, chain) F(t, store_id)
 #define RECEIPT_FIELDS(F, t) F(t, seq) F(t, case_id) F(t, at_ms) F(t, hash)
 
@@ -123,8 +126,8 @@ static bool unpack_text(struct slice *from, char *to, size_t size) {
     return strnlen(to, size) == len;
 }
 
-static bool unpack_format(struct slice *from) {
-    if (from->len == 0 || from->at[0] != ROWS_FORMAT)
+static bool unpack_format(struct slice *from, uint8_t format) {
+    if (from->len == 0 || from->at[0] != format)
         return false;
     from->at++;
     from->len--;
@@ -134,12 +137,12 @@ static bool unpack_format(struct slice *from) {
 /* ---- facts, meta, receipts --------------------------------------------------------------------------------------- */
 
 void row_of_facts(const struct facts *f, uint8_t to[static FACTS_ROW_BYTES]) {
-    *to = ROWS_FORMAT;
+    *to = FACTS_FORMAT;
     CHECK(PACK(facts_fields, f, to + 1) == to + FACTS_ROW_BYTES);
 }
 
 bool facts_of_row(struct slice row, struct facts *ret) {
-    return row.len == FACTS_ROW_BYTES && unpack_format(&row) && UNPACK(facts_fields, &row, ret);
+    return row.len == FACTS_ROW_BYTES && unpack_format(&row, FACTS_FORMAT) && UNPACK(facts_fields, &row, ret);
 }
 
 void row_of_meta(const struct meta *m, uint8_t to[static META_ROW_BYTES]) {
@@ -153,7 +156,8 @@ bool meta_of_row(struct slice row, struct meta *ret) {
     if (row.len != META_ROW_BYTES)
         return false;
     struct slice summed = slice_from(row.at, META_ROW_BYTES - CRC_SIZE);
-    return get_le32(row.at + summed.len) == crc32c(0, summed) && unpack_format(&row) && UNPACK(meta_fields, &row, ret);
+    return get_le32(row.at + summed.len) == crc32c(0, summed) && unpack_format(&row, ROWS_FORMAT)
+        && UNPACK(meta_fields, &row, ret);
 }
 
 void row_of_receipt(const struct receipt *r, uint8_t to[static RECEIPT_ROW_BYTES]) {
@@ -185,7 +189,7 @@ size_t row_of_case(const struct case_state *c, uint8_t to[static DB_VALUE_MAX]) 
 
 bool case_of_row(struct slice row, struct case_state *ret) {
     memset(ret, 0, sizeof *ret);
-    if (!unpack_format(&row) || !UNPACK(case_fields, &row, ret))
+    if (!unpack_format(&row, ROWS_FORMAT) || !UNPACK(case_fields, &row, ret))
         return false;
     if (ret->id == 0 || ret->asks_count > CASE_ASKS_MAX || ret->timers_count > CASE_TIMERS_MAX)
         return false;

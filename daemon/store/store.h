@@ -33,6 +33,7 @@ enum {
     STORE_RULES_PART_BYTES = 1900,
     STORE_RECORD_EVENTS_MAX = 64,
     STORE_RULES_VERSIONS_MAX = 64,                /* kept in memory, unpacked */
+    STORE_STATES_MAX = 16,                        /* of a case, that are counted */
 };
 
 enum table {
@@ -153,6 +154,7 @@ int store_prepare(struct store *s, size_t slice_bytes);           /* the prepare
 
 struct store_figures {
     uint64_t journal_bytes, state_bytes, slots_bytes, quota_bytes, cases_open, cases_all, receipts, checkpoints;
+    uint64_t cases_by_state[STORE_STATES_MAX];
     uint64_t segments_ready, room_bytes;
     unsigned quota_percent;
     struct histogram sync, checkpoint;

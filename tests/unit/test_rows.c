@@ -177,6 +177,8 @@ static void facts_and_receipts_come_back(void **state) {
     row_of_facts(&f, row);
     assert_true(facts_of_row(slice_from(row, sizeof row), &facts_back));
     assert_memory_equal(&f, &facts_back, sizeof f);
+    row[0] = FACTS_FORMAT - 1;                        /* of a version that counted less */
+    assert_false(facts_of_row(slice_from(row, sizeof row), &facts_back));
     row_of_receipt(&r, receipt_row);
     assert_true(receipt_of_row(slice_from(receipt_row, sizeof receipt_row), &back));
     assert_memory_equal(&r, &back, sizeof r);

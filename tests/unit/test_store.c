@@ -199,6 +199,24 @@ static void a_long_run_folds_to_the_same_digest_again(void **state) {
     assert_int_equal(store_rules_number(w->store), 2);
 }
 
+static void cases_are_counted_by_their_state(void **state) {
+    struct world *w = *state;
+    struct store_figures f;
+    uint64_t seen[STORE_STATES_MAX] = {0}, all = 0;
+    struct case_state c;
+    world_create(w);
+    world_random_turns(w, 60, 25);
+    world_begin(w);
+    world_report(w, "lamp", FIXTURE_GRID);
+    assert_int_equal(store_abandon(w->store), 0);     /* did not happen: is not counted */
+    for (uint64_t id = 0; store_next_case(w->store, id, &id) == 0; seen[c.state]++, all++)
+        assert_int_equal(store_case(w->store, id, &c), 0);
+    store_figures(w->store, &f);
+    assert_memory_equal(f.cases_by_state, seen, sizeof seen);
+    assert_int_equal(f.cases_all, all);
+    assert_true(f.cases_by_state[STATE_CLOSED] > 0 && f.cases_by_state[STATE_DISPATCHED] > 0);
+}
+
 static void a_digest_is_of_the_rows_and_not_of_the_file(void **state) {
     struct world *w = *state;
     world_create(w);
@@ -489,7 +507,7 @@ int main(void) {
         WORLD(an_empty_turn_writes_nothing),
         WORLD(an_abandoned_turn_never_happened),
         WORLD(a_receipt_is_found_under_its_source_only),
-        WORLD(a_long_run_folds_to_the_same_digest_again),
+        WORLD(a_long_run_folds_to_the_same_digest_again), WORLD(cases_are_counted_by_their_state),
         WORLD(a_digest_is_of_the_rows_and_not_of_the_file),
         WORLD(every_row_of_a_case_follows_from_the_case),
         WORLD(work_waits_by_level_in_order_of_readiness),

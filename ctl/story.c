@@ -271,6 +271,12 @@ static void tell_rules_adopted(struct story *s, struct line *l, const PbEvent *e
     add(l, "%s %u", words(s, "已采用规则集", "rules adopted:"), e->rules_adopted->rules);
 }
 
+static void tell_receipts_expired(struct story *s, struct line *l, const PbEvent *e) {
+    char before[PRINTED_BYTES];
+    print_instant(s->c, e->receipts_expired->horizon_ms, before);
+    add(l, "%s %s", words(s, "清理回执，早于", "receipts expired that are older than"), before);
+}
+
 void story_words(struct story *s, const PbEvent *e, char to[static LINE_BYTES]) {
     static void (*const tellers[])(struct story *, struct line *, const PbEvent *) = {
         [EVENT_REPORTED] = tell_reported, [EVENT_SELF_HANDLED] = tell_self_handled, [EVENT_ACCEPTED] = tell_accepted,
@@ -281,7 +287,7 @@ void story_words(struct story *s, const PbEvent *e, char to[static LINE_BYTES]) 
         [EVENT_CLOSED] = tell_closed, [EVENT_NOTED] = tell_noted, [EVENT_OFFER_FAILED] = tell_offer_failed,
         [EVENT_EPOCH_BEGUN] = tell_epoch_begun, [EVENT_CLOCK_DOUBTED] = tell_clock_doubted,
         [EVENT_RULES_BEGUN] = tell_rules_begun, [EVENT_RULES_CHUNK] = tell_rules_chunk,
-        [EVENT_RULES_ADOPTED] = tell_rules_adopted,
+        [EVENT_RULES_ADOPTED] = tell_rules_adopted, [EVENT_RECEIPTS_EXPIRED] = tell_receipts_expired,
     };
     struct line l = {.to = to};
     size_t which = (size_t)e->event_case;

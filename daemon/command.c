@@ -307,6 +307,18 @@ static bool decides(const PbEnvelope *e, const struct pool_item *work) {
     return p.case_id == work->token.case_id;
 }
 
+/* It has no receipt. May it be so old that it had one? A desk's decision never asks: its case tells what is over. */
+static PbRefusal check_age(const struct daemon *d, const struct command *c, const PbEnvelope *e, const char **ret_field) {
+    static const PbRefusal refusals[]
+        = { [AGE_YOUNG] = REFUSED_NOTHING, [AGE_STALE] = REFUSED_STALE, [AGE_UNKNOWN] = REFUSED_FIELD_MISSING };
+    static const char *const fields[]
+        = { [AGE_YOUNG] = NULL, [AGE_STALE] = "command_id", [AGE_UNKNOWN] = "sent_at_ms" };
+    if (c->work) return *ret_field = NULL, REFUSED_NOTHING;
+    enum command_age age = store_age(d->store, e->command_id.data, e->has_sent_at_ms ? &e->sent_at_ms : NULL);
+    *ret_field = fields[age];
+    return refusals[age];
+}
+
 static int command_take(struct daemon *d, const struct command *c) {
     struct codec_result why;
     struct receipt receipt;
@@ -330,6 +342,8 @@ static int command_take(struct daemon *d, const struct command *c) {
     int r = store_receipt(d->store, source, e->command_id.data, &receipt);
     if (r == 0) return repeat(d, c, e, &receipt, &hash);
     if (r != -ENOENT) return r;
+    refusal = check_age(d, c, e, &field);
+    if (refusal) return refuse(d, c, e, refusal, field), 0;
     if (d->drill && drill_is_driven(d) && !c->work && !c->due) {
         refusal = drill_hold(d, c, e);
         return refusal ? refuse(d, c, e, refusal, "drill_at_ms") : (void)0, 0;

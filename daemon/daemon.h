@@ -30,7 +30,8 @@ struct settings {
     char data[OPTION_TEXT_MAX], config[OPTION_TEXT_MAX], front[OPTION_TEXT_MAX], pool[OPTION_TEXT_MAX],
         feed[OPTION_TEXT_MAX];
     uint64_t lease_ms, segment_bytes, segments_ahead, map_bytes, store_max_bytes, slots_ahead, checkpoint_bytes,
-        checkpoint_changes, checkpoint_idle_ms, checkpoint_age_ms, clock_step_ms, drill_start_ms, watchdog_ms;
+        checkpoint_changes, checkpoint_idle_ms, checkpoint_age_ms, clock_step_ms, drill_start_ms, watchdog_ms,
+        receipt_days, archive_after_days;
     bool verify_full, debug;
 };
 extern const struct option_spec settings_table[];
@@ -45,6 +46,17 @@ struct broker_clock { int64_t base_wall_ms, base_boot_ms, last_ms, step_ms; bool
 void broker_clock_start(struct broker_clock *c, int64_t not_before_ms, int64_t step_ms);
 enum clock_word { CLOCK_FINE, CLOCK_DOUBT, CLOCK_FOLLOW };
 enum clock_word broker_clock_read(struct broker_clock *c, int64_t *ret_now_ms);
+
+/* ---- housekeeping ---------------------------------------------------------------------------------------------- */
+
+/* Where the two walks are: over the receipts, for those that may go; over the cases, for those to archive. Forgotten at a
+ * restart: what they did is in the journal. */
+struct housekeeping {
+    struct receipts_round receipts;
+    uint64_t receipts_gone, archive_cursor;
+    bool receipts_walk, archive_walk;             /* under way */
+    int64_t receipts_ms, archive_ms, slice_ms;    /* monotonic: the next round of each, and the last slice */
+};
 
 /* ---- the daemon ------------------------------------------------------------------------------------------------ */
 
@@ -68,6 +80,7 @@ struct daemon {
     bool more;                                    /* the turn ended at a limit: another one at once */
     bool stopping, drill;
     bool read_only;                               /* no space to fold at start: questions only */
+    struct housekeeping housekeeping;
     struct held *held;                            /* drill: commands that wait for their instant */
     PbRefusal work_refused;                       /* of the desk's decision that is being decided */
     struct case_state before, after;              /* of the command being decided */
@@ -90,6 +103,10 @@ int command_deadline(struct daemon *d, const struct due_row *due);
 int command_offer_failed(struct daemon *d, const struct pool_item *item);
 int broker_event(struct daemon *d, PbEvent *event);
 int broker_adopt(struct daemon *d, struct slice canonical, const struct hash *hash);
+
+/* housekeeping.c: a slice of what nobody asked for; within a turn, behind everything else. 0; -ENOSPC; negative: final. */
+int housekeeping_take(struct daemon *d);
+bool housekeeping_wants_turn(const struct daemon *d);
 
 /* query.c: answers from what is on disk, after the sync. */
 void query_answer(struct daemon *d, const struct query *q);

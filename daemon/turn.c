@@ -83,7 +83,7 @@ static int turn_take(struct daemon *d, enum clock_word word) {
     if (r == 0) r = turn_work(d, until_ns);
     if (r == 0) r = turn_lane(d, LANE_URGENT, TURN_COMMANDS_MAX, until_ns);
     if (r == 0) r = turn_lane(d, LANE_REPORTS, TURN_REPORTS_MAX, until_ns);
-    return r;
+    return r == 0 ? housekeeping_take(d) : r;
 }
 
 /* ---- commit and speak ------------------------------------------------------------------------------------------ */

@@ -171,7 +171,7 @@ static void serve(struct daemon *d) {
         bool idle = d->commands == 0 && !more;
         int r = d->read_only ? 0 : store_rest(d->store, d->mono_ms, d->now_ms, idle);
         if (r < 0 && r != -ENOSPC) die("state.lost", r, "a checkpoint failed; the next start folds the journal again");
-        loop_wait(d->loop, more ? 0 : r > 0 ? 1 : idle ? (next_wait_ms(d) < 100 ? next_wait_ms(d) : 100) : 0);
+        loop_wait(d->loop, more ? 0 : r > 0 || housekeeping_wants_turn(d) ? 1 : idle ? (next_wait_ms(d) < 100 ? next_wait_ms(d) : 100) : 0);
     }
     turn(d); /* what had arrived is answered STOPPING, what was decided is told */
 }

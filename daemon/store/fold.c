@@ -152,6 +152,8 @@ static int fold_event(struct tables *t, const PbEvent *e) {
         return 0;
     case EVENT_RULES_BEGUN: case EVENT_RULES_CHUNK: case EVENT_RULES_ADOPTED:
         return rules_fold(t, e);
+    case EVENT_RECEIPTS_EXPIRED:
+        return receipts_expire(t, e->receipts_expired);
     default:
         (void)snprintf(t->problem, sizeof t->problem, "event %d stands in a record without a case", e->event_case);
         return -EBADMSG;

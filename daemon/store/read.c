@@ -147,6 +147,37 @@ int store_next_case(struct store *s, uint64_t after_case, uint64_t *ret_case) {
     return r;
 }
 
+static bool ended(const struct case_state *c, int64_t before_ms) {
+    return !case_open(c) && c->closed_at_ms < before_ms;
+}
+
+int store_next_ended(struct store *s, uint64_t *cursor, int64_t before_ms, unsigned most, uint64_t *ret_case) {
+    struct row_key from = key_number(*cursor);
+    struct slice key, row;
+    struct case_state c;
+    struct db_walk w;
+    int r = 0;
+    bool found = false;
+    uint64_t id = *cursor;
+    db_walk_from(&w, s->tables.db, TABLE_CASES, key_bytes(&from));
+    for (unsigned seen = 0; seen < most && !found && (r = db_walk_next(&w, &key, &row)) == 1; seen++) {
+        CHECK(case_of_row(row, &c));
+        if (c.id == *cursor)
+            continue;
+        id = c.id;
+        found = ended(&c, before_ms);
+    }
+    db_walk_done(&w);
+    if (r < 0)
+        return store_given(s, tables_result(&s->tables, r));
+    if (id == *cursor)
+        return -ENOENT;
+    *cursor = id;
+    if (found)
+        *ret_case = id;
+    return found;
+}
+
 int store_next_story(struct store *s, uint64_t case_id, uint64_t after_seq, uint64_t *ret_seq) {
     struct row_key from = key_story(case_id, after_seq);
     struct db_walk w;

@@ -15,7 +15,7 @@
 
 enum {
     ROWS_FORMAT = 1,                              /* first byte of a case and of meta */
-    FACTS_FORMAT = 2,                             /* of the facts; 1 had no counts by state */
+    FACTS_FORMAT = 3,                             /* of the facts; 1 had no counts by state, 2 no horizon */
     ROW_VALUE_MAX = 16,                           /* of the rows that follow from a case */
     ROWS_OF_CASE_MAX = 1 + 1 + CASE_TIMERS_MAX + CASE_ASKS_MAX,
     DIVISION_DIGITS_MAX = 15,
@@ -38,6 +38,7 @@ struct row {
 struct facts {
     uint64_t next_slot, cases_open, cases_all, receipts, clock_doubts;
     uint64_t by_state[STORE_STATES_MAX];          /* cases, however long ago they were closed */
+    int64_t receipts_horizon_ms;                  /* what is older and has no receipt is stale; 0: none has expired */
     uint32_t rules;                               /* in force; 0: none */
     uint32_t pending;                             /* begun and not adopted; 0: none */
     uint32_t pending_chunks, pending_parts;       /* of those that have come */
@@ -51,7 +52,7 @@ struct meta {
     uint8_t store_id[16];
 };
 
-enum { FACTS_ROW_BYTES = 1 + (5 + STORE_STATES_MAX) * 8 + 4 * 4 + HASH_SIZE };
+enum { FACTS_ROW_BYTES = 1 + (6 + STORE_STATES_MAX) * 8 + 4 * 4 + HASH_SIZE };
 enum { META_ROW_BYTES = 1 + 2 * 8 + HASH_SIZE + 16 + 4 };
 
 void row_of_facts(const struct facts *f, uint8_t to[static FACTS_ROW_BYTES]);

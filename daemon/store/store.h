@@ -110,6 +110,23 @@ struct receipt {
 };
 int store_receipt(struct store *s, struct slice source, const uint8_t command_id[16], struct receipt *ret);
                                                                                         /* 0, -ENOENT */
+
+/* What a command's age makes of it when it has no receipt. Its age is the time in its id, when that is a UUIDv7, else
+ * sent_at_ms (NULL: not said). */
+enum command_age { AGE_YOUNG, AGE_STALE, AGE_UNKNOWN };                                 /* unknown: must say sent_at */
+enum command_age store_age(const struct store *s, const uint8_t command_id[static 16], const int64_t *sent_at_ms);
+
+/* A walk over all receipts, in slices. Zeroed but for the horizon: at the beginning. */
+struct receipts_round {
+    int64_t horizon_ms;
+    bool over;                                    /* the last receipt has been looked at */
+    uint8_t after_len, upto_len;                  /* of the slice: behind `after`, up to `upto` */
+    uint8_t after[DB_KEY_MAX], upto[DB_KEY_MAX];
+};
+/* The next slice of at most `most` receipts. How many of them would expire; when any would, *ret is the event to journal
+ * before anything else, borrowed from *round. Negative: fault. */
+int store_receipts_look(struct store *s, struct receipts_round *round, unsigned most, PbReceiptsExpired *ret);
+
 struct due_row { int64_t due_ms; uint64_t case_id; PbTimerKind kind; };
 int store_first_due(struct store *s, struct due_row *ret);                              /* 0, -ENOENT */
 /* The first due row after `after` in (due, case, kind) order; for taking many. */
@@ -129,6 +146,9 @@ int store_next_open(struct store *s, uint64_t prefix, uint64_t after_division, u
                     uint64_t *ret_division, uint64_t *ret_case);
 /* All cases by id. */
 int store_next_case(struct store *s, uint64_t after_case, uint64_t *ret_case);
+/* The next case behind *cursor that ended before that instant, looking at `most` at the most. *cursor moves on to the last
+ * one looked at. 1: *ret_case; 0: none among them; -ENOENT: none at all behind *cursor. */
+int store_next_ended(struct store *s, uint64_t *cursor, int64_t before_ms, unsigned most, uint64_t *ret_case);
 /* Records of a case, by first seq. */
 int store_next_story(struct store *s, uint64_t case_id, uint64_t after_seq, uint64_t *ret_seq);
 int store_read(struct store *s, uint64_t seq, struct slice *ret_record);                /* that holds it; journaled */

@@ -73,6 +73,10 @@ int fold_bytes(struct tables *t, uint64_t first_seq, uint32_t seqs, struct slice
  * the tables were folded from is not this journal. */
 int fold_tail(struct tables *t, struct journal *j, uint64_t upto, bool commit, uint64_t *ret_records);
 
+/* ---- expiry.c ---------------------------------------------------------------------------------------------------- */
+
+int receipts_expire(struct tables *t, const PbReceiptsExpired *e);
+
 /* ---- adopted.c: rules, in parts as the journal brings them, and unpacked ----------------------------------------- */
 
 int rules_fold(struct tables *t, const PbEvent *e);

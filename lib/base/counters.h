@@ -28,6 +28,7 @@
     X(RESYNCS,           "feed.resyncs",        "times a console was told to subscribe anew") \
     X(CLOCK_DOUBTED,     "clock.doubted",       "steps of the wall clock that were not believed at once") \
     X(ABANDONED,         "turns.abandoned",     "turns undone for lack of space") \
+    X(RECEIPTS_EXPIRED,  "receipts.expired",    "receipts dropped: old enough, and their case is not open") \
     X(CHECKPOINTS,       "checkpoints",         "checkpoints of the state")
 
 enum counter {

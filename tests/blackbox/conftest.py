@@ -172,6 +172,31 @@ def drill(make_broker):
 
 
 @pytest.fixture(scope="module")
+def skew_library(tmp_path_factory):
+    to = tmp_path_factory.mktemp("skew") / "skew.so"
+    compiler = os.environ.get("CC", "cc")
+    subprocess.run([compiler, "-shared", "-fPIC", "-D_GNU_SOURCE", "-o", to, ROOT / "tests/blackbox/skew.c", "-ldl"], check=True)
+    return to
+
+
+@pytest.fixture
+def skewed(make_broker, folder, skew_library):
+    """A broker whose wall clock we turn: skewed(ms, synchronised)."""
+    skew = folder / "skew"
+    skew.write_text("0 0")
+    broker = make_broker(environment={"LD_PRELOAD": str(skew_library), "SKEW": str(skew)})
+
+    def turn(ms, synchronised=False):
+        new = folder / "skew.new"
+        new.write_text(f"{ms} {int(synchronised)}")
+        new.rename(skew)
+        return broker
+
+    turn.broker = broker
+    return turn
+
+
+@pytest.fixture(scope="module")
 def office():
     """One ordinary broker for many tests, that each leave it running."""
     with scratch() as path:

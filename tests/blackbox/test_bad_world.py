@@ -4,7 +4,6 @@ import os
 import subprocess
 import time
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
@@ -13,9 +12,6 @@ import wl
 from conftest import CTL, QINDU, WHISTLED, run
 from world import (DAY, GRID_WORKER, HOUR, MONDAY, RUBBISH, Clock, accept, at_cursor, dispatch, done, events_of, report,
                    story_kinds)
-
-HERE = Path(__file__).resolve().parent
-
 
 # ---- a full disk -----------------------------------------------------------------------------------------------------
 
@@ -319,31 +315,6 @@ def test_a_torn_tail_is_cut_saved_and_said(make_broker):
 
 
 # ---- clocks ----------------------------------------------------------------------------------------------------------
-
-@pytest.fixture(scope="module")
-def skew_library(tmp_path_factory):
-    to = tmp_path_factory.mktemp("skew") / "skew.so"
-    compiler = os.environ.get("CC", "cc")
-    subprocess.run([compiler, "-shared", "-fPIC", "-D_GNU_SOURCE", "-o", to, HERE / "skew.c", "-ldl"], check=True)
-    return to
-
-
-@pytest.fixture
-def skewed(make_broker, folder, skew_library):
-    """A broker whose wall clock we turn: skewed(ms, synchronised)."""
-    skew = folder / "skew"
-    skew.write_text("0 0")
-    broker = make_broker(environment={"LD_PRELOAD": str(skew_library), "SKEW": str(skew)})
-
-    def turn(ms, synchronised=False):
-        new = folder / "skew.new"
-        new.write_text(f"{ms} {int(synchronised)}")
-        new.rename(skew)
-        return broker
-
-    turn.broker = broker
-    return turn
-
 
 def events_of_a_day(front, case_id):
     return story_kinds(front.show(case_id)[1])

@@ -1,0 +1,68 @@
+/* housekeeping.c: what nobody asks for and must be done all the same. Receipts expire; ended cases are archived.
+ *
+ * A slice is taken at the end of a turn, so what it does is in that turn's batch. In an idle turn always; in a busy one, once
+ * a second and a smaller one, so that load can delay a round but not stop it. Not in a drill: what two drills journal is the
+ * same, and idleness is not. */
+#include "daemon/daemon.h"
+
+#include <errno.h>
+
+enum {
+    SLICE_RECEIPTS = 512, SLICE_CASES = 256,      /* looked at in an idle turn, in less than a millisecond */
+    BUSY_SHARE = 8,                               /* of it in a busy one ... */
+    BUSY_EVERY_MS = 1000,                         /* ... so often */
+    ROUND_EVERY_MS = 6 * 3600000,                 /* a day more or less does not matter: the rest is cheap, too */
+};
+#define DAY_MS 86400000LL
+
+static int64_t days_ago(const struct daemon *d, uint64_t days) {
+    return d->now_ms - (int64_t)days * DAY_MS;
+}
+
+/* ---- receipts -------------------------------------------------------------------------------------------------- */
+
+static void receipts_round_over(struct daemon *d) {
+    struct housekeeping *h = &d->housekeeping;
+    if (h->receipts_gone)
+        log_info("receipts.expired count=%llu horizon_ms=%lld", (unsigned long long)h->receipts_gone,
+                 (long long)h->receipts.horizon_ms);
+    h->receipts_walk = false;
+    h->receipts_ms = d->mono_ms + ROUND_EVERY_MS;
+}
+
+static int receipts_take(struct daemon *d, unsigned share) {
+    struct housekeeping *h = &d->housekeeping;
+    if (!h->receipts_walk) {
+        if (d->mono_ms < h->receipts_ms) return 0;
+        h->receipts = (struct receipts_round){ .horizon_ms = days_ago(d, d->settings.receipt_days) };
+        h->receipts_gone = 0;
+        h->receipts_walk = true;
+    }
+    PbReceiptsExpired *expired = arena_must(&d->room, sizeof *expired);
+    int count = store_receipts_look(d->store, &h->receipts, SLICE_RECEIPTS / share, expired);
+    if (count < 0) return count;
+    if (count > 0) {
+        PbEvent event = { .event_case = EVENT_RECEIPTS_EXPIRED, .receipts_expired = expired };
+        int r = broker_event(d, &event);
+        if (r < 0) return r;
+        COUNT_ADD(RECEIPTS_EXPIRED, count);
+        h->receipts_gone += (uint64_t)count;
+    }
+    if (h->receipts.over) receipts_round_over(d);
+    return 0;
+}
+
+/* ---- both ------------------------------------------------------------------------------------------------------ */
+
+bool housekeeping_wants_turn(const struct daemon *d) {
+    return !d->drill && !d->read_only && (d->housekeeping.receipts_walk || d->housekeeping.archive_walk);
+}
+
+int housekeeping_take(struct daemon *d) {
+    struct housekeeping *h = &d->housekeeping;
+    bool idle = d->commands == 0 && !d->more;
+    if (d->drill || (!idle && d->mono_ms - h->slice_ms < BUSY_EVERY_MS)) return 0;
+    if (!store_admits(d->store, ADMIT_CLOSURE)) return 0;
+    h->slice_ms = d->mono_ms;
+    return receipts_take(d, idle ? 1 : BUSY_SHARE);
+}

@@ -257,11 +257,14 @@ static int own_order(struct daemon *d, const char *source, uint64_t case_id, con
 int command_deadline(struct daemon *d, const struct due_row *due) {
     PbRefusal refusal;
     struct order order = { .kind = ORDER_DEADLINE, .deadline.kind = due->kind };
+    int64_t late_ms = d->now_ms - due->due_ms;
+    CHECK(late_ms >= 0);                              /* never early */
     int r = own_order(d, "timer", due->case_id, &order, &refusal);
     CHECK(r < 0 || refusal == REFUSED_NOTHING); /* the row and the case are one fold: they agree */
     if (r < 0) return r;
     COUNT(DEADLINES);
-    if (d->now_ms - due->due_ms > 1000) COUNT(DEADLINES_LATE);
+    histogram_add(&d->lateness, (uint64_t)late_ms);
+    if (late_ms > 1000) COUNT(DEADLINES_LATE);
     return 0;
 }
 

@@ -8,6 +8,11 @@
 #ifndef DAEMON_H
 #define DAEMON_H
 #include "daemon/gates/gates.h"
+#include "daemon/gates/web.h"
+
+#ifndef WHISTLED_VERSION
+#define WHISTLED_VERSION "0.1.0"
+#endif
 
 enum {
     TURN_COMMANDS_MAX = 4096,                     /* whichever of the three is first */
@@ -28,7 +33,7 @@ _Static_assert(TURN_BYTES_MAX + 2 * (int)JOURNAL_RECORD_BYTES_MAX <= (int)JOURNA
 
 struct settings {
     char data[OPTION_TEXT_MAX], config[OPTION_TEXT_MAX], front[OPTION_TEXT_MAX], pool[OPTION_TEXT_MAX],
-        feed[OPTION_TEXT_MAX];
+        feed[OPTION_TEXT_MAX], http[OPTION_TEXT_MAX];
     uint64_t lease_ms, segment_bytes, segments_ahead, map_bytes, store_max_bytes, slots_ahead, checkpoint_bytes,
         checkpoint_changes, checkpoint_idle_ms, checkpoint_age_ms, clock_step_ms, drill_start_ms, watchdog_ms,
         receipt_days, archive_after_days;
@@ -71,9 +76,12 @@ struct daemon {
     struct pool *pool;
     struct feed *feed;
     struct loop *loop;
+    struct web *web;                              /* NULL: not asked for */
     struct broker_clock clock;
     struct arena room;
     int64_t now_ms, mono_ms;                      /* this turn's */
+    int64_t since_ms, turn_took_ms;               /* monotonic; of the last turn, with its rest */
+    struct histogram lateness;                    /* of fired deadlines, in milliseconds */
     unsigned commands;                            /* decided in this turn */
     struct query queries[TURN_QUERIES_MAX];
     unsigned queries_count;
@@ -124,6 +132,7 @@ PbRefusal drill_go(struct daemon *d, const struct query *q);
 /* loop.c (libevent), pulse.c, preparer.c, notify.c (systemd) */
 struct loop;
 int loop_open(struct loop **ret, struct daemon *d);
+struct event_base *loop_base(struct loop *l);     /* for the web gate, which is served while it waits */
 void loop_wait(struct loop *l, int64_t wait_ms);
 void loop_close(struct loop *l);
 void pulse_start(uint64_t watchdog_ms);

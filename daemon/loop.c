@@ -47,7 +47,7 @@ int loop_open(struct loop **ret, struct daemon *d) {
     signal(SIGPIPE, SIG_IGN);
     l->daemon = d;
     l->base = event_base_new();
-    if (!l->base) return -ENOMEM;
+    if (!l->base || event_base_priority_init(l->base, 2) < 0) return -ENOMEM; /* signals come first */
     l->timer = event_new(l->base, -1, 0, on_socket, l);
     for (unsigned i = 0; i < COUNT_OF(sockets); i++) {
         l->sockets[i] = event_new(l->base, wire_fd(sockets[i]), EV_READ | EV_PERSIST, on_socket, l);
@@ -55,11 +55,16 @@ int loop_open(struct loop **ret, struct daemon *d) {
     }
     for (unsigned i = 0; i < COUNT_OF(stop_signals); i++) {
         l->signals[i] = evsignal_new(l->base, stop_signals[i], on_signal, l);
-        if (!l->signals[i] || event_add(l->signals[i], NULL) < 0) return -ENOMEM;
+        if (!l->signals[i] || event_priority_set(l->signals[i], 0) < 0 || event_add(l->signals[i], NULL) < 0)
+            return -ENOMEM;
     }
     if (!l->timer) return -ENOMEM;
     *ret = l;
     return 0;
+}
+
+struct event_base *loop_base(struct loop *l) {
+    return l->base;
 }
 
 void loop_close(struct loop *l) {

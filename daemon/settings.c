@@ -17,6 +17,8 @@ const struct option_spec settings_table[] = {
       "Where reporting apps and tools connect (ipc:// or tcp on loopback)." },
     { "pool", OPTION_TEXT, 1, 200, 0, "ipc:///run/whistled/pool", AT(pool), "Where the desks' workers connect." },
     { "feed", OPTION_TEXT, 1, 200, 0, "ipc:///run/whistled/feed", AT(feed), "Where consoles connect." },
+    { "http", OPTION_TEXT, 0, 64, 0, "", AT(http),
+      "Where /metrics, /healthz and /readyz are served, such as 127.0.0.1:9464 (loopback only); empty: nowhere." },
     { "lease_ms", OPTION_MS, 1000, 600 * SECOND, 30 * SECOND, NULL, AT(lease_ms),
       "How long a worker may hold an offer without extending it." },
     { "segment_bytes", OPTION_BYTES, MIB, GIB, 64 * MIB, NULL, AT(segment_bytes),

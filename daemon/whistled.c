@@ -1,15 +1,12 @@
 /* whistled.c: settings, rules, store, doors, READY, the loop, STOPPING, done. */
 #include "daemon/arguments.h"
 #include "daemon/config/config.h"
+#include "daemon/metrics.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#ifndef WHISTLED_VERSION
-#define WHISTLED_VERSION "0.1.0"
-#endif
 
 enum { EXIT_BAD_CONFIG = 2, EXIT_CANNOT_START = 1, EXIT_FINAL_FAULT = 75 };
 
@@ -136,7 +133,21 @@ static int check_endpoints(const struct settings *s) {
         fprintf(stderr, "whistled: %s: not listened on; use ipc:///PATH or tcp://127.0.0.1:PORT\n", endpoints[i]);
         return -EINVAL;
     }
-    return 0;
+    struct sockaddr_storage address;
+    socklen_t len;
+    if (s->http[0] == '\0' || web_address_parse(s->http, &address, &len)) return 0;
+    fprintf(stderr, "whistled: http: %s: not served there; use 127.0.0.1:PORT or [::1]:PORT, or \"\" for nowhere\n",
+            s->http);
+    return -EINVAL;
+}
+
+/* After the loop, on which it is served. */
+static int open_web(struct daemon *d) {
+    if (d->settings.http[0] == '\0') return 0;
+    struct web_options o = { .base = loop_base(d->loop), .address = d->settings.http, .tell = health_tell, .of = d };
+    int r = web_open(&d->web, &o);
+    if (r == 0) log_info("web.serving address=%s", web_address(d->web));
+    return r < 0 ? bind_failed(d->settings.http, r) : 0;
 }
 
 static int open_doors(struct daemon *d) {
@@ -149,10 +160,13 @@ static int open_doors(struct daemon *d) {
     if (r < 0) return bind_failed(d->settings.pool, r);
     r = feed_open(&d->feed, d->wire, d->settings.feed, d->store, d->drill);
     if (r < 0) return bind_failed(d->settings.feed, r);
-    return loop_open(&d->loop, d);
+    r = loop_open(&d->loop, d);
+    return r < 0 ? r : open_web(d);
 }
 
 /* ---- the loop -------------------------------------------------------------------------------------------------- */
+
+enum { LOOK_MS = 100 };                           /* the longest sleep: then it is looked whether anything is due */
 
 /* How long nothing can become due by itself: the next deadline, lease or heartbeat. */
 static int64_t next_wait_ms(struct daemon *d) {
@@ -161,7 +175,7 @@ static int64_t next_wait_ms(struct daemon *d) {
     if (feed < wait) wait = feed;
     bool driven = d->drill && drill_is_driven(d);
     if (!driven && store_first_due(d->store, &due) == 0 && due.due_ms - d->now_ms < wait) wait = due.due_ms - d->now_ms;
-    return wait > 1 ? wait : 1;
+    return wait < 1 ? 1 : wait < LOOK_MS ? wait : LOOK_MS;
 }
 
 static void serve(struct daemon *d) {
@@ -171,9 +185,13 @@ static void serve(struct daemon *d) {
         bool idle = d->commands == 0 && !more;
         int r = d->read_only ? 0 : store_rest(d->store, d->mono_ms, d->now_ms, idle);
         if (r < 0 && r != -ENOSPC) die("state.lost", r, "a checkpoint failed; the next start folds the journal again");
-        loop_wait(d->loop, more ? 0 : r > 0 || housekeeping_wants_turn(d) ? 1 : idle ? (next_wait_ms(d) < 100 ? next_wait_ms(d) : 100) : 0);
+        bool housework = r > 0 || housekeeping_wants_turn(d);
+        if (d->web) web_rest(d->web, d->mono_ms);
+        d->turn_took_ms = clock_mono_ns() / 1000000 - d->mono_ms;
+        loop_wait(d->loop, more || !(idle || housework) ? 0 : housework ? 1 : next_wait_ms(d));
     }
     turn(d); /* what had arrived is answered STOPPING, what was decided is told */
+    loop_wait(d->loop, 0);
 }
 
 static void close_all(struct daemon *d) {
@@ -183,6 +201,7 @@ static void close_all(struct daemon *d) {
     front_close(d->front);
     pool_close(d->pool);
     feed_close(d->feed);
+    web_close(d->web);
     loop_close(d->loop);
     store_close(d->store);
     wire_close(d->wire);
@@ -213,6 +232,7 @@ int main(int argc, char **argv) {
     log_info("whistled.ready front=%s pool=%s feed=%s%s", wire_endpoint(front_socket(d.front)),
              wire_endpoint(pool_socket(d.pool)), wire_endpoint(feed_socket(d.feed)), d.drill ? " drill=yes" : "");
     notify_ready(d.read_only ? "no space: questions only" : d.drill ? "serving a drill" : "serving");
+    d.since_ms = clock_mono_ns() / 1000000;
     serve(&d);
     close_all(&d);
     return 0;

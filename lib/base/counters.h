@@ -26,6 +26,9 @@
     X(UPDATES,           "feed.updates",        "updates delivered to consoles") \
     X(FEED_BEHIND,       "feed.behind",         "times a console fell behind and went on from the journal") \
     X(RESYNCS,           "feed.resyncs",        "times a console was told to subscribe anew") \
+    X(WEB_REQUESTS,      "web.requests",        "HTTP requests read to their end") \
+    X(WEB_REFUSED,       "web.refused",         "of them, refused: no such page, host or method") \
+    X(WEB_DROPPED,       "web.dropped",         "HTTP visits ended by us: too slow, or the oldest of too many") \
     X(CLOCK_DOUBTED,     "clock.doubted",       "steps of the wall clock that were not believed at once") \
     X(ABANDONED,         "turns.abandoned",     "turns undone for lack of space") \
     X(RECEIPTS_EXPIRED,  "receipts.expired",    "receipts dropped: old enough, and their case is not open") \

@@ -5,7 +5,7 @@
  *
  *   W1  loopback only, and only for a Host that is loopback: a page in somebody's browser cannot ask through it.
  *   W2  a visit (one connection) asks once, is answered at once and is over, within VISIT_MS_MAX whatever the client
- *       does. At most VISITS_MAX at a time; when all places are taken, the oldest that has had VISIT_GRACE_MS makes room.
+ *       does. At most VISITS_MAX at a time; when all places are taken, those that have had VISIT_GRACE_MS make room.
  *   W3  the loop never waits for a visitor: headers, bodies, replies and visits a pass are bounded. */
 #ifndef WEB_H
 #define WEB_H

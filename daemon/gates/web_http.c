@@ -1,8 +1,8 @@
 /* web_http.c: HTTP on the loop. Door: libevent's evhttp, and what it stands on.
  *
- * evhttp bounds neither how many connect, nor how long they stay: its timeout begins anew with every byte. So each visit
- * is ours as well: we hold a second reference on its bufferevent, which tells when evhttp has let go of it, and lets us
- * end it: a socket that is shut down is read to its end like one that its client has closed. */
+ * evhttp bounds neither how many connect, nor how long they stay: its timeout begins anew with every byte. So each
+ * visit is ours as well: we hold a second reference on its bufferevent, which tells when evhttp has let go of it, and
+ * lets us end it: a socket that is shut down is read to its end like one that its client has closed. */
 #include "daemon/gates/web.h"
 #include "lib/base/counters.h"
 

@@ -1,6 +1,5 @@
 """The web gate: the figures, the two health pages, and visitors who mean no good."""
 import re
-import signal
 import socket
 import subprocess
 import time
@@ -155,17 +154,6 @@ def test_without_space_for_reports_it_is_well_and_not_ready(make_broker):
     status, _, why = ask(broker, "/readyz")
     assert status == 503 and "no space" in why
     assert ask(broker, "/healthz")[0] == 200 and figures(broker)["whistled_ready"] == 0
-
-
-def test_whoever_asks_while_it_stops_is_told_so(broker):
-    with socket.create_connection(address_of(broker), 5) as s:
-        time.sleep(0.3)                                 # it has been let in
-        broker.process.child.send_signal(signal.SIGSTOP)
-        s.sendall(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        broker.process.child.send_signal(signal.SIGTERM)
-        broker.process.child.send_signal(signal.SIGCONT)
-        assert answer(s)[::2] == (503, "stopping\n")
-    assert broker.process.child.wait(30) == 0
 
 
 # ---- visitors --------------------------------------------------------------------------------------------------------

@@ -320,6 +320,10 @@ int64_t limit_amount_max(PbUnit unit) {
     }
 }
 
+bool limit_valid(const PbLimit *limit) {
+    return limit->amount >= 1 && limit->amount <= limit_amount_max(limit->unit);
+}
+
 static struct due on_clock(int64_t due_ms) {
     return (struct due){due_ms, false};
 }

@@ -39,7 +39,7 @@ static struct tally_count count_round(const struct case_state *c, unsigned stage
         if (a->stage != stage || a->attempt != attempt) continue;
         n.asked++;
         n.done += a->status == ASK_DONE;
-        n.declined += a->status == ASK_DECLINED || a->status == ASK_ENDED;
+        n.declined += a->status == ASK_DECLINED || a->status == ASK_ENDED || a->status == ASK_RETURNED;
     }
     return n;
 }
@@ -75,6 +75,43 @@ static void answer_decline(struct scene *s, const PbAnswer *w, const struct ask 
         climb_declined(s, n.declined == n.asked ? CAUSE_DECLINED : CAUSE_IMPOSSIBLE);
 }
 
+/* ---- return ------------------------------------------------------------------------------------------------------ */
+
+static void check_return(struct scene *s, const PbAnswer *w, const struct ask *a, const struct playbook_limits *limits) {
+    if (!w->proposed) return refuse(s, REFUSED_FIELD_MISSING, "proposed");
+    if (!w->text || !*w->text) return refuse(s, REFUSED_FIELD_MISSING, "text");
+    check_party(s, w->proposed, true, "proposed");
+    if (s->c->more.arbitrated) return refuse(s, REFUSED_ARBITRATED, "kind");
+    if (s->now > limit_due(s->calendar, a->asked_at_ms, &limits->return_within).due_ms)
+        refuse(s, REFUSED_TOO_LATE, "kind");
+}
+
+/* 退回: the lead names the right unit, and the desk decides: 改派, or the same again. Returned as often as may be, the
+ * next level rules (裁定). A helper's return is its own affair. */
+static void answer_return(struct scene *s, const PbAnswer *w, const struct ask *a) {
+    struct playbook_limits limits;
+    playbook_limits(s->playbook, &limits);
+    check_return(s, w, a, &limits);
+    if (s->out->refusal) return;
+    bool asked = s->c->state == STATE_DISPATCHED || s->c->state == STATE_HANDLING;
+    if (!asked || !ask_at_cursor(s->c, a) || !a->lead) return answer_decline(s, w, a);
+    if (s->c->attempt == ATTEMPT_MAX) return refuse(s, REFUSED_TOO_MANY_ASKS, "attempt");
+    PbReturned *to = happen(s, EVENT_RETURNED)->returned = make(s, sizeof *to);
+    bool last = s->c->more.returns + 1u >= limits.returns_max;
+    to->party = w->party;
+    SET(to, stage, w->stage);
+    SET(to, attempt, w->attempt);
+    to->proposed = w->proposed;
+    if (last) SET(to, to_arbiter, true);
+    to->text = s->order->text;
+    struct timers t = { .count = 0 };
+    timers_desk(s, &t, s->stage);
+    to->timers = timers_list(s, &t);
+    to->n_timers = t.count;
+    if (last && s->stage->on_overdue)
+        climb_to(s, s->stage->on_overdue, (PbLevel)s->c->level, CAUSE_RETURNS_SPENT);
+}
+
 /* ---- done -------------------------------------------------------------------------------------------------------- */
 
 /* The verdict is by the promise where there is one, and then by instants alone: an answer and a deadline in the same
@@ -90,6 +127,8 @@ static void resolve(struct scene *s, const PbAnswer *w, const struct ask *a) {
     const char *verifier = verify ? choose_verifier(s, (PbLevel)a->level, a) : NULL;
     if (verify && !verifier) return refuse(s, REFUSED_SAME_PARTY, "party");
     if (verify && case_next_attempt(s->c, verify) > ATTEMPT_MAX) return refuse(s, REFUSED_TOO_MANY_ASKS, "attempt");
+    if (w->n_evidence < s->category->evidence_min) return refuse(s, REFUSED_EVIDENCE_MISSING, "evidence");
+    if (s->c->state == STATE_SUSPENDED) resume(s, w->party, 0);   /* crossed with the suspension: done is done */
     sign(s, w, a);
     PbResolved *to = happen(s, EVENT_RESOLVED)->resolved = make(s, sizeof *to);
     to->party = w->party;
@@ -157,8 +196,14 @@ static void answer_done(struct scene *s, const PbAnswer *w, const struct ask *a)
 static void verified(struct scene *s, const PbAnswer *w) {
     PbVerified *to = happen(s, EVENT_VERIFIED)->verified = make(s, sizeof *to);
     to->party = w->party;
-    PbClosed *closed = happen(s, EVENT_CLOSED)->closed = make(s, sizeof *closed);
-    SET(closed, on_time, s->c->on_time);
+    if (!s->c->ask_me) return close_case(s);
+    struct playbook_limits limits;
+    playbook_limits(s->playbook, &limits);
+    PbFollowupBegun *ask = happen(s, EVENT_FOLLOWUP_BEGUN)->followup_begun = make(s, sizeof *ask);
+    struct timers t = { .count = 0 };
+    timers_one(s, &t, TIMER_FOLLOWUP, &limits.follow_up);
+    ask->timers = timers_list(s, &t);
+    ask->n_timers = t.count;
 }
 
 /* 返工, bounded by the playbook; after that the rung above takes it. */
@@ -192,6 +237,7 @@ static void answer_verifying(struct scene *s, const PbAnswer *w, const struct as
         answered(s, w, FATE_COUNTED);
         return;
     case ANSWER_DONE: return verified(s, w);
+    case ANSWER_RETURN: return refuse(s, REFUSED_WRONG_STATE, "kind");
     default: return rework(s, w);
     }
 }
@@ -207,7 +253,7 @@ static bool ever_asked(const struct case_state *c, const char *party) {
 static void check_answer(struct scene *s, const PbAnswer *w) {
     if (!w->party) return refuse(s, REFUSED_FIELD_MISSING, "party");
     if (!w->has_kind || w->kind == ANSWER_NONE) return refuse(s, REFUSED_FIELD_MISSING, "kind");
-    if (w->kind > ANSWER_DECLINE) return refuse(s, REFUSED_NOT_YET, "kind");
+    if (w->kind > ANSWER_RETURN) return refuse(s, REFUSED_NOT_YET, "kind");
     if (!rules_party(s->rules, slice_of(w->party), s->now)) return refuse(s, REFUSED_UNKNOWN_PARTY, "party");
     check_text(s, w->text, "text");
     check_evidence(s, w->evidence, w->n_evidence);
@@ -216,7 +262,8 @@ static void check_answer(struct scene *s, const PbAnswer *w) {
 /* Why an answer to an ask that is over, or never was, decides nothing. */
 static PbAnswerFate fate_of(const struct scene *s, const PbAnswer *w, const struct ask *a) {
     bool again = a && ((a->status == ASK_DONE && w->kind == ANSWER_DONE) ||
-                       (a->status == ASK_DECLINED && w->kind == ANSWER_DECLINE));
+                       (a->status == ASK_DECLINED && w->kind == ANSWER_DECLINE) ||
+                       (a->status == ASK_RETURNED && w->kind == ANSWER_RETURN));
     if (again) return FATE_REPEATED;
     return a || ever_asked(s->c, w->party) ? FATE_LATE : FATE_NOT_ASKED;
 }
@@ -229,9 +276,11 @@ void decide_answer(struct scene *s) {
     if (!a || !ask_is_open(a)) return record(s, w, fate_of(s, w, a));
     bool verify_ask = stage_at(s->playbook, a->stage)->kind == STAGE_VERIFY;
     if (s->c->state == STATE_RESOLVED && verify_ask) return answer_verifying(s, w, a);
+    if (s->c->state == STATE_SUSPENDED && w->kind != ANSWER_DONE) return refuse(s, REFUSED_WRONG_STATE, "kind");
     switch (w->kind) {
     case ANSWER_ACCEPT: return answer_accept(s, w, a);
     case ANSWER_DECLINE: return answer_decline(s, w, a);
+    case ANSWER_RETURN: return answer_return(s, w, a);
     default: return answer_done(s, w, a);
     }
 }

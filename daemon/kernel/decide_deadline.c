@@ -17,16 +17,22 @@ static const PbCause causes[] = {
     [TIMER_PROMISE]   = CAUSE_PROMISE_OVERDUE,
     [TIMER_VERIFY]    = CAUSE_VERIFY_OVERDUE,
     [TIMER_SUPERVISE] = CAUSE_LAST_RUNG,
+    [TIMER_REVIEW]    = CAUSE_NONE,
+    [TIMER_FOLLOWUP]  = CAUSE_NONE,
+    [TIMER_TRANSFER]  = CAUSE_NOT_ACKNOWLEDGED,
 };
 
 void decide_deadline(struct scene *s) {
     PbTimerKind kind = s->order->deadline.kind;
-    CHECK(kind > TIMER_NONE && kind <= TIMER_SUPERVISE);
+    CHECK(kind > TIMER_NONE && kind <= TIMER_TRANSFER);
     const struct timer *t = case_timer(s->c, kind);
-    if (!t) return refuse(s, REFUSED_NO_SUCH_TIMER, NULL);
+    if (!t || t->stopped) return refuse(s, REFUSED_NO_SUCH_TIMER, NULL);
     if (t->due_ms > s->now) return refuse(s, REFUSED_TOO_EARLY, NULL);
     int64_t late_ms = s->now - t->due_ms;
     if (kind == TIMER_REMIND) return remind(s, late_ms);
+    if (kind == TIMER_REVIEW) return resume(s, NULL, late_ms);
+    if (kind == TIMER_FOLLOWUP) return close_case(s);                /* silence is neither solved nor satisfied */
+    extension_lapses(s, kind);
     bool between = kind == TIMER_HANDLING && t->milestone && t->milestone < s->category->n_milestones;
     climb(s, between ? CAUSE_MILESTONE_OVERDUE : causes[kind], kind, late_ms);
 }

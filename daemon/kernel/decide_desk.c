@@ -1,10 +1,31 @@
-/* decide_desk.c: what a desk decides (dispatch, send up), how a case climbs, and what becomes of an offer that nobody
- * decided. */
+/* decide_desk.c: what a desk decides (accept, reject, dispatch, reassign, send up or down), how a case climbs, and what
+ * becomes of an offer that nobody decided. */
 #include "daemon/kernel/decide_internal.h"
 
 #include <string.h>
 
-/* ---- Dispatch ---------------------------------------------------------------------------------------------------- */
+/* ---- Accept, Reject --------------------------------------------------------------------------------------------- */
+
+void decide_accept(struct scene *s) {
+    const PbAccept *a = s->order->accept;
+    check_party(s, a->party, false, "party");
+    if (s->out->refusal) return;
+    PbAccepted *to = happen(s, EVENT_ACCEPTED)->accepted = make(s, sizeof *to);
+    to->party = a->party;
+}
+
+void decide_reject(struct scene *s) {
+    const PbReject *r = s->order->reject;
+    if (!cursor_matches(s, r->stage, r->attempt)) return;
+    if (r->cause < CAUSE_OUT_OF_SCOPE || r->cause > CAUSE_ELSEWHERE) return refuse(s, REFUSED_FIELD_RANGE, "cause");
+    check_text(s, r->text, "text");
+    if (s->out->refusal) return;
+    PbRejected *to = happen(s, EVENT_REJECTED)->rejected = make(s, sizeof *to);
+    SET(to, cause, r->cause);
+    to->text = s->order->text;
+}
+
+/* ---- Dispatch, Reassign ------------------------------------------------------------------------------------------ */
 
 static unsigned asks_open(const struct case_state *c) {
     unsigned count = 0;
@@ -12,50 +33,82 @@ static unsigned asks_open(const struct case_state *c) {
     return count;
 }
 
-/* Too few for the tally is as good as nobody: it could never be met. */
-static void check_parties(struct scene *s, const PbDispatch *d) {
-    if (d->n_parties == 0) return refuse(s, REFUSED_NOBODY_NAMED, "parties");
-    if (asks_open(s->c) + d->n_parties > CASE_ASKS_MAX) return refuse(s, REFUSED_TOO_MANY_ASKS, "parties");
-    for (size_t i = 0; i < d->n_parties; i++) {
-        const char *party = d->parties[i]->party;
+void check_parties(struct scene *s, PbAskedParty *const *parties, size_t count) {
+    if (count > CASE_ASKS_MAX) return refuse(s, REFUSED_TOO_MANY_ASKS, "parties");
+    for (size_t i = 0; i < count; i++) {
+        const char *party = parties[i]->party;
         if (!party || !rules_party(s->rules, slice_of(party), s->now))
             return refuse(s, REFUSED_UNKNOWN_PARTY, "parties.party");
         for (size_t k = 0; k < i; k++)
-            if (strcmp(party, d->parties[k]->party) == 0) return refuse(s, REFUSED_FIELD_RANGE, "parties.party");
+            if (strcmp(party, parties[k]->party) == 0) return refuse(s, REFUSED_FIELD_RANGE, "parties.party");
     }
-    struct tally_count asked = { .asked = (uint32_t)d->n_parties };
+}
+
+/* Too few for the tally is as good as nobody: it could never be met. */
+static void check_round(struct scene *s, PbAskedParty *const *parties, size_t count, unsigned open) {
+    if (count == 0) return refuse(s, REFUSED_NOBODY_NAMED, "parties");
+    if (open + count > CASE_ASKS_MAX) return refuse(s, REFUSED_TOO_MANY_ASKS, "parties");
+    check_parties(s, parties, count);
+    struct tally_count asked = { .asked = (uint32_t)count };
     if (tally_of(s->stage->tally, asked) == TALLY_IMPOSSIBLE) refuse(s, REFUSED_FIELD_RANGE, "parties");
 }
 
-static size_t lead_of(const PbDispatch *d) {
-    for (size_t i = 0; i < d->n_parties; i++)
-        if (d->parties[i]->lead) return i;
-    return 0;
+/* The first with `lead`, or the first, is the lead (主办); the others help (协办). */
+PbAsk **asks_of(struct scene *s, PbAskedParty *const *parties, size_t count) {
+    size_t lead = 0;
+    for (size_t i = count; i-- > 0;)
+        if (parties[i]->lead) lead = i;
+    PbAsk **asks = make(s, (count + 1) * sizeof *asks);
+    for (size_t i = 0; i < count; i++) {
+        asks[i] = make(s, sizeof *asks[i]);
+        asks[i]->party = parties[i]->party;
+        SET(asks[i], lead, i == lead);
+    }
+    return asks;
 }
 
-void decide_dispatch(struct scene *s) {
-    const PbDispatch *d = s->order->dispatch;
-    if (!cursor_matches(s, d->stage, d->attempt)) return;
-    check_parties(s, d);
-    if (s->out->refusal) return;
-    if (s->c->state == STATE_REPORTED) happen(s, EVENT_ACCEPTED)->accepted = make(s, sizeof(PbAccepted));
-    PbDispatched *to = happen(s, EVENT_DISPATCHED)->dispatched = make(s, sizeof *to);
+static PbDispatched *dispatched(struct scene *s, uint32_t attempt, PbCause cause, PbAskedParty *const *parties,
+                                size_t count) {
+    PbDispatched *to = make(s, sizeof *to);
     SET(to, stage, s->c->stage);
-    SET(to, attempt, s->c->attempt);
+    SET(to, attempt, attempt);
     SET(to, level, (PbLevel)s->c->level);
-    SET(to, cause, d->has_cause ? d->cause : CAUSE_DUTY);
-    to->n_asks = d->n_parties;
-    to->asks = make(s, d->n_parties * sizeof *to->asks);
-    size_t lead = lead_of(d);
-    for (size_t i = 0; i < d->n_parties; i++) {
-        to->asks[i] = make(s, sizeof *to->asks[i]);
-        to->asks[i]->party = d->parties[i]->party;
-        SET(to->asks[i], lead, i == lead);
-    }
+    SET(to, cause, cause);
+    to->n_asks = count;
+    to->asks = asks_of(s, parties, count);
     struct timers t = { .count = 0 };
     timers_handling(s, &t);
     to->timers = timers_list(s, &t);
     to->n_timers = t.count;
+    return to;
+}
+
+/* After a return it is 改派, or 裁定派遣 when it was returned as often as may be. */
+void decide_dispatch(struct scene *s) {
+    const PbDispatch *d = s->order->dispatch;
+    if (!cursor_matches(s, d->stage, d->attempt)) return;
+    check_round(s, d->parties, d->n_parties, asks_open(s->c));
+    if (s->out->refusal) return;
+    if (s->c->state == STATE_REPORTED) happen(s, EVENT_ACCEPTED)->accepted = make(s, sizeof(PbAccepted));
+    PbEvent__EventCase kind = s->c->more.arbitrating ? EVENT_ARBITRATED
+        : s->c->more.returned ? EVENT_REASSIGNED : EVENT_DISPATCHED;
+    PbDispatched *to = dispatched(s, s->c->attempt, d->has_cause ? d->cause : CAUSE_DUTY, d->parties, d->n_parties);
+    happen(s, kind)->dispatched = to;
+}
+
+/* 改派: others are asked, without a return. The handling clock of the case runs on. */
+void decide_reassign(struct scene *s) {
+    const PbReassign *d = s->order->reassign;
+    if (!batch_confirmed(s) || !cursor_matches(s, d->stage, d->attempt)) return;
+    unsigned here = 0;
+    for (unsigned i = 0; i < s->c->asks_count; i++)
+        here += ask_is_open(&s->c->asks[i]) && ask_at_cursor(s->c, &s->c->asks[i]);
+    check_round(s, d->parties, d->n_parties, asks_open(s->c) - here);
+    uint32_t attempt = case_next_attempt(s->c, s->c->stage);
+    if (attempt > ATTEMPT_MAX) refuse(s, REFUSED_TOO_MANY_ASKS, "attempt");
+    if (s->out->refusal) return;
+    PbDispatched *to = dispatched(s, attempt, CAUSE_DUTY, d->parties, d->n_parties);
+    happen(s, EVENT_REASSIGNED)->reassigned = to;
 }
 
 /* ---- who verifies ------------------------------------------------------------------------------------------------ */
@@ -69,29 +122,41 @@ PbAsk **ask_one(struct scene *s, const char *party) {
     return list;
 }
 
-static bool may_verify(const struct scene *s, const char *party, const struct ask *handled) {
+bool may_verify(const struct scene *s, const char *party, const struct ask *handled) {
     for (unsigned i = 0; i < s->c->asks_count; i++) {
         const struct ask *a = &s->c->asks[i];
         bool did_it = a == handled || (a->status == ASK_DONE && a->stage == handled->stage &&
                                        a->attempt == handled->attempt);
         if (did_it && strcmp(a->party, party) == 0) return false;
     }
-    return rules_party(s->rules, slice_of(party), s->now);
+    return rules_party(s->rules, slice_of(party), s->now) && strcmp(party, s->c->more.approver) != 0;
+}
+
+/* After reopening, somebody who has not found it well done already, where there is one. */
+static bool verified_before(const struct scene *s, const char *party) {
+    for (unsigned i = 0; i < s->c->asks_count; i++) {
+        const struct ask *a = &s->c->asks[i];
+        bool verify = stage_at(s->playbook, a->stage)->kind == STAGE_VERIFY;
+        if (verify && a->status == ASK_DONE && strcmp(a->party, party) == 0) return true;
+    }
+    return false;
 }
 
 /* Handler and verifier are different parties. A desk alone on its level borrows the verifier of `above`. */
 const char *choose_verifier(struct scene *s, PbLevel from, const struct ask *handled) {
     static const PbRoleKind kinds[] = { ROLE_DESK, ROLE_VERIFIER };
-    char *party = make(s, PARTY_BYTES_MAX + 1);
+    char *party = make(s, PARTY_BYTES_MAX + 1), *second = NULL;
     for (unsigned k = 0; k < COUNT_OF(kinds); k++)
         for (PbLevel at = from; at <= LEVEL_CITY; at++) {
             const PbRole *role = rules_role_of_kind(s->rules, kinds[k], at);
             uint64_t division = division_at_level(s->rules, s->c->division, at, s->now);
             if (!role || !division) continue;
             party_print(party, role->slug, division);
-            if (may_verify(s, party, handled)) return party;
+            if (!may_verify(s, party, handled)) continue;
+            if (!verified_before(s, party)) return party;
+            if (!second) second = text_in_room(s, slice_of(party));
         }
-    return NULL;
+    return second;
 }
 
 /* ---- climbing ---------------------------------------------------------------------------------------------------- */
@@ -161,7 +226,7 @@ static PbEscalated *climb_verifying(struct scene *s, PbCause cause) {
 void climb(struct scene *s, PbCause cause, PbTimerKind fired, int64_t late_ms) {
     PbEscalated *to = NULL;
     if (s->c->state == STATE_RESOLVED) to = climb_verifying(s, cause);
-    else if (s->stage->on_overdue) to = climb_to(s, s->stage->on_overdue, (PbLevel)s->c->level, cause);
+    else if (s->c->state != STATE_TRANSFERRED && s->stage->on_overdue) to = climb_to(s, s->stage->on_overdue, (PbLevel)s->c->level, cause);
     if (!to) return supervise(s, cause, fired, late_ms);
     if (fired != TIMER_NONE) SET(to, fired, fired);
     if (late_ms > 0) SET(to, late_ms, late_ms);
@@ -183,8 +248,50 @@ void decide_escalate(struct scene *s) {
     if (cause < CAUSE_OUTSIDE_WALL || cause > CAUSE_ATTEMPTS_SPENT) return refuse(s, REFUSED_FIELD_RANGE, "cause");
     if (e->party && !rules_party(s->rules, slice_of(e->party), s->now))
         return refuse(s, REFUSED_UNKNOWN_PARTY, "party");
-    if (!s->stage->on_overdue) return refuse(s, REFUSED_NO_HIGHER_LEVEL, "case_id");
-    climb_to(s, s->stage->on_overdue, (PbLevel)s->c->level, cause)->party = e->party;
+    uint32_t next = s->stage->on_overdue;
+    if (e->has_to_level) next = e->to_level > (PbLevel)s->c->level ? stage_of_level(s->playbook, e->to_level) : 0;
+    if (!next) return refuse(s, REFUSED_NO_HIGHER_LEVEL, e->has_to_level ? "to_level" : "case_id");
+    climb_to(s, next, (PbLevel)s->c->level, cause)->party = e->party;
+}
+
+/* ---- Delegate: 下沉, to a lower level whose matter it is -------------------------------------------------------- */
+
+/* 准入: the lowest level that the category's duty begins at, on this side of the wall. */
+static bool admitted(const struct scene *s, PbLevel level) {
+    const PbDuty *duty = s->c->wall == WALL_OUTSIDE ? s->category->outside : s->category->inside;
+    return !duty || duty->level <= level;
+}
+
+void decide_delegate(struct scene *s) {
+    const PbDelegate *d = s->order->delegate;
+    struct playbook_limits limits;
+    playbook_limits(s->playbook, &limits);
+    if (!cursor_matches(s, d->stage, d->attempt)) return;
+    check_party(s, d->party, false, "party");
+    check_text(s, d->text, "text");
+    uint32_t stage = d->has_to_level && d->to_level < (PbLevel)s->c->level ? stage_of_level(s->playbook, d->to_level) : 0;
+    if (!stage) return refuse(s, REFUSED_FIELD_RANGE, "to_level");
+    if (!admitted(s, d->to_level)) return refuse(s, REFUSED_NOT_ADMITTED, "to_level");
+    if (s->c->more.delegations >= limits.delegations_max) return refuse(s, REFUSED_SPENT, "case_id");
+    uint64_t division = d->has_division ? d->division : s->c->division;
+    bool finer = division_covers(s->c->division, division) && rules_division(s->rules, division);
+    if (!finer || !division_at_level(s->rules, division, d->to_level, s->now))
+        return refuse(s, REFUSED_BAD_DIVISION, "division");
+    uint32_t attempt = case_next_attempt(s->c, stage) + 1;       /* the desk there may have had it, and asked nobody */
+    if (attempt > ATTEMPT_MAX) refuse(s, REFUSED_TOO_MANY_ASKS, "attempt");
+    if (s->out->refusal) return;
+    PbDelegated *to = happen(s, EVENT_DELEGATED)->delegated = make(s, sizeof *to);
+    SET(to, from_level, (PbLevel)s->c->level);
+    SET(to, level, d->to_level);
+    SET(to, stage, stage);
+    SET(to, attempt, attempt);
+    to->party = d->party;
+    if (division != s->c->division) SET(to, division, division);
+    to->text = s->order->text;
+    struct timers t = { .count = 0 };
+    timers_desk(s, &t, stage_at(s->playbook, stage));
+    to->timers = timers_list(s, &t);
+    to->n_timers = t.count;
 }
 
 /* ---- OfferFailed ------------------------------------------------------------------------------------------------- */

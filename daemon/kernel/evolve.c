@@ -2,15 +2,13 @@
  *
  * One row per event: the state after it, the timers that end with it, and what else it writes. The event carries
  * everything that decide computed (dues, asks, levels), so a replay needs neither rules nor calendars. */
-#include "daemon/kernel/kernel.h"
+#include "daemon/kernel/evolve_internal.h"
 
 #include <string.h>
 
 enum { SAME = 0xff };
-#define T(kind) (1u << TIMER_##kind)
-#define ALL_TIMERS 0xffffu
 
-static void text_into(char *to, size_t cap, const char *from) {
+void text_into(char *to, size_t cap, const char *from) {
     size_t len = from ? strlen(from) : 0;
     CHECK(len < cap);
     if (len) memcpy(to, from, len);
@@ -19,7 +17,7 @@ static void text_into(char *to, size_t cap, const char *from) {
 
 /* ---- timers ------------------------------------------------------------------------------------------------------ */
 
-static void timers_clear(struct case_state *c, unsigned kinds) {
+void timers_clear(struct case_state *c, unsigned kinds) {
     unsigned kept = 0;
     for (unsigned i = 0; i < c->timers_count; i++)
         if (!(kinds & 1u << c->timers[i].kind)) c->timers[kept++] = c->timers[i];
@@ -27,7 +25,7 @@ static void timers_clear(struct case_state *c, unsigned kinds) {
     c->timers_count = (uint8_t)kept;
 }
 
-static void timers_set(struct case_state *c, PbTimer *const *timers, size_t count) {
+void timers_set(struct case_state *c, PbTimer *const *timers, size_t count) {
     for (size_t i = 0; i < count; i++) {
         const PbTimer *t = timers[i];
         timers_clear(c, 1u << t->kind);
@@ -35,7 +33,7 @@ static void timers_set(struct case_state *c, PbTimer *const *timers, size_t coun
         c->timers[c->timers_count++] = (struct timer){
             .kind = (uint8_t)t->kind, .unit = (uint8_t)(t->limit ? t->limit->unit : UNIT_NONE),
             .amount = t->limit ? t->limit->amount : 0, .milestone = (uint8_t)t->milestone,
-            .past_calendar = t->past_calendar, .start_ms = t->start_ms, .due_ms = t->due_ms,
+            .past_calendar = t->past_calendar, .stopped = t->stopped, .start_ms = t->start_ms, .due_ms = t->due_ms,
         };
         if (t->kind == TIMER_PROMISE) c->promise_due_ms = t->due_ms;
         if (t->kind == TIMER_HANDLING) c->handling_due_ms = t->due_ms;
@@ -45,7 +43,7 @@ static void timers_set(struct case_state *c, PbTimer *const *timers, size_t coun
 
 /* ---- asks -------------------------------------------------------------------------------------------------------- */
 
-static struct ask *ask_find(struct case_state *c, const char *party, uint32_t stage, uint32_t attempt) {
+struct ask *ask_find(struct case_state *c, const char *party, uint32_t stage, uint32_t attempt) {
     for (unsigned i = 0; i < c->asks_count; i++) {
         struct ask *a = &c->asks[i];
         if (a->stage == stage && a->attempt == attempt && strcmp(a->party, party) == 0) return a;
@@ -94,7 +92,7 @@ static struct ask *ask_to_the_end(struct case_state *c, struct ask *a) {
     return last;
 }
 
-static void asks_add(struct case_state *c, PbAsk *const *asks, size_t count, int64_t at_ms) {
+void asks_add(struct case_state *c, PbAsk *const *asks, size_t count, int64_t at_ms) {
     for (size_t i = 0; i < count; i++) {
         struct ask *a = ask_new(c);
         text_into(a->party, sizeof a->party, asks[i]->party);
@@ -108,7 +106,7 @@ static void asks_add(struct case_state *c, PbAsk *const *asks, size_t count, int
 }
 
 /* Ends the asks at the cursor, or all of them. */
-static void asks_end(struct case_state *c, bool all, int64_t at_ms) {
+void asks_end(struct case_state *c, bool all, int64_t at_ms) {
     for (unsigned i = 0; i < c->asks_count; i++) {
         struct ask *a = &c->asks[i];
         if (!ask_is_open(a) || (!all && !ask_at_cursor(c, a))) continue;
@@ -151,7 +149,11 @@ static void apply_report(struct case_state *c, const PbReported *r, int64_t at_m
     c->has_text = r->text != NULL;
     c->has_address = r->address != NULL;
     c->past_calendar = r->past_calendar;
+    c->ask_me = r->ask_me;
+    c->exercise = r->exercise;
     c->offer_ready_ms = at_ms;
+    text_into(c->reporter, sizeof c->reporter, r->reporter);
+    text_into(c->more.origin, sizeof c->more.origin, r->origin);
     text_into(c->category, sizeof c->category, r->category);
     text_into(c->external_id, sizeof c->external_id, r->external_id);
     timers_set(c, r->timers, r->n_timers);
@@ -168,7 +170,20 @@ static void on_self_handled(struct case_state *c, const PbEvent *e, int64_t at_m
     c->resolved_at_ms = c->closed_at_ms = at_ms;
 }
 
-static void on_ended(struct case_state *c, const PbEvent *e, int64_t at_ms) {
+/* From another system: opened there when it was, asked there when it was. */
+static void on_imported(struct case_state *c, const PbEvent *e, int64_t at_ms) {
+    const PbImported *i = e->imported;
+    apply_report(c, i->report, i->opened_at_ms);
+    c->state = (uint8_t)i->state;
+    c->more.imported = true;
+    c->offer_ready_ms = at_ms;
+    asks_add(c, i->asks, i->n_asks, i->asked_at_ms);
+    if (i->state == STATE_HANDLING)
+        for (unsigned k = 0; k < c->asks_count; k++)
+            if (c->asks[k].lead) c->asks[k].status = ASK_ACCEPTED, c->asks[k].answered_at_ms = i->asked_at_ms;
+}
+
+void on_ended(struct case_state *c, const PbEvent *e, int64_t at_ms) {
     (void)e;
     asks_end(c, true, at_ms);
     c->closed_at_ms = at_ms;
@@ -179,6 +194,7 @@ static void on_dispatched(struct case_state *c, const PbEvent *e, int64_t at_ms)
     CHECK(d->stage == c->stage && d->attempt == c->attempt && d->n_asks >= 1);
     asks_add(c, d->asks, d->n_asks, at_ms);
     timers_set(c, d->timers, d->n_timers);
+    c->more.returned = false;
 }
 
 static void on_signed(struct case_state *c, const PbEvent *e, int64_t at_ms) {
@@ -190,7 +206,7 @@ static void on_signed(struct case_state *c, const PbEvent *e, int64_t at_ms) {
 
 /* The desk's work is offered from now on, as if it never had been. A place in the order of readiness is never used
  * twice: who looks at that order goes forward only. */
-static void offer_afresh(struct case_state *c, int64_t at_ms) {
+void offer_afresh(struct case_state *c, int64_t at_ms) {
     c->offer_tries = 0;
     c->offer_dead = false;
     c->offer_ready_ms = at_ms > c->offer_ready_ms ? at_ms : c->offer_ready_ms + 1;
@@ -208,6 +224,7 @@ static void desk_reopens(struct case_state *c, int64_t at_ms) {
 static void on_answered(struct case_state *c, const PbEvent *e, int64_t at_ms) {
     static const uint8_t status[] = {
         [ANSWER_ACCEPT] = ASK_ACCEPTED, [ANSWER_DONE] = ASK_DONE, [ANSWER_DECLINE] = ASK_DECLINED,
+        [ANSWER_RETURN] = ASK_RETURNED,
     };
     const PbAnswered *w = e->answered;
     if (w->fate != FATE_COUNTED) {
@@ -215,17 +232,18 @@ static void on_answered(struct case_state *c, const PbEvent *e, int64_t at_ms) {
         return;
     }
     struct ask *a = ask_find(c, w->party, w->stage, w->attempt);
-    CHECK(a && ask_is_open(a) && w->kind >= ANSWER_ACCEPT && w->kind <= ANSWER_DECLINE);
+    CHECK(a && ask_is_open(a) && w->kind >= ANSWER_ACCEPT && w->kind <= ANSWER_RETURN);
     a->status = status[w->kind];
     a->answered_at_ms = at_ms;
-    if (w->kind == ANSWER_DECLINE && a->lead) lead_passes_on(c, a);
+    if (w->kind >= ANSWER_DECLINE && a->lead) lead_passes_on(c, a);
     if (w->reopens_desk) desk_reopens(c, at_ms);
     timers_set(c, w->timers, w->n_timers);
 }
 
 static void on_reminded(struct case_state *c, const PbEvent *e, int64_t at_ms) {
-    (void)e, (void)at_ms;
+    (void)at_ms;
     c->reminders++;
+    if (!e->reminded->party) timers_clear(c, T(REMIND));         /* a leader's word leaves the timer its own */
 }
 
 static bool is_overdue(PbTimerKind fired) {
@@ -250,6 +268,7 @@ static void on_escalated(struct case_state *c, const PbEvent *e, int64_t at_ms) 
     timers_clear(c, 1u << u->fired);
     c->state = verifying ? STATE_RESOLVED : STATE_ACCEPTED;
     if (!verifying) c->resolved_at_ms = 0, c->on_time = false;
+    c->more.returned = false;
     c->level = (uint8_t)u->level;
     c->stage = (uint8_t)u->stage;
     c->attempt = (uint8_t)u->attempt;
@@ -323,6 +342,7 @@ static void on_offer_failed(struct case_state *c, const PbEvent *e, int64_t at_m
     c->offer_tries = (uint8_t)e->offer_failed->tries;
     c->offer_dead = e->offer_failed->dead;
     c->offer_ready_ms = e->offer_failed->ready_at_ms;
+    c->more.dead_dropped = false;
 }
 
 /* ---- the table --------------------------------------------------------------------------------------------------- */
@@ -341,7 +361,7 @@ static const struct evolution evolutions[] = {
     [EVENT_DISPATCHED]     = { STATE_DISPATCHED, ~T(PROMISE) & ALL_TIMERS, on_dispatched },
     [EVENT_SIGNED]         = { STATE_HANDLING,   T(ACCEPT), on_signed },
     [EVENT_ANSWERED]       = { SAME,             0, on_answered },
-    [EVENT_REMINDED]       = { SAME,             T(REMIND), on_reminded },
+    [EVENT_REMINDED]       = { SAME,             0, on_reminded },
     [EVENT_SUPERVISED]     = { SAME,             T(SUPERVISE), on_supervised },
     [EVENT_ESCALATED]      = { SAME,             ~T(PROMISE) & ALL_TIMERS, on_escalated },
     [EVENT_MILESTONE_DONE] = { SAME,             0, on_milestone_done },
@@ -351,12 +371,43 @@ static const struct evolution evolutions[] = {
     [EVENT_CLOSED]         = { STATE_CLOSED,     ALL_TIMERS, on_ended },
     [EVENT_NOTED]          = { SAME,             0, NULL },
     [EVENT_OFFER_FAILED]   = { SAME,             0, on_offer_failed },
+
+    [EVENT_IMPORTED]       = { SAME,             0, on_imported },
+    [EVENT_APPEALED]       = { STATE_ACCEPTED,   0, on_appealed },
+    [EVENT_MERGED]         = { STATE_MERGED,     ALL_TIMERS, on_merged },
+    [EVENT_SPLIT]          = { STATE_ACCEPTED,   0, on_split },
+    [EVENT_WITHDRAWN]      = { STATE_WITHDRAWN,  ALL_TIMERS, on_ended },
+    [EVENT_RETURNED]       = { STATE_ACCEPTED,   T(ACCEPT) | T(REMIND) | T(SUPERVISE), on_returned },
+    [EVENT_REASSIGNED]     = { STATE_DISPATCHED, T(DESK) | T(ACCEPT) | T(REMIND) | T(SUPERVISE), on_reassigned },
+    [EVENT_ARBITRATED]     = { STATE_DISPATCHED, T(DESK) | T(ACCEPT) | T(REMIND) | T(SUPERVISE), on_arbitrated },
+    [EVENT_EXTENSION_ASKED]   = { SAME,          0, on_extension_asked },
+    [EVENT_EXTENSION_GRANTED] = { SAME,          0, on_extension_granted },
+    [EVENT_EXTENSION_REFUSED] = { SAME,          0, on_extension_refused },
+    [EVENT_SUSPENDED]      = { STATE_SUSPENDED,  T(ACCEPT), on_suspended },
+    [EVENT_RESUMED]        = { STATE_HANDLING,   ALL_TIMERS, on_resumed },
+    [EVENT_DELEGATED]      = { STATE_ACCEPTED,   ~T(PROMISE) & ALL_TIMERS, on_delegated },
+    [EVENT_FOLLOWUP_BEGUN] = { STATE_FOLLOWUP,   ALL_TIMERS, on_followup_begun },
+    [EVENT_FOLLOWED_UP]    = { SAME,             0, on_followed_up },
+    [EVENT_REOPENED]       = { STATE_ACCEPTED,   ALL_TIMERS, on_reopened },
+    [EVENT_TRANSFERRED]    = { STATE_TRANSFERRED, ALL_TIMERS, on_transferred },
+    [EVENT_TRANSFER_ACKNOWLEDGED] = { SAME,      ALL_TIMERS, on_transfer_acknowledged },
+    [EVENT_VOID_ASKED]     = { SAME,             0, on_void_asked },
+    [EVENT_VOIDED]         = { STATE_VOID,       ALL_TIMERS, on_voided },
+    [EVENT_ARCHIVED]       = { STATE_ARCHIVED,   0, NULL },
+    [EVENT_CORRECTED]      = { SAME,             0, on_corrected },
+    [EVENT_HANDED_OVER]    = { SAME,             0, on_handed_over },
+    [EVENT_CASE_MOVED]     = { SAME,             0, on_case_moved },
+    [EVENT_DUE_MOVED]      = { SAME,             0, on_due_moved },
+    [EVENT_DEAD_RETRIED]   = { SAME,             0, on_dead_retried },
+    [EVENT_DEAD_DROPPED]   = { SAME,             0, on_dead_dropped },
 };
 
 void evolve(struct case_state *c, const PbEvent *e, uint64_t seq, int64_t at_ms) {
     CHECK((size_t)e->event_case < COUNT_OF(evolutions) && evolutions[e->event_case].state);
     const struct evolution *row = &evolutions[e->event_case];
-    bool first = e->event_case == EVENT_REPORTED || e->event_case == EVENT_SELF_HANDLED;
+    PbState from = c->id ? (PbState)c->state : STATE_NONE;
+    bool first = e->event_case == EVENT_REPORTED || e->event_case == EVENT_SELF_HANDLED
+        || e->event_case == EVENT_IMPORTED;
     CHECK(first == (c->id == 0));
     CHECK(seq > c->last_seq);
     if (first) {
@@ -366,5 +417,6 @@ void evolve(struct case_state *c, const PbEvent *e, uint64_t seq, int64_t at_ms)
     timers_clear(c, row->ends);
     if (row->state != SAME) c->state = row->state;
     if (row->apply) row->apply(c, e, at_ms);
+    CHECK(arrow_exists(e->event_case, from, (PbState)c->state));
     c->last_seq = seq;
 }

@@ -6,7 +6,7 @@
  * each stage by itself, and then whether one can get there. */
 #include "daemon/kernel/check.h"
 
-enum { PERCENT_MAX = 99, ATTEMPTS_MAX = 100, LOOPS_MAX = 9 };
+enum { PERCENT_MAX = 99, ATTEMPTS_MAX = 100, LOOPS_MAX = 9, DETOURS_MAX = 9 };
 _Static_assert(STAGES_MAX < 32, "a set of stages is a bit mask");
 
 static const PbStage *stage_of(const PbPlaybook *p, uint32_t number) {
@@ -130,6 +130,45 @@ static bool verify_check(const struct where *at, const PbPlaybook *p, uint32_t n
     return supervise_check(at, s);
 }
 
+/* ---- the detours ------------------------------------------------------------------------------------------------- */
+
+static PbLimit limit_or(const PbLimit *own, PbUnit unit, int64_t amount) {
+    if (own) return *own;
+    return (PbLimit){.has_unit = 1, .unit = unit, .has_amount = 1, .amount = amount};
+}
+
+void playbook_limits(const PbPlaybook *p, struct playbook_limits *ret) {
+    *ret = (struct playbook_limits){
+        .return_within = limit_or(p->return_within, UNIT_WORK_DAYS, 2),
+        .suspend_most = limit_or(p->suspend_most, UNIT_CALENDAR_DAYS, 90),
+        .follow_up = limit_or(p->follow_up, UNIT_CALENDAR_DAYS, 7),
+        .reopen_within = limit_or(p->reopen_within, UNIT_CALENDAR_DAYS, 15),
+        .appeal_within = limit_or(p->appeal_within, UNIT_CALENDAR_DAYS, 15),
+        .transfer_ack = limit_or(p->transfer_ack, UNIT_CLOCK_HOURS, 24),
+        .returns_max = p->has_returns_max ? p->returns_max : 2,
+        .extensions_max = p->has_extensions_max ? p->extensions_max : 2,
+        .extensions_percent = p->has_extensions_percent ? p->extensions_percent : 100,
+        .suspensions_max = p->has_suspensions_max ? p->suspensions_max : 3,
+        .reopens_max = p->has_reopens_max ? p->reopens_max : 3,
+        .delegations_max = p->has_delegations_max ? p->delegations_max : 3,
+    };
+}
+
+/* What is written must be in range; what is not is as above. */
+static bool detours_check(const struct where *at, const PbPlaybook *p) {
+    struct playbook_limits n;
+    playbook_limits(p, &n);
+    return limit_check(at, "return_within", &n.return_within, 1) && limit_check(at, "suspend_most", &n.suspend_most, 1)
+        && limit_check(at, "follow_up", &n.follow_up, 1) && limit_check(at, "reopen_within", &n.reopen_within, 1)
+        && limit_check(at, "appeal_within", &n.appeal_within, 1) && limit_check(at, "transfer_ack", &n.transfer_ack, 1)
+        && range_check(at, "returns_max", n.returns_max, 1, DETOURS_MAX)
+        && range_check(at, "extensions_max", n.extensions_max, 0, DETOURS_MAX)
+        && range_check(at, "extensions_percent", n.extensions_percent, 1, 1000)
+        && range_check(at, "suspensions_max", n.suspensions_max, 0, DETOURS_MAX)
+        && range_check(at, "reopens_max", n.reopens_max, 0, DETOURS_MAX)
+        && range_check(at, "delegations_max", n.delegations_max, 0, DETOURS_MAX);
+}
+
 /* ---- whether one can get there ----------------------------------------------------------------------------------- */
 
 /* A report starts at the lowest rung that its place has: a place of nine digits has no grid and starts at the
@@ -181,5 +220,5 @@ bool playbook_check(const PbPlaybook *p, struct rules_problem *ret) {
         if (!(stage_of(p, n)->kind == STAGE_HANDLE ? rung_check : verify_check)(&at, p, n))
             return false;
     }
-    return reach_check(&stages, p);
+    return detours_check(&book, p) && reach_check(&stages, p);
 }

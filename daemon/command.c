@@ -13,22 +13,53 @@ enum { REFUSED_RETRY_MS = 30000 };                /* until work whose decision w
 
 /* ---- what each command means ----------------------------------------------------------------------------------- */
 
+/* A journaled command: the order it is, how urgent it is to journal, and where in its message the case and the text are. */
 struct verb {
     enum order_kind order;
     enum admission admission;
     bool journaled;                               /* else a query or a word to the broker */
+    uint16_t case_at, text_at;                    /* 0: it names none */
+    uint8_t batch;                                /* PbBatchVerb: what it is called when it is done to many */
 };
 
+#define CASE_OF(message) .case_at = offsetof(message, case_id)
+#define TEXT_OF(message) .text_at = offsetof(message, text)
+#define BOTH_OF(message) CASE_OF(message), TEXT_OF(message)
+
 static const struct verb verbs[] = {
-    [COMMAND_REPORT]      = { ORDER_REPORT,      ADMIT_REPORT,  true },
-    [COMMAND_SELF_HANDLE] = { ORDER_SELF_HANDLE, ADMIT_REPORT,  true },
-    [COMMAND_ANSWER]      = { ORDER_ANSWER,      ADMIT_CLOSURE, true },
-    [COMMAND_ACCEPT]      = { ORDER_ACCEPT,      ADMIT_ANSWER,  true },
-    [COMMAND_REJECT]      = { ORDER_REJECT,      ADMIT_CLOSURE, true },
-    [COMMAND_DISPATCH]    = { ORDER_DISPATCH,    ADMIT_ANSWER,  true },
-    [COMMAND_ESCALATE]    = { ORDER_ESCALATE,    ADMIT_ANSWER,  true },
-    [COMMAND_NOTE]        = { ORDER_NOTE,        ADMIT_ANSWER,  true },
-    [COMMAND_LATER]       = { ORDER_LATER,       ADMIT_ANSWER,  true },
+    [COMMAND_REPORT]           = { ORDER_REPORT, ADMIT_REPORT, true, TEXT_OF(PbReport) },
+    [COMMAND_SELF_HANDLE]      = { ORDER_SELF_HANDLE, ADMIT_REPORT, true },
+    [COMMAND_IMPORT_CASE]      = { ORDER_IMPORT, ADMIT_REPORT, true },
+    [COMMAND_ANSWER]           = { ORDER_ANSWER, ADMIT_CLOSURE, true, BOTH_OF(PbAnswer) },
+    [COMMAND_ACCEPT]           = { ORDER_ACCEPT, ADMIT_ANSWER, true, CASE_OF(PbAccept) },
+    [COMMAND_REJECT]           = { ORDER_REJECT, ADMIT_CLOSURE, true, BOTH_OF(PbReject) },
+    [COMMAND_APPEAL]           = { ORDER_APPEAL, ADMIT_ANSWER, true, BOTH_OF(PbAppeal) },
+    [COMMAND_MERGE]            = { ORDER_MERGE, ADMIT_CLOSURE, true, CASE_OF(PbMerge) },
+    [COMMAND_SPLIT]            = { ORDER_SPLIT, ADMIT_ANSWER, true, CASE_OF(PbSplit) },
+    [COMMAND_WITHDRAW]         = { ORDER_WITHDRAW, ADMIT_CLOSURE, true, BOTH_OF(PbWithdraw) },
+    [COMMAND_DISPATCH]         = { ORDER_DISPATCH, ADMIT_ANSWER, true, CASE_OF(PbDispatch) },
+    [COMMAND_REASSIGN]         = { ORDER_REASSIGN, ADMIT_ANSWER, true, CASE_OF(PbReassign), .batch = BATCH_REASSIGN },
+    [COMMAND_ESCALATE]         = { ORDER_ESCALATE, ADMIT_ANSWER, true, CASE_OF(PbEscalate) },
+    [COMMAND_DELEGATE]         = { ORDER_DELEGATE, ADMIT_ANSWER, true, BOTH_OF(PbDelegate) },
+    [COMMAND_ASK_EXTENSION]    = { ORDER_ASK_EXTENSION, ADMIT_ANSWER, true, BOTH_OF(PbAskExtension) },
+    [COMMAND_DECIDE_EXTENSION] = { ORDER_DECIDE_EXTENSION, ADMIT_ANSWER, true, BOTH_OF(PbDecideExtension) },
+    [COMMAND_SUSPEND]          = { ORDER_SUSPEND, ADMIT_ANSWER, true, BOTH_OF(PbSuspend) },
+    [COMMAND_RESUME]           = { ORDER_RESUME, ADMIT_ANSWER, true, CASE_OF(PbResume) },
+    [COMMAND_REMIND]           = { ORDER_REMIND, ADMIT_ANSWER, true, BOTH_OF(PbRemind) },
+    [COMMAND_SUPERVISE]        = { ORDER_SUPERVISE, ADMIT_ANSWER, true, BOTH_OF(PbSupervise) },
+    [COMMAND_HAND_OVER]        = { ORDER_HAND_OVER, ADMIT_ANSWER, true, CASE_OF(PbHandOver), .batch = BATCH_HAND_OVER },
+    [COMMAND_FOLLOW_UP]        = { ORDER_FOLLOW_UP, ADMIT_CLOSURE, true, BOTH_OF(PbFollowUp) },
+    [COMMAND_REOPEN]           = { ORDER_REOPEN, ADMIT_ANSWER, true, BOTH_OF(PbReopen) },
+    [COMMAND_TRANSFER]         = { ORDER_TRANSFER, ADMIT_CLOSURE, true, BOTH_OF(PbTransfer) },
+    [COMMAND_ACKNOWLEDGE_TRANSFER] = { ORDER_ACKNOWLEDGE_TRANSFER, ADMIT_CLOSURE, true, CASE_OF(PbAcknowledgeTransfer) },
+    [COMMAND_VOID_CASE]        = { ORDER_VOID, ADMIT_CLOSURE, true, BOTH_OF(PbVoidCase), .batch = BATCH_VOID },
+    [COMMAND_CLOSE_CASE]       = { ORDER_CLOSE, ADMIT_CLOSURE, true, BOTH_OF(PbCloseCase), .batch = BATCH_CLOSE },
+    [COMMAND_CORRECT]          = { ORDER_CORRECT, ADMIT_ANSWER, true, BOTH_OF(PbCorrect), .batch = BATCH_CORRECT },
+    [COMMAND_NOTE]             = { ORDER_NOTE, ADMIT_ANSWER, true, BOTH_OF(PbNote) },
+    [COMMAND_MOVE_CASE]        = { ORDER_MOVE, ADMIT_ANSWER, true, CASE_OF(PbMoveCase), .batch = BATCH_MOVE },
+    [COMMAND_RETRY_DEAD]       = { ORDER_RETRY_DEAD, ADMIT_ANSWER, true, CASE_OF(PbRetryDead) },
+    [COMMAND_DROP_DEAD]        = { ORDER_DROP_DEAD, ADMIT_ANSWER, true, CASE_OF(PbDropDead) },
+    [COMMAND_LATER]            = { ORDER_LATER, ADMIT_ANSWER, true, CASE_OF(PbLater) },
 };
 
 static bool is_journaled(const PbEnvelope *e) {
@@ -38,24 +69,17 @@ static bool is_journaled(const PbEnvelope *e) {
 /* The order, the case it is about (0: it makes one), and its plain texts. */
 struct parts { struct order order; uint64_t case_id; const PbReport *report; const char *text, *address, *deed; };
 
+/* Every message of a command stands at the same place of the envelope, and every order's at the same of the order. */
 static void parts_of(const PbEnvelope *e, struct parts *p) {
-    *p = (struct parts){ .order.kind = verbs[e->command_case].order };
-    switch (e->command_case) {
-    case COMMAND_REPORT: p->report = p->order.report = e->report; break;
-    case COMMAND_SELF_HANDLE:
-        p->order.self_handle = e->self_handle;
-        p->report = e->self_handle->report;
-        p->deed = e->self_handle->text;
-        break;
-    case COMMAND_ANSWER: p->order.answer = e->answer; p->case_id = e->answer->case_id; p->text = e->answer->text; break;
-    case COMMAND_ACCEPT: p->order.accept = e->accept; p->case_id = e->accept->case_id; break;
-    case COMMAND_REJECT: p->order.reject = e->reject; p->case_id = e->reject->case_id; p->text = e->reject->text; break;
-    case COMMAND_DISPATCH: p->order.dispatch = e->dispatch; p->case_id = e->dispatch->case_id; break;
-    case COMMAND_ESCALATE: p->order.escalate = e->escalate; p->case_id = e->escalate->case_id; break;
-    case COMMAND_NOTE: p->order.note = e->note; p->case_id = e->note->case_id; p->text = e->note->text; break;
-    case COMMAND_LATER: p->case_id = e->later->case_id; break;
-    default: NEVER("a command without a verb");
-    }
+    const struct verb *v = &verbs[e->command_case];
+    const uint8_t *message = (const uint8_t *)e->report;
+    CHECK(v->journaled && message);
+    *p = (struct parts){ .order.kind = v->order, .order.report = e->report };
+    if (v->case_at) memcpy(&p->case_id, message + v->case_at, sizeof p->case_id);
+    if (v->text_at) memcpy(&p->text, message + v->text_at, sizeof p->text);
+    if (v->order == ORDER_REPORT) p->report = e->report;
+    if (v->order == ORDER_SELF_HANDLE) p->report = e->self_handle->report, p->deed = e->self_handle->text;
+    if (v->order == ORDER_IMPORT) p->report = e->import_case->report;
     if (p->report) p->text = p->report->text, p->address = p->report->address;
 }
 
@@ -123,9 +147,11 @@ static int seal_texts(struct daemon *d, struct parts *p, uint64_t slot, const st
 
 /* ---- decided: into the record ---------------------------------------------------------------------------------- */
 
-/* Divisions that a case concerns besides its own and those above or below it: where its other parties sit. */
-static size_t routes_of(const struct case_state *c, uint64_t to[static ROUTES_MAX]) {
+/* Divisions that a case concerns besides its own and those above or below it: where it was until now, and where its
+ * other parties sit. */
+static size_t routes_of(const struct case_state *c, uint64_t was, uint64_t to[static ROUTES_MAX]) {
     size_t count = 0;
+    if (was && !division_covers(was, c->division) && !division_covers(c->division, was)) to[count++] = was;
     for (unsigned i = 0; i < c->asks_count && count < ROUTES_MAX; i++) {
         struct slice role;
         uint64_t at;
@@ -137,14 +163,21 @@ static size_t routes_of(const struct case_state *c, uint64_t to[static ROUTES_MA
     return count;
 }
 
-static int journal(struct daemon *d, const char *source, struct slice id, const struct hash *hash,
+/* `envelope`: whose words about who, which batch and where from go into the record; NULL: our own order. */
+static int journal(struct daemon *d, const char *source, const PbEnvelope *envelope, const struct hash *hash,
                    const struct decision *decision, PbRecord *record) {
     uint64_t first = store_next_seq(d->store);
     *record = (PbRecord){ .source = (char *)source, .n_events = decision->count };
+    if (envelope) {
+        SET(record, command_id, envelope->command_id);
+        record->by = envelope->by;
+        record->has_batch = envelope->has_batch;
+        record->batch = envelope->batch;
+        record->origin = envelope->origin;
+    }
     record->events = (PbEvent **)decision->events;
     SET(record, first_seq, first);
     SET(record, at_ms, d->now_ms);
-    if (id.len) SET(record, command_id, ((ProtobufCBinaryData){ .len = id.len, .data = (uint8_t *)id.at }));
     if (hash) SET(record, command_hash, ((ProtobufCBinaryData){ .len = HASH_SIZE, .data = (uint8_t *)hash->byte }));
     d->after = d->before;
     for (uint32_t i = 0; i < decision->count; i++) evolve(&d->after, decision->events[i], first + i, d->now_ms);
@@ -153,7 +186,7 @@ static int journal(struct daemon *d, const char *source, struct slice id, const 
     SET(record, division, d->after.division);
     uint64_t *routes = arena_take(&d->room, ROUTES_MAX * sizeof *routes);
     CHECK(routes);
-    record->n_routes = routes_of(&d->after, routes);
+    record->n_routes = routes_of(&d->after, d->before.id ? d->before.division : 0, routes);
     record->routes = routes;
     int r = store_record(d->store, record, &d->before, &d->after, &d->room);
     if (r < 0) return r;
@@ -163,6 +196,17 @@ static int journal(struct daemon *d, const char *source, struct slice id, const 
 }
 
 /* ---- one command ----------------------------------------------------------------------------------------------- */
+
+/* Of letters, digits and . _ -, so that no name and no sentence gets into the journal. */
+static bool is_word(const char *text, size_t bytes_max) {
+    size_t len = strlen(text);
+    for (size_t i = 0; i < len; i++) {
+        char c = text[i];
+        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!letter && c != '.' && c != '_' && c != '-') return false;
+    }
+    return len >= 1 && len <= bytes_max;
+}
 
 static PbRefusal check_envelope(const struct daemon *d, const PbEnvelope *e, const char **ret_field) {
     *ret_field = "version";
@@ -176,6 +220,12 @@ static PbRefusal check_envelope(const struct daemon *d, const PbEnvelope *e, con
     if (!d->drill && e->has_sent_at_ms && e->sent_at_ms > d->now_ms + FAR_FUTURE_MS) return REFUSED_FAR_FUTURE;
     *ret_field = "drill_at_ms";
     if (e->has_drill_at_ms && !d->drill) return REFUSED_NOT_A_DRILL;
+    *ret_field = "by";
+    if (e->by && !is_word(e->by, BY_BYTES_MAX)) return REFUSED_BAD_TEXT;
+    *ret_field = "origin";
+    if (e->origin && !is_word(e->origin, ORIGIN_BYTES_MAX)) return REFUSED_BAD_TEXT;
+    *ret_field = "batch";
+    if (e->has_batch && e->batch.len != COMMAND_ID_SIZE) return REFUSED_FIELD_RANGE;
     *ret_field = NULL;
     return REFUSED_NOTHING;
 }
@@ -197,13 +247,50 @@ static int load(struct daemon *d, const struct parts *p, struct decide_input *in
         .state = &d->before, .rules = store_rules(d->store, rules), .rules_number = rules, .now_ms = d->now_ms,
         .room = &d->room,
     };
+    uint32_t now = store_rules_number(d->store), calendars = d->before.more.calendar_rules;
+    if (calendars) in->calendar_rules = store_rules(d->store, calendars);
+    in->rules_now = now == rules ? in->rules : store_rules(d->store, now);
+    in->rules_now_number = now;
     uint32_t district = p->report ? decide_district(p->report) : 0;
     if (district) {
         const PbCalendar *calendar = rules_calendar(in->rules, in->rules->calendar);
-        in->day_number = store_next_number(d->store, district, calendar_date(calendar, d->now_ms));
+        int64_t at = decide_number_instant(&p->order, d->now_ms);
+        in->day_number = store_next_number(d->store, district, calendar_date(calendar, at));
         in->slot = store_next_slot(d->store);
     }
     return 0;
+}
+
+/* What an order asks of other rows: a master, followers, a number of another system. 0, or negative: a fault. */
+static int load_others(struct daemon *d, const struct parts *p, struct decide_input *in) {
+    uint64_t id = 0;
+    int r = 0;
+    if (p->order.kind == ORDER_MERGE || p->order.kind == ORDER_SPLIT) {
+        id = p->order.kind == ORDER_MERGE ? p->order.merge->master : d->before.more.master;
+        r = id ? store_case(d->store, id, &d->other) : -ENOENT;
+        if (r == 0) in->other = &d->other;
+    }
+    if (p->order.kind == ORDER_VOID || p->order.kind == ORDER_WITHDRAW || p->order.kind == ORDER_TRANSFER) {
+        r = store_next_follower(d->store, p->case_id, 0, &id);
+        in->has_followers = r == 0;
+    }
+    if (p->report && p->report->external_id && in->origin.len && strlen(p->report->external_id) <= EXTERNAL_ID_BYTES_MAX) {
+        r = store_external(d->store, (const char *)in->origin.at, p->report->external_id, &id);
+        in->known = r == 0;
+    }
+    return r == -ENOENT ? 0 : r;
+}
+
+/* As part of a batch: of the same verb, and not of more cases than were confirmed. */
+static PbRefusal load_batch(struct daemon *d, const PbEnvelope *e, struct decide_input *in) {
+    struct batch_row batch;
+    if (!e->has_batch) return REFUSED_NOTHING;
+    int r = store_batch(d->store, e->batch.data, &batch);
+    if (r < 0) return REFUSED_NO_SUCH_BATCH;
+    if (batch.verb != verbs[e->command_case].batch || batch.done >= batch.cases) return REFUSED_BATCH_SPENT;
+    in->in_batch = true;
+    in->batch_confirmed = batch.confirmed;
+    return REFUSED_NOTHING;
 }
 
 static int decide_and_journal(struct daemon *d, const struct command *c, const PbEnvelope *e, const struct hash *hash) {
@@ -216,6 +303,12 @@ static int decide_and_journal(struct daemon *d, const struct command *c, const P
     int r = load(d, &p, &in, &refusal);
     if (r < 0) return r;
     if (refusal) return refuse(d, c, e, refusal, "case_id"), 0;
+    in.by = slice_of(e->by ? e->by : "");
+    in.origin = slice_of(e->origin ? e->origin : "");
+    r = load_others(d, &p, &in);
+    if (r < 0) return r;
+    refusal = load_batch(d, e, &in);
+    if (refusal) return refuse(d, c, e, refusal, "batch"), 0;
     r = seal_texts(d, &p, p.case_id ? d->before.slot : in.slot, hash);
     if (r == -ENOENT) return refuse(d, c, e, REFUSED_RETRY_LATER, NULL), 0;      /* no key slot is ready yet */
     if (r < 0 && r != -ENODATA) return r;
@@ -224,7 +317,7 @@ static int decide_and_journal(struct daemon *d, const struct command *c, const P
     if (decision.refusal) return refuse(d, c, e, decision.refusal, decision.field), 0;
     PbRecord record;
     const char *source = c->work ? "work" : c->source.name;
-    r = journal(d, source, slice_from(e->command_id.data, e->command_id.len), hash, &decision, &record);
+    r = journal(d, source, e, hash, &decision, &record);
     if (r < 0) return r;
     COUNT(ACKNOWLEDGED);
     reply_done(d, c, e, record.first_seq + record.n_events - 1, &d->after, d->now_ms);
@@ -251,7 +344,7 @@ static int own_order(struct daemon *d, const char *source, uint64_t case_id, con
     if (r < 0 || *ret) return r;
     decide(&in, order, &decision);
     if (decision.refusal) return *ret = decision.refusal, 0;
-    return journal(d, source, (struct slice){ 0 }, NULL, &decision, &record);
+    return journal(d, source, NULL, NULL, &decision, &record);
 }
 
 int command_deadline(struct daemon *d, const struct due_row *due) {

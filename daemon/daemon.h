@@ -91,7 +91,7 @@ struct daemon {
     struct housekeeping housekeeping;
     struct held *held;                            /* drill: commands that wait for their instant */
     PbRefusal work_refused;                       /* of the desk's decision that is being decided */
-    struct case_state before, after;              /* of the command being decided */
+    struct case_state before, after, other;       /* of the command being decided; other: its master */
 };
 
 /* turn.c */

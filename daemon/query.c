@@ -208,7 +208,7 @@ void query_answer(struct daemon *d, const struct query *q) {
     case COMMAND_ASK_STATUS: ask_status(d, q); break;
     case COMMAND_HELLO: hello(d, q); break;
     case COMMAND_DRILL_GO: go(d, q); break;
-    default: NEVER("a query without an answer");
+    default: refuse(d, q, REFUSED_NOT_YET, "command");
     }
     d->room.used = mark;                                               /* replies are packed already */
 }

@@ -81,10 +81,17 @@ static int project(struct tables *t, const struct case_state *before, const stru
 /* The day's number, and the slot of its sealed text. */
 static int fold_opening(struct tables *t, const PbRecord *r, const struct case_state *c) {
     const PbEvent *e = r->events[0];
-    CHECK(e->event_case == EVENT_REPORTED || e->event_case == EVENT_SELF_HANDLED);
-    const PbReported *opening = e->event_case == EVENT_REPORTED ? e->reported : e->self_handled->report;
+    const PbReported *opening = e->event_case == EVENT_REPORTED ? e->reported
+        : e->event_case == EVENT_SELF_HANDLED ? e->self_handled->report : e->imported->report;
+    CHECK(opening);
     uint8_t id[8];
     put_le64(id, c->id);
+    if (c->more.origin[0] && c->external_id[0]) {
+        struct row_key external = key_external(c->more.origin, c->external_id);
+        int result = tables_put(t, TABLE_EXTERNAL, &external, slice_from(id, sizeof id));
+        if (result < 0)
+            return result;
+    }
     t->facts.cases_all++;
     if (opening->has_slot && opening->slot >= t->facts.next_slot)
         t->facts.next_slot = opening->slot + 1;
@@ -139,9 +146,60 @@ static int fold_evolved(struct tables *t, const PbRecord *r) {
     return fold_case(t, r, &before, &after);
 }
 
+/* ---- batches ----------------------------------------------------------------------------------------------------- */
+
+static int batch_get(struct tables *t, const ProtobufCBinaryData *id, struct row_key *ret_key, struct batch_row *ret) {
+    struct slice row;
+    CHECK(id->len == 16);
+    *ret_key = key_batch(id->data);
+    int r = tables_get(t, TABLE_BATCHES, ret_key, &row);
+    if (r == 0 && !batch_of_row(row, ret))
+        r = -EBADMSG;
+    return r;
+}
+
+static int batch_put(struct tables *t, const struct row_key *key, const struct batch_row *b) {
+    uint8_t row[BATCH_ROW_BYTES];
+    row_of_batch(b, row);
+    return tables_put(t, TABLE_BATCHES, key, slice_from(row, sizeof row));
+}
+
+static int fold_batch_asked(struct tables *t, const PbBatchAsked *e, int64_t at_ms) {
+    CHECK(e->batch.len == 16 && e->digest.len == HASH_SIZE && strlen(e->by) <= BY_BYTES_MAX);
+    struct batch_row b = {.verb = (uint8_t)e->verb, .cases = e->cases, .asked_at_ms = at_ms};
+    struct row_key key = key_batch(e->batch.data);
+    memcpy(b.digest.byte, e->digest.data, HASH_SIZE);
+    memcpy(b.by, e->by, strlen(e->by));
+    return batch_put(t, &key, &b);
+}
+
+static int fold_batch_confirmed(struct tables *t, const PbBatchConfirmed *e, int64_t at_ms) {
+    struct batch_row b;
+    struct row_key key;
+    CHECK(strlen(e->by) <= BY_BYTES_MAX);
+    int r = batch_get(t, &e->batch, &key, &b);
+    if (r < 0)
+        return r == -ENOENT ? -EBADMSG : r;
+    b.confirmed = true;
+    b.confirmed_at_ms = at_ms;
+    memcpy(b.confirmed_by, e->by, strlen(e->by));
+    return batch_put(t, &key, &b);
+}
+
+/* A case's record that was part of one: one more is done. */
+static int fold_batch_done(struct tables *t, const PbRecord *r) {
+    struct batch_row b;
+    struct row_key key;
+    int result = batch_get(t, &r->batch, &key, &b);
+    if (result < 0)
+        return result == -ENOENT ? -EBADMSG : result;
+    b.done++;
+    return batch_put(t, &key, &b);
+}
+
 /* ---- the broker's own records ------------------------------------------------------------------------------------ */
 
-static int fold_event(struct tables *t, const PbEvent *e) {
+static int fold_event(struct tables *t, const PbEvent *e, int64_t at_ms) {
     switch (e->event_case) {
     case EVENT_EPOCH_BEGUN:
         if (e->epoch_begun->epoch > t->meta.epoch)
@@ -152,6 +210,12 @@ static int fold_event(struct tables *t, const PbEvent *e) {
         return 0;
     case EVENT_RULES_BEGUN: case EVENT_RULES_CHUNK: case EVENT_RULES_ADOPTED:
         return rules_fold(t, e);
+    case EVENT_BATCH_ASKED:
+        return fold_batch_asked(t, e->batch_asked, at_ms);
+    case EVENT_BATCH_CONFIRMED:
+        return fold_batch_confirmed(t, e->batch_confirmed, at_ms);
+    case EVENT_DRAINED: case EVENT_RECOMPUTE_BEGUN: case EVENT_RECOMPUTE_ENDED:
+        return 0;                                 /* kept for whoever asks who did it */
     case EVENT_RECEIPTS_EXPIRED:
         return receipts_expire(t, e->receipts_expired);
     default:
@@ -181,7 +245,9 @@ int fold_record(struct tables *t, const PbRecord *r, const struct case_state *be
     else if (r->case_id)
         result = fold_evolved(t, r);
     for (size_t i = 0; i < r->n_events && r->case_id == 0 && result == 0; i++)
-        result = fold_event(t, r->events[i]);
+        result = fold_event(t, r->events[i], r->at_ms);
+    if (result == 0 && r->case_id && r->batch.len > 0)
+        result = fold_batch_done(t, r);
     if (result == 0 && r->command_id.len > 0)
         result = fold_receipt(t, r);
     if (result == 0)

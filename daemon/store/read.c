@@ -37,6 +37,24 @@ int store_case_by_number(struct store *s, uint32_t district, uint32_t day, uint3
     return store_given(s, r);
 }
 
+int store_external(struct store *s, const char *origin, const char *external_id, uint64_t *ret_case) {
+    struct row_key key = key_external(origin, external_id);
+    struct slice row;
+    int r = tables_get(&s->tables, TABLE_EXTERNAL, &key, &row);
+    if (r == 0)
+        *ret_case = get_le64(row.at);
+    return store_given(s, r);
+}
+
+int store_batch(struct store *s, const uint8_t id[16], struct batch_row *ret) {
+    struct row_key key = key_batch(id);
+    struct slice row;
+    int r = tables_get(&s->tables, TABLE_BATCHES, &key, &row);
+    if (r == 0 && !batch_of_row(row, ret))
+        r = -EBADMSG;
+    return store_given(s, r);
+}
+
 /* A number that cannot be read makes the tables doubtful, and every write after it fails. */
 uint32_t store_next_number(struct store *s, uint32_t district, uint32_t day) {
     uint32_t last = 0;
@@ -120,14 +138,15 @@ int store_next_work(struct store *s, PbLevel level, const struct work_row *after
     return 0;
 }
 
-int store_next_open(struct store *s, uint64_t prefix, uint64_t after_division, uint64_t after_case,
-                    uint64_t *ret_division, uint64_t *ret_case) {
+/* Rows of a table whose key is (division, case): the next under that prefix. */
+static int next_under(struct store *s, enum table table, uint64_t prefix, uint64_t after_division, uint64_t after_case,
+                      uint64_t *ret_division, uint64_t *ret_case) {
     if ((prefix && !division_digits(prefix)) || (after_case && !division_digits(after_division)))
         return -ENOENT;
     struct row_key from = after_case ? key_open(after_division, after_case) : key_open(prefix, 0);
     struct db_walk w;
     struct slice key, value;
-    int r = row_from(s, TABLE_OPEN, &from, after_case != 0, &w, &key, &value);
+    int r = row_from(s, table, &from, after_case != 0, &w, &key, &value);
     if (r < 0)
         return r;
     if (get_be64(key.at) >= division_behind(prefix))
@@ -135,6 +154,41 @@ int store_next_open(struct store *s, uint64_t prefix, uint64_t after_division, u
     *ret_division = get_le64(value.at);
     *ret_case = get_be64(key.at + 8);
     return 0;
+}
+
+int store_next_open(struct store *s, uint64_t prefix, uint64_t after_division, uint64_t after_case,
+                    uint64_t *ret_division, uint64_t *ret_case) {
+    return next_under(s, TABLE_OPEN, prefix, after_division, after_case, ret_division, ret_case);
+}
+
+int store_next_dead(struct store *s, uint64_t prefix, uint64_t after_division, uint64_t after_case,
+                    uint64_t *ret_division, uint64_t *ret_case) {
+    return next_under(s, TABLE_DEAD, prefix, after_division, after_case, ret_division, ret_case);
+}
+
+int store_next_follower(struct store *s, uint64_t master, uint64_t after_case, uint64_t *ret_case) {
+    struct row_key from = key_follower(master, after_case);
+    struct db_walk w;
+    struct slice key, value;
+    int r = row_from(s, TABLE_FOLLOWERS, &from, true, &w, &key, &value);
+    if (r == 0 && get_be64(key.at) != master)
+        r = -ENOENT;
+    if (r == 0)
+        *ret_case = get_be64(key.at + 8);
+    return r;
+}
+
+int store_next_ask(struct store *s, const char *party, const struct ask_row *after, struct ask_row *ret) {
+    struct row_key from = key_ask(party, after ? after->case_id : 0, after ? after->stage : 0, after ? after->attempt : 0);
+    struct slice key, value;
+    struct db_walk w;
+    size_t prefix = strlen(party) + 1;
+    int r = row_from(s, TABLE_ASKS, &from, after != NULL, &w, &key, &value);
+    if (r == 0 && (key.len != prefix + 10 || memcmp(key.at, party, prefix) != 0))
+        r = -ENOENT;
+    if (r == 0)
+        *ret = (struct ask_row){get_be64(key.at + prefix), key.at[prefix + 8], key.at[prefix + 9]};
+    return r;
 }
 
 int store_next_case(struct store *s, uint64_t after_case, uint64_t *ret_case) {

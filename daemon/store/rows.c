@@ -25,11 +25,16 @@ struct field {
     F(t, supervised) F(t, escalations) F(t, reworks) F(t, state) F(t, level) F(t, wall) F(t, urgency) \
     F(t, playbook) F(t, stage) F(t, attempt) F(t, handled_stage) F(t, milestones_done) F(t, offer_tries) \
     F(t, overdue) F(t, self_handled) F(t, on_time) F(t, offer_dead) F(t, has_place) F(t, has_text) \
-    F(t, has_address) F(t, past_calendar) F(t, asks_count) F(t, timers_count)
+    F(t, has_address) F(t, past_calendar) F(t, ask_me) F(t, exercise) F(t, asks_count) F(t, timers_count)
+#define DETOUR_FIELDS(F, t) \
+    F(t, master) F(t, suspended_at_ms) F(t, void_asked_at_ms) F(t, extended_ms) F(t, extension_amount) \
+    F(t, calendar_rules) F(t, extension_unit) F(t, returns) F(t, extensions) F(t, suspensions) F(t, reopens) \
+    F(t, delegations) F(t, solved) F(t, satisfied) F(t, authority) F(t, returned) F(t, arbitrating) F(t, arbitrated) \
+    F(t, appealed) F(t, reporter_reopened) F(t, transfer_acked) F(t, dead_dropped) F(t, imported)
 #define ASK_FIELDS(F, t) \
     F(t, stage) F(t, attempt) F(t, level) F(t, lead) F(t, status) F(t, asked_at_ms) F(t, answered_at_ms)
 #define TIMER_FIELDS(F, t) \
-    F(t, kind) F(t, unit) F(t, milestone) F(t, past_calendar) F(t, amount) F(t, start_ms) F(t, due_ms)
+    F(t, kind) F(t, unit) F(t, milestone) F(t, past_calendar) F(t, stopped) F(t, amount) F(t, start_ms) F(t, due_ms)
 #define FACTS_FIELDS(F, t) \
     F(t, next_slot) F(t, cases_open) F(t, cases_all) F(t, receipts) F(t, clock_doubts) \
     F(t, by_state[0]) F(t, by_state[1]) F(t, by_state[2]) F(t, by_state[3]) F(t, by_state[4]) F(t, by_state[5]) \
@@ -38,6 +43,9 @@ struct field {
     F(t, rules) F(t, pending) F(t, pending_chunks) F(t, pending_parts) F(t, rules_hash)
 #define META_FIELDS(F, t) F(t, folded_seq) F(t, epoch) F(t, chain) F(t, store_id)
 #define RECEIPT_FIELDS(F, t) F(t, seq) F(t, case_id) F(t, at_ms) F(t, hash)
+#define BATCH_FIELDS(F, t) \
+    F(t, verb) F(t, confirmed) F(t, cases) F(t, done) F(t, asked_at_ms) F(t, confirmed_at_ms) F(t, digest) F(t, by) \
+    F(t, confirmed_by)
 
 static const struct field case_fields[] = {CASE_FIELDS(FIELD, case_state)};
 static const struct field ask_fields[] = {ASK_FIELDS(FIELD, ask)};
@@ -45,6 +53,8 @@ static const struct field timer_fields[] = {TIMER_FIELDS(FIELD, timer)};
 static const struct field facts_fields[] = {FACTS_FIELDS(FIELD, facts)};
 static const struct field meta_fields[] = {META_FIELDS(FIELD, meta)};
 static const struct field receipt_fields[] = {RECEIPT_FIELDS(FIELD, receipt)};
+static const struct field detour_fields[] = {DETOUR_FIELDS(FIELD, case_detours)};
+static const struct field batch_fields[] = {BATCH_FIELDS(FIELD, batch_row)};
 
 enum {
     CRC_SIZE = 4,
@@ -52,9 +62,12 @@ enum {
     CASE_BYTES = 0 CASE_FIELDS(PLUS_WIDTH, case_state),
     ASK_BYTES = 0 ASK_FIELDS(PLUS_WIDTH, ask),
     TIMER_BYTES = 0 TIMER_FIELDS(PLUS_WIDTH, timer),
-    CASE_ROW_BYTES_MAX = 1 + CASE_BYTES + 1 + CATEGORY_BYTES_MAX + 1 + EXTERNAL_ID_BYTES_MAX
-        + CASE_ASKS_MAX * (ASK_BYTES + 1 + PARTY_BYTES_MAX) + CASE_TIMERS_MAX * TIMER_BYTES,
+    DETOUR_BYTES = 0 DETOUR_FIELDS(PLUS_WIDTH, case_detours),
+    CASE_ROW_BYTES_MAX = 1 + CASE_BYTES + 1 + CATEGORY_BYTES_MAX + 1 + EXTERNAL_ID_BYTES_MAX + 1 + PARTY_BYTES_MAX
+        + CASE_ASKS_MAX * (ASK_BYTES + 1 + PARTY_BYTES_MAX) + CASE_TIMERS_MAX * TIMER_BYTES
+        + 1 + DETOUR_BYTES + 1 + BY_BYTES_MAX + 1 + PARTY_BYTES_MAX + 1 + ORIGIN_BYTES_MAX,
 };
+_Static_assert((0 BATCH_FIELDS(PLUS_WIDTH, batch_row)) == BATCH_ROW_BYTES, "and of a batch");
 _Static_assert((int)CASE_ROW_BYTES_MAX <= (int)DB_VALUE_MAX, "the largest case fits into a row");
 _Static_assert(1 + (0 FACTS_FIELDS(PLUS_WIDTH, facts)) == FACTS_ROW_BYTES, "rows.h knows the length of the facts");
 _Static_assert(1 + (0 META_FIELDS(PLUS_WIDTH, meta)) + CRC_SIZE == META_ROW_BYTES, "and of meta");
@@ -168,7 +181,37 @@ bool receipt_of_row(struct slice row, struct receipt *ret) {
     return row.len == RECEIPT_ROW_BYTES && UNPACK(receipt_fields, &row, ret);
 }
 
+void row_of_batch(const struct batch_row *b, uint8_t to[static BATCH_ROW_BYTES]) {
+    CHECK(PACK(batch_fields, b, to) == to + BATCH_ROW_BYTES);
+}
+
+bool batch_of_row(struct slice row, struct batch_row *ret) {
+    return row.len == BATCH_ROW_BYTES && UNPACK(batch_fields, &row, ret);
+}
+
 /* ---- cases ------------------------------------------------------------------------------------------------------- */
+
+/* One byte when it has none, as most cases: a zero says that all that would follow is zero. */
+static uint8_t *pack_detours(const struct case_detours *m, uint8_t *to) {
+    uint8_t *end = PACK(detour_fields, m, to + 1), any = 0;
+    end = pack_text(m->void_by, sizeof m->void_by, end);
+    end = pack_text(m->approver, sizeof m->approver, end);
+    end = pack_text(m->origin, sizeof m->origin, end);
+    for (const uint8_t *at = to + 1; at < end; at++)
+        any |= *at;
+    *to = any != 0;
+    return any ? end : to + 1;
+}
+
+static bool unpack_detours(struct slice *from, struct case_detours *m) {
+    if (from->len == 0 || from->at[0] > 1)
+        return false;
+    bool any = from->at[0];
+    from->at++;
+    from->len--;
+    return !any || (UNPACK(detour_fields, from, m) && unpack_text(from, m->void_by, sizeof m->void_by)
+        && unpack_text(from, m->approver, sizeof m->approver) && unpack_text(from, m->origin, sizeof m->origin));
+}
 
 size_t row_of_case(const struct case_state *c, uint8_t to[static DB_VALUE_MAX]) {
     CHECK(c->id != 0 && c->asks_count <= CASE_ASKS_MAX && c->timers_count <= CASE_TIMERS_MAX);
@@ -177,12 +220,14 @@ size_t row_of_case(const struct case_state *c, uint8_t to[static DB_VALUE_MAX]) 
     at = PACK(case_fields, c, at);
     at = pack_text(c->category, sizeof c->category, at);
     at = pack_text(c->external_id, sizeof c->external_id, at);
+    at = pack_text(c->reporter, sizeof c->reporter, at);
     for (unsigned i = 0; i < c->asks_count; i++) {
         at = PACK(ask_fields, &c->asks[i], at);
         at = pack_text(c->asks[i].party, sizeof c->asks[i].party, at);
     }
     for (unsigned i = 0; i < c->timers_count; i++)
         at = PACK(timer_fields, &c->timers[i], at);
+    at = pack_detours(&c->more, at);
     CHECK(at <= to + CASE_ROW_BYTES_MAX);
     return (size_t)(at - to);
 }
@@ -194,7 +239,8 @@ bool case_of_row(struct slice row, struct case_state *ret) {
     if (ret->id == 0 || ret->asks_count > CASE_ASKS_MAX || ret->timers_count > CASE_TIMERS_MAX)
         return false;
     if (!unpack_text(&row, ret->category, sizeof ret->category)
-        || !unpack_text(&row, ret->external_id, sizeof ret->external_id))
+        || !unpack_text(&row, ret->external_id, sizeof ret->external_id)
+        || !unpack_text(&row, ret->reporter, sizeof ret->reporter))
         return false;
     for (unsigned i = 0; i < ret->asks_count; i++) {
         struct ask *a = &ret->asks[i];
@@ -204,7 +250,7 @@ bool case_of_row(struct slice row, struct case_state *ret) {
     for (unsigned i = 0; i < ret->timers_count; i++)
         if (!UNPACK(timer_fields, &row, &ret->timers[i]))
             return false;
-    return row.len == 0;
+    return unpack_detours(&row, &ret->more) && row.len == 0;
 }
 
 static struct row *row_next(struct row to[static ROWS_OF_CASE_MAX], unsigned *count, enum table table,
@@ -234,6 +280,8 @@ unsigned rows_of_case(const struct case_state *c, struct row to[static ROWS_OF_C
         r->value_len = 11;
     }
     for (unsigned i = 0; i < c->timers_count; i++) {
+        if (c->timers[i].stopped)
+            continue;
         struct due_row d = {c->timers[i].due_ms, c->id, (PbTimerKind)c->timers[i].kind};
         row_next(to, &count, TABLE_DEADLINES, key_deadline(&d));
     }
@@ -241,6 +289,13 @@ unsigned rows_of_case(const struct case_state *c, struct row to[static ROWS_OF_C
         const struct ask *a = &c->asks[i];
         if (ask_is_open(a))
             row_next(to, &count, TABLE_ASKS, key_ask(a->party, c->id, a->stage, a->attempt));
+    }
+    if (c->state == STATE_MERGED)
+        row_next(to, &count, TABLE_FOLLOWERS, key_follower(c->more.master, c->id));
+    if (case_open(c) && c->offer_dead && !c->more.dead_dropped) {
+        struct row *r = row_next(to, &count, TABLE_DEAD, key_open(c->division, c->id));
+        put_le64(r->value, c->division);
+        r->value_len = 8;
     }
     return count;
 }
@@ -386,6 +441,29 @@ struct row_key key_story(uint64_t case_id, uint64_t first_seq) {
     k.len = 0;
     add_be64(&k, case_id);
     add_be64(&k, first_seq);
+    return k;
+}
+
+struct row_key key_follower(uint64_t master, uint64_t case_id) {
+    struct row_key k;
+    k.len = 0;
+    add_be64(&k, master);
+    add_be64(&k, case_id);
+    return k;
+}
+
+struct row_key key_external(const char *origin, const char *external_id) {
+    struct row_key k;
+    k.len = 0;
+    add(&k, origin, strnlen(origin, ORIGIN_BYTES_MAX) + 1);
+    add(&k, external_id, strnlen(external_id, EXTERNAL_ID_BYTES_MAX) + 1);
+    return k;
+}
+
+struct row_key key_batch(const uint8_t id[static 16]) {
+    struct row_key k;
+    k.len = 0;
+    add(&k, id, 16);
     return k;
 }
 

@@ -17,7 +17,7 @@ enum {
     ROWS_FORMAT = 1,                              /* first byte of a case and of meta */
     FACTS_FORMAT = 3,                             /* of the facts; 1 had no counts by state, 2 no horizon */
     ROW_VALUE_MAX = 16,                           /* of the rows that follow from a case */
-    ROWS_OF_CASE_MAX = 1 + 1 + CASE_TIMERS_MAX + CASE_ASKS_MAX,
+    ROWS_OF_CASE_MAX = 1 + 1 + CASE_TIMERS_MAX + CASE_ASKS_MAX + 2,
     DIVISION_DIGITS_MAX = 15,
 };
 
@@ -64,6 +64,10 @@ enum { RECEIPT_ROW_BYTES = 8 + 8 + 8 + 16 };
 void row_of_receipt(const struct receipt *r, uint8_t to[static RECEIPT_ROW_BYTES]);
 bool receipt_of_row(struct slice row, struct receipt *ret);
 
+enum { BATCH_ROW_BYTES = 1 + 1 + 2 * 4 + 2 * 8 + HASH_SIZE + 2 * (BY_BYTES_MAX + 1) };
+void row_of_batch(const struct batch_row *b, uint8_t to[static BATCH_ROW_BYTES]);
+bool batch_of_row(struct slice row, struct batch_row *ret);
+
 /* ---- cases ------------------------------------------------------------------------------------------------------- */
 
 size_t row_of_case(const struct case_state *c, uint8_t to[static DB_VALUE_MAX]);       /* its length */
@@ -80,6 +84,9 @@ struct row_key key_receipt(struct slice source, const uint8_t command_id[static 
 struct row_key key_work(const struct work_row *w);
 struct row_key key_open(uint64_t division, uint64_t case_id);
 struct row_key key_ask(const char *party, uint64_t case_id, uint8_t stage, uint8_t attempt);
+struct row_key key_follower(uint64_t master, uint64_t case_id);                        /* case 0: the first */
+struct row_key key_external(const char *origin, const char *external_id);
+struct row_key key_batch(const uint8_t id[static 16]);
 struct row_key key_story(uint64_t case_id, uint64_t first_seq);
 struct row_key key_day(uint32_t district, uint32_t day);                               /* prefix of its numbers */
 struct row_key key_case_number(uint32_t district, uint32_t day, uint32_t number);

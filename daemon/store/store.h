@@ -38,7 +38,7 @@ enum {
 
 enum table {
     TABLE_META, TABLE_FACTS, TABLE_RULES, TABLE_CASES, TABLE_DEADLINES, TABLE_RECEIPTS, TABLE_WORK, TABLE_OPEN,
-    TABLE_ASKS, TABLE_STORY, TABLE_NUMBERS, TABLE_COUNT
+    TABLE_ASKS, TABLE_STORY, TABLE_NUMBERS, TABLE_FOLLOWERS, TABLE_DEAD, TABLE_EXTERNAL, TABLE_BATCHES, TABLE_COUNT
 };
 
 struct store;
@@ -149,6 +149,28 @@ int store_next_case(struct store *s, uint64_t after_case, uint64_t *ret_case);
 /* The next case behind *cursor that ended before that instant, looking at `most` at the most. *cursor moves on to the last
  * one looked at. 1: *ret_case; 0: none among them; -ENOENT: none at all behind *cursor. */
 int store_next_ended(struct store *s, uint64_t *cursor, int64_t before_ms, unsigned most, uint64_t *ret_case);
+/* Cases merged into this one, by id; after 0: the first. 0, -ENOENT. */
+int store_next_follower(struct store *s, uint64_t master, uint64_t after_case, uint64_t *ret_case);
+/* Dead letters under a prefix, as store_next_open. */
+int store_next_dead(struct store *s, uint64_t prefix, uint64_t after_division, uint64_t after_case,
+                    uint64_t *ret_division, uint64_t *ret_case);
+/* The case that another system's number stands for. 0, -ENOENT. */
+int store_external(struct store *s, const char *origin, const char *external_id, uint64_t *ret_case);
+/* Open asks of a party, by case; after NULL: the first. 0, -ENOENT. */
+struct ask_row { uint64_t case_id; uint8_t stage, attempt; };
+int store_next_ask(struct store *s, const char *party, const struct ask_row *after, struct ask_row *ret);
+
+/* Many cases, one decision: asked by one person, confirmed by another. done: cases that it was carried out on. */
+struct batch_row {
+    uint8_t verb;                                 /* PbBatchVerb */
+    bool confirmed;
+    uint32_t cases, done;
+    int64_t asked_at_ms, confirmed_at_ms;
+    struct hash digest;                           /* of the case ids */
+    char by[BY_BYTES_MAX + 1], confirmed_by[BY_BYTES_MAX + 1];
+};
+int store_batch(struct store *s, const uint8_t id[16], struct batch_row *ret);          /* 0, -ENOENT */
+
 /* Records of a case, by first seq. */
 int store_next_story(struct store *s, uint64_t case_id, uint64_t after_seq, uint64_t *ret_seq);
 int store_read(struct store *s, uint64_t seq, struct slice *ret_record);                /* that holds it; journaled */

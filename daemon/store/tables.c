@@ -1,4 +1,4 @@
-/* tables.c: the eleven tables as a whole: opened, committed, thrown back; and the few rows that are asked for in every
+/* tables.c: the fifteen tables as a whole: opened, committed, thrown back; and the few rows that are asked for in every
  * turn and so remembered beside them. */
 #include "daemon/store/tables.h"
 
@@ -12,6 +12,8 @@ static const struct db_table_spec specs[TABLE_COUNT] = {
     [TABLE_CASES] = {"cases", true},        [TABLE_DEADLINES] = {"deadlines", true},
     [TABLE_RECEIPTS] = {"receipts", true},  [TABLE_WORK] = {"work", true},       [TABLE_OPEN] = {"open", true},
     [TABLE_ASKS] = {"asks", true},          [TABLE_STORY] = {"story", true},     [TABLE_NUMBERS] = {"numbers", true},
+    [TABLE_FOLLOWERS] = {"followers", true}, [TABLE_DEAD] = {"dead", true},
+    [TABLE_EXTERNAL] = {"external", true},  [TABLE_BATCHES] = {"batches", true},
 };
 
 int tables_result(struct tables *t, int r) {

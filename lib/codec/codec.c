@@ -362,6 +362,7 @@ void codec_update_of(const PbRecord *record, PbUpdate *ret) {
         .has_case_id = record->has_case_id, .case_id = record->case_id,
         .has_division = record->has_division, .division = record->division,
         .n_events = record->n_events, .events = record->events,
+        .by = record->by, .has_batch = record->has_batch, .batch = record->batch, .origin = record->origin,
     };
 }
 

@@ -164,11 +164,14 @@ bench: programs.release $(BENCHES:%=build/release/%) ## runs the measurements of
 	@bench/run.sh
 
 # What is installed beside the programs is what exists: settings, playbooks, units, manual pages.
+# Units name programs where they were put.
 install: all       ## installs programs, settings and units under DESTDIR and PREFIX (/usr/local)
 	install -d $(DESTDIR)$(PREFIX)/bin
 	$(if $(PROGRAMS),install -m 755 $(PROGRAMS:%=build/release/bin/%) $(DESTDIR)$(PREFIX)/bin)
 	$(if $(UNITS),install -d $(DESTDIR)$(PREFIX)/lib/systemd/system)
-	$(if $(UNITS),install -m 644 $(UNITS) $(DESTDIR)$(PREFIX)/lib/systemd/system)
+	$(foreach u,$(UNITS),sed 's|/usr/bin/|$(PREFIX)/bin/|' $(u) | install -m 644 /dev/stdin $(DESTDIR)$(PREFIX)/lib/systemd/system/$(notdir $(u)) &&) true
+	install -D -m 644 systemd/whistled.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/whistled.conf
+	install -D -m 644 systemd/worker.conf $(DESTDIR)$(PREFIX)/share/whistled/worker.conf
 	$(if $(SETTINGS),cd config && find . -type f -exec install -D -m 644 '{}' '$(DESTDIR)$(PREFIX)/share/whistled/{}' ';')
 	$(if $(MANUALS),install -d $(DESTDIR)$(PREFIX)/share/man/man8)
 	$(if $(MANUALS),install -m 644 $(MANUALS) $(DESTDIR)$(PREFIX)/share/man/man8)

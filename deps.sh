@@ -22,6 +22,7 @@ python3-zmq                     #   their sockets,
 python3-protobuf                #   and their messages; tidy reads the descriptors with it, too
 clang                           # the second compiler of make tidy
 universal-ctags                 # the lengths of functions, for make tidy
+systemd                         # reads our units, for the tests
 gcovr                           # the table of make coverage
 "
 

@@ -135,14 +135,19 @@ int loop_open(struct loop **ret, struct daemon *d);
 struct event_base *loop_base(struct loop *l);     /* for the web gate, which is served while it waits */
 void loop_wait(struct loop *l, int64_t wait_ms);
 void loop_close(struct loop *l);
-void pulse_start(uint64_t watchdog_ms);
-void pulse_beat(void);
+enum pulse_phase { PULSE_STARTING, PULSE_SERVING, PULSE_STOPPING };
+void pulse_start(uint64_t slow_ms);               /* starting */
+void pulse_folded(uint64_t seq);                  /* so far the journal has been folded */
+void pulse_serving(const char *status);           /* READY; the text must be a constant */
+void pulse_beat(void);                            /* the turn has come round */
+void pulse_stopping(void);
 void pulse_stop(void);
 void preparer_start(struct store *s);
 void preparer_stop(void);
 void notify_ready(const char *status);
 void notify_status(const char *status);
 void notify_watchdog(void);
+void notify_extend(uint64_t ms);                   /* a start or a stop needs longer */
 void notify_stopping(void);
 uint64_t notify_watchdog_ms(void);                /* what systemd asks for; 0: nothing */
 

@@ -15,6 +15,10 @@ void notify_watchdog(void) {
     sd_notify(0, "WATCHDOG=1");
 }
 
+void notify_extend(uint64_t ms) {
+    sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%llu", (unsigned long long)ms * 1000);
+}
+
 void notify_stopping(void) {
     sd_notify(0, "STOPPING=1");
 }

@@ -66,7 +66,7 @@ static struct store_options store_options_of(const struct settings *s, bool dril
         .map_bytes = s->map_bytes, .store_max_bytes = s->store_max_bytes, .slots_ahead = s->slots_ahead,
         .checkpoint_bytes_journal = s->checkpoint_bytes, .checkpoint_changes = s->checkpoint_changes,
         .checkpoint_idle_ms = (int64_t)s->checkpoint_idle_ms, .checkpoint_age_ms = (int64_t)s->checkpoint_age_ms,
-        .verify_full = s->verify_full,
+        .verify_full = s->verify_full, .folded = pulse_folded,
     };
 }
 
@@ -195,8 +195,7 @@ static void serve(struct daemon *d) {
 }
 
 static void close_all(struct daemon *d) {
-    notify_stopping();
-    pulse_stop();
+    pulse_stopping();
     if (!d->read_only) preparer_stop();
     front_close(d->front);
     pool_close(d->pool);
@@ -204,6 +203,7 @@ static void close_all(struct daemon *d) {
     web_close(d->web);
     loop_close(d->loop);
     store_close(d->store);
+    pulse_stop();
     wire_close(d->wire);
     log_info("whistled.stopped");
 }
@@ -220,6 +220,7 @@ int main(int argc, char **argv) {
     if (r >= 0) return r;
     if (check_endpoints(&d.settings) < 0 || rules_load(d.settings.config, &rules) < 0) return EXIT_BAD_CONFIG;
     arena_wrap(&d.room, memory_or_die(TURN_ROOM_BYTES), TURN_ROOM_BYTES);
+    pulse_start(d.settings.watchdog_ms);
     if (open_store(&d, arguments.drill) < 0) return EXIT_CANNOT_START;
     broker_clock_start(&d.clock, store_last_ms(d.store), (int64_t)d.settings.clock_step_ms);
     d.now_ms = d.clock.last_ms;
@@ -227,11 +228,10 @@ int main(int argc, char **argv) {
     r = d.read_only ? 0 : begin_epoch(&d, &rules);
     if (r < 0) die("journal.lost", r, "the first batch could not be written");
     if (open_doors(&d) < 0) return store_close(d.store), EXIT_CANNOT_START;
-    pulse_start(d.settings.watchdog_ms);
     if (!d.read_only) preparer_start(d.store);
     log_info("whistled.ready front=%s pool=%s feed=%s%s", wire_endpoint(front_socket(d.front)),
              wire_endpoint(pool_socket(d.pool)), wire_endpoint(feed_socket(d.feed)), d.drill ? " drill=yes" : "");
-    notify_ready(d.read_only ? "no space: questions only" : d.drill ? "serving a drill" : "serving");
+    pulse_serving(d.read_only ? "no space: questions only" : d.drill ? "serving a drill" : "serving");
     d.since_ms = clock_mono_ns() / 1000000;
     serve(&d);
     close_all(&d);

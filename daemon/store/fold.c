@@ -306,6 +306,8 @@ static int fold_along(struct tables *t, struct journal_cursor *c, uint64_t upto,
             return r;
         t->meta.chain = chain = now;
         ++*records;
+        if (t->folded)
+            t->folded(t->meta.folded_seq);
     }
     if (r < 0)
         (void)snprintf(t->problem, sizeof t->problem, "%s", journal_cursor_problem(c));

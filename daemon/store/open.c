@@ -36,7 +36,10 @@ static int state_open(struct store *s) {
     char path[STORE_PATH_SIZE];
     struct tables_options o = {.path = path, .map_bytes = s->options.map_bytes, .read_only = s->options.read_only};
     int r = path_in(s->dir, "state.mdb", path);
-    return r == 0 ? tables_open(&s->tables, &o) : r;
+    if (r == 0)
+        r = tables_open(&s->tables, &o);
+    s->tables.folded = s->options.folded;
+    return r;
 }
 
 /* A start that did not live to its first checkpoint leaves this behind: a damaged tree can end the process that walks

@@ -53,6 +53,7 @@ struct store_options {
     int64_t checkpoint_age_ms;                    /* 10,000 */
     bool read_only;                               /* a resting store: takes the lock, changes nothing */
     bool verify_full;                             /* every byte of journal and tables, before anything is served */
+    void (*folded)(uint64_t seq);                 /* told of every record folded from the journal; or NULL */
 };
 
 /* What opening saw and did, for the log and for `whistlectl recover`. */

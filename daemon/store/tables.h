@@ -38,6 +38,7 @@ struct tables {
     struct rules_kept rules[STORE_RULES_VERSIONS_MAX];
     uint64_t rules_uses;
     struct arena room;                            /* where fold_bytes unpacks */
+    void (*folded)(uint64_t seq);                 /* store_options.folded */
     char problem[STORE_PROBLEM_SIZE];
 };
 

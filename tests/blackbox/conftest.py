@@ -171,12 +171,23 @@ def drill(make_broker):
     return make_broker(config=DRILL, drill=True)
 
 
+def library(tmp_path_factory, name):
+    """tests/blackbox/NAME.c, to be preloaded."""
+    to = tmp_path_factory.mktemp(name) / f"{name}.so"
+    source = ROOT / f"tests/blackbox/{name}.c"
+    compiler = os.environ.get("CC", "cc")
+    subprocess.run([compiler, "-shared", "-fPIC", "-D_GNU_SOURCE", "-o", to, source, "-ldl"], check=True)
+    return to
+
+
 @pytest.fixture(scope="module")
 def skew_library(tmp_path_factory):
-    to = tmp_path_factory.mktemp("skew") / "skew.so"
-    compiler = os.environ.get("CC", "cc")
-    subprocess.run([compiler, "-shared", "-fPIC", "-D_GNU_SOURCE", "-o", to, ROOT / "tests/blackbox/skew.c", "-ldl"], check=True)
-    return to
+    return library(tmp_path_factory, "skew")
+
+
+@pytest.fixture(scope="module")
+def stall_library(tmp_path_factory):
+    return library(tmp_path_factory, "stall")
 
 
 @pytest.fixture

@@ -85,7 +85,7 @@ static bool read_zone(const struct ctl *c, const char *value, void *at) {
     return zone_of(slice_of(value), at);
 }
 
-/* 2026-02-14T09:30[:05[.123]] and then a zone, or that of the office. */
+/* 2026-02-14[T09:30[:05[.123]]] and then a zone, or that of the office; a day alone begins at midnight. */
 static bool read_instant(const struct ctl *c, const char *value, void *at) {
     struct slice s = slice_of(value);
     char whole[32];
@@ -98,9 +98,10 @@ static bool read_instant(const struct ctl *c, const char *value, void *at) {
             return false;
         s.len -= 6;
     }
-    if (s.len != 16 && s.len != 19 && s.len != 23)
+    if (s.len != 10 && s.len != 16 && s.len != 19 && s.len != 23)
         return false;
-    (void)snprintf(whole, sizeof whole, "%.*s%sZ", (int)s.len, value, s.len == 16 ? ":00" : "");
+    (void)snprintf(whole, sizeof whole, "%.*s%sZ", (int)s.len, value,
+                   s.len == 10 ? "T00:00:00" : s.len == 16 ? ":00" : "");
     if (!instant_parse(slice_of(whole), &ms))
         return false;
     *(int64_t *)at = ms - zone_s * 1000LL;
@@ -165,7 +166,7 @@ static const struct reader {
     [ARGUMENT_NUMBER] = {read_number, "a number"},
     [ARGUMENT_SPAN] = {read_span, "a time such as 90s, 5min, 2h or 5d"},
     [ARGUMENT_WAIT] = {read_wait, "a time up to 1d, such as 500ms or 5s"},
-    [ARGUMENT_INSTANT] = {read_instant, "an instant such as 2026-02-14T09:30:05 or 2026-02-14T01:30:05Z"},
+    [ARGUMENT_INSTANT] = {read_instant, "an instant such as 2026-02-14T09:30:05, 2026-02-14T01:30:05Z or 2026-02-14"},
     [ARGUMENT_DIVISION] = {read_division, "a division's code of 2, 4, 6, 9, 12 or 15 digits"},
     [ARGUMENT_DIVISIONS] = {read_divisions, "a division's code of 2, 4, 6, 9, 12 or 15 digits (64 codes at most)"},
     [ARGUMENT_ID] = {read_id, "an id of 32 hexadecimal digits"},

@@ -53,6 +53,7 @@ int drill_main(struct ctl *c, int argc, char **argv);
 int verify_main(struct ctl *c, int argc, char **argv);
 int replay_main(struct ctl *c, int argc, char **argv);
 int recover_main(struct ctl *c, int argc, char **argv);
+int purge_main(struct ctl *c, int argc, char **argv);
 
 /* ---- arguments (arguments.c) ------------------------------------------------------------------------------------- */
 

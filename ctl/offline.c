@@ -1,7 +1,6 @@
 /* offline.c: `verify`, `replay`, `recover`: a store without its broker. All three take the store's lock, so a running
  * broker is never disturbed: they say that the store is in use. */
-#include "ctl/ctl.h"
-#include "daemon/store/store.h"
+#include "ctl/offline.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -54,7 +53,7 @@ static const struct command_line recover_line = {
 };
 
 /* The broker's defaults; the segments' size is read from the journal. */
-static struct store_options options_of(const char *dir, bool read_only) {
+struct store_options offline_options(const char *dir, bool read_only) {
     return (struct store_options){
         .dir = dir, .segment_bytes = 64ULL << 20, .segments_ahead = 2, .map_bytes = 64ULL << 30,
         .slots_ahead = 64 << 10, .checkpoint_bytes_journal = 64ULL << 20, .checkpoint_changes = 40000,
@@ -63,7 +62,7 @@ static struct store_options options_of(const char *dir, bool read_only) {
 }
 
 /* What keeps a store from being opened, as an exit code; said. */
-static int failed(const struct ctl *c, const char *dir, int r, const char *problem) {
+int offline_failed(const struct ctl *c, const char *dir, int r, const char *problem) {
     const char *why = problem[0] ? problem : r == -ENOENT ? say(c, "这里没有数据", "there is no store") : strerror(-r);
     if (r == -EBUSY)
         why = say(c, "数据正被另一个程序使用；请先停止 whistled", "another process has this store open; stop whistled first");
@@ -91,7 +90,7 @@ static void print_hash(const struct ctl *c, struct sheet *t, const char *zh, con
 
 static void print_verified(const struct ctl *c, const struct verify_result *v) {
     const struct { const char *zh, *en; uint64_t value; } rows[] = {
-        {"序号", "seq", v->seq}, {"记录", "records", v->records}, {"批次", "batches", v->batches},
+        {"起始序号", "first seq", v->first_seq}, {"基线序号", "base at seq", v->base_seq}, {"序号", "seq", v->seq}, {"记录", "records", v->records}, {"批次", "batches", v->batches},
         {"案件", "cases", v->cases},
     };
     struct sheet *t;
@@ -125,8 +124,9 @@ static void hex_print(const char *name, const struct hash *h) {
 
 /* What was not reached has no digest. */
 static void json_verified(const struct verify_result *v, bool folded, bool good) {
-    printf("{\"agreed\":%s,\"seq\":\"%llu\",\"records\":\"%llu\",\"batches\":\"%llu\",\"cases\":\"%llu\"",
-           good ? "true" : "false", (unsigned long long)v->seq, (unsigned long long)v->records,
+    printf("{\"agreed\":%s,\"first_seq\":\"%llu\",\"base_seq\":\"%llu\",\"seq\":\"%llu\",\"records\":\"%llu\","
+           "\"batches\":\"%llu\",\"cases\":\"%llu\"", good ? "true" : "false", (unsigned long long)v->first_seq,
+           (unsigned long long)v->base_seq, (unsigned long long)v->seq, (unsigned long long)v->records,
            (unsigned long long)v->batches, (unsigned long long)v->cases);
     if (folded) {
         hex_print("journal_digest", &v->journal_digest);
@@ -141,14 +141,14 @@ int verify_main(struct ctl *c, int argc, char **argv) {
     int r = arguments_read(c, &verify_line, argc, argv, &l);
     if (r)
         return r == ARGUMENTS_HELPED ? CTL_DONE : r;
-    struct store_options o = options_of(l.dir, true);
+    struct store_options o = offline_options(l.dir, true);
     bool draw = !l.quiet && isatty(STDERR_FILENO);
     r = store_verify(&o, l.scratch ? l.scratch : l.dir, &v, draw ? bar : NULL, c);
     if (draw)
         (void)fputs("\r\033[K", stderr);
     bool good = r == 0 && v.equal && v.problem[0] == '\0';
     if (r == -EBUSY || r == -ENOENT || r == -ENOTDIR)
-        return failed(c, l.dir, r == -ENOTDIR ? -ENOENT : r, r == -EBUSY ? v.problem : "");
+        return offline_failed(c, l.dir, r == -ENOTDIR ? -ENOENT : r, r == -EBUSY ? v.problem : "");
     if (c->json)
         json_verified(&v, r == 0, good);
     else if (!l.quiet && r == 0)
@@ -184,7 +184,7 @@ static int replay(const struct ctl *c, const struct offline_line *l, struct jour
         PbRecord *record = NULL;
         arena_reset(&room);
         if (codec_unpack_own(CODEC_RECORD, bytes, &room, &record) < 0)
-            return failed(c, l->dir, -EBADMSG, say(c, "有一条记录无法读取", "a record cannot be read"));
+            return offline_failed(c, l->dir, -EBADMSG, say(c, "有一条记录无法读取", "a record cannot be read"));
         if (l->case_id && record->case_id != l->case_id)
             continue;
         if (c->json)
@@ -192,7 +192,7 @@ static int replay(const struct ctl *c, const struct offline_line *l, struct jour
         else
             print_record(c, &s, record);
     }
-    return r < 0 ? failed(c, l->dir, r, journal_cursor_problem(from)) : CTL_DONE;
+    return r < 0 ? offline_failed(c, l->dir, r, journal_cursor_problem(from)) : CTL_DONE;
 }
 
 /* Both open for reading only. Damaged tables are none of a replay's business, but the store's opening looks at them. */
@@ -204,17 +204,17 @@ int replay_main(struct ctl *c, int argc, char **argv) {
     int r = arguments_read(c, &replay_line, argc, argv, &l);
     if (r)
         return r == ARGUMENTS_HELPED ? CTL_DONE : r;
-    struct store_options o = options_of(l.dir, true);
+    struct store_options o = offline_options(l.dir, true);
     r = store_open(&s, &o, &found);
     if (r < 0)
-        return failed(c, l.dir, r, found.problem);
+        return offline_failed(c, l.dir, r, found.problem);
     c->drill = found.drill;
     print_drill_banner(c);
     r = journal_cursor_open(&from, store_journal(s), l.from_seq ? l.from_seq : 1);
     const char *why = say(c, "日志里没有这个序号", "that seq is not in the journal");
     struct arena room;
     arena_wrap(&room, memory_or_die(REPLAY_ROOM_BYTES), REPLAY_ROOM_BYTES);
-    int result = r < 0 ? failed(c, l.dir, r, r == -ENOENT ? why : "") : replay(c, &l, from, room);
+    int result = r < 0 ? offline_failed(c, l.dir, r, r == -ENOENT ? why : "") : replay(c, &l, from, room);
     free(room.base);
     journal_cursor_close(from);
     store_close(s);
@@ -260,7 +260,7 @@ int recover_main(struct ctl *c, int argc, char **argv) {
     int r = arguments_read(c, &recover_line, argc, argv, &l);
     if (r)
         return r == ARGUMENTS_HELPED ? CTL_DONE : r;
-    struct store_options o = options_of(l.dir, false);
+    struct store_options o = offline_options(l.dir, false);
     r = l.discard ? store_rebuild(&o, &found) : store_open(&s, &o, &found);
     if (s)
         store_close(s);
@@ -273,7 +273,7 @@ int recover_main(struct ctl *c, int argc, char **argv) {
             print_found(c, &found);
     }
     if (r < 0)
-        return failed(c, l.dir, r, found.problem);
+        return offline_failed(c, l.dir, r, found.problem);
     if (!c->json)
         puts(say(c, "可以启动 whistled", "whistled can be started"));
     return CTL_DONE;

@@ -28,6 +28,7 @@ static const struct command {
     {"verify", verify_main, "checks a resting store, byte by byte"},
     {"replay", replay_main, "prints a resting store's journal"},
     {"recover", recover_main, "makes a resting store fit to start"},
+    {"purge", purge_main, "takes what is old enough out of a resting store's journal"},
 };
 
 static const char *environment(const char *name, const char *otherwise) {

@@ -47,11 +47,20 @@ static int find_case(struct daemon *d, const PbShowCase *s, struct case_state *r
     return store_case(d->store, id, ret);
 }
 
+/* Behind what a purge has taken: what stands in the journal is told, and that there was more. */
+static uint64_t story_start(struct daemon *d, uint64_t after, PbCaseStory *story, const struct case_state *c) {
+    uint64_t first = store_first_seq(d->store), next;
+    if (after + 1 >= first || store_next_story(d->store, c->id, after, &next) < 0 || next >= first) return after;
+    SET(story, story_from_seq, first);
+    return first - 1;
+}
+
 static void tell_story(struct daemon *d, const PbShowCase *s, PbCaseStory *story, const struct case_state *c) {
     uint64_t seq = s->story_after_seq;
     size_t bytes_used = 0;
     story->story = arena_must(&d->room, STORY_MAX * sizeof *story->story);
     story->texts = arena_must(&d->room, STORY_MAX * sizeof *story->texts);
+    seq = story_start(d, seq, story, c);
     while (store_next_story(d->store, c->id, seq, &seq) == 0) {
         struct slice bytes;
         PbRecord *record = NULL;

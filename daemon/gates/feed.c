@@ -156,7 +156,8 @@ static void on_subscribe(struct feed *f, struct console *c, const PbSubscribe *s
     c->session_seq = 0;
     c->live_said = false;
     c->credit = s->credit < CONSOLE_CREDIT_MAX ? s->credit : CONSOLE_CREDIT_MAX;
-    if (!s->snapshot && s->from_seq > durable) {      /* it has seen a future that is not ours: a restored store */
+    /* It has seen a future that is not ours (a restored store), or misses a past that is no longer here (a purge). */
+    if (!s->snapshot && (s->from_seq > durable || s->from_seq + 1 < store_first_seq(f->store))) {
         COUNT(RESYNCS);
         say(f, c, FEED_RESYNC, durable, (struct slice){ 0 });
         return;

@@ -238,7 +238,7 @@ void journal_cursor_close(struct journal_cursor *c) {
 /* The last segment that begins at or before seq. An empty one begins where the next does, and so is never the one
  * that covers it. */
 static uint64_t segment_of(const struct journal *j, uint64_t seq) {
-    uint64_t low = 1, high = j->ordinal;
+    uint64_t low = j->first_ordinal, high = j->ordinal;
     while (low < high) {
         uint64_t middle = low + (high - low + 1) / 2;
         if (j->segments[middle - 1].first_seq <= seq)
@@ -314,7 +314,7 @@ int journal_read(struct journal *j, uint64_t seq, uint64_t *ret_first_seq, struc
     uint64_t first = 0;
     uint32_t seqs = 0;
     struct slice record = {0};
-    if (seq == 0 || seq > journal_durable_seq(j))
+    if (seq < journal_first_seq(j) || seq > journal_durable_seq(j))
         return -ENOENT;
     int r = j->reading ? cursor_seek(j->reading, seq) : journal_cursor_open(&j->reading, j, seq);
     if (r == 0)

@@ -74,9 +74,11 @@ int journal_create(const struct journal_options *o) {
 /* ---- open and close ---------------------------------------------------------------------------------------------- */
 
 int journal_segments_note(struct journal *j, uint64_t ordinal, struct segment s) {
-    CHECK(ordinal >= 1 && ordinal <= j->segments_cap + 1);
+    CHECK(ordinal >= 1 && ordinal == j->ordinal + 1);
     if (ordinal > j->segments_cap) {
-        size_t cap = j->segments_cap ? 2 * j->segments_cap : 64;
+        size_t cap = j->segments_cap ? j->segments_cap : 64;
+        while (cap < ordinal)
+            cap *= 2;
         struct segment *segments = reallocarray(j->segments, cap, sizeof *segments);
         if (!segments)
             return -ENOMEM;
@@ -234,7 +236,7 @@ bool journal_witnessed(const struct journal *j) {
 
 /* ---- turn over --------------------------------------------------------------------------------------------------- */
 
-static int begin_segment(struct journal *j, int fd) {
+static int begin_segment(struct journal *j, int fd, const struct journal_base *base) {
     uint8_t bytes[SEGMENT_HEADER_SIZE];
     struct segment_header h = {
         .block = j->block_next,
@@ -243,6 +245,7 @@ static int begin_segment(struct journal *j, int fd) {
         .epoch = j->epoch,
         .previous_bytes = j->used,
         .previous = j->chain,
+        .base = *base,
     };
     memcpy(h.store_id, j->options.store_id, sizeof h.store_id);
     segment_header_write(bytes, &j->options.key, &h);
@@ -270,7 +273,7 @@ static void become_active(struct journal *j, int fd, uint64_t capacity) {
 
 /* The old one is sealed before the new one is begun: a begun segment means that everything before it is whole and
  * synced. */
-int journal_turn_over(struct journal *j) {
+static int turn_over(struct journal *j, const struct journal_base *base) {
     CHECK(!j->begun && !j->options.read_only);
     if (j->broken)
         return j->broken;
@@ -285,7 +288,7 @@ int journal_turn_over(struct journal *j) {
     if (r == 0)
         r = segment_seal(j->fd, j->used);
     if (r == 0)
-        r = begin_segment(j, fd);
+        r = begin_segment(j, fd, base);
     if (r < 0) {
         if (fd >= 0)
             (void)close(fd);
@@ -293,6 +296,18 @@ int journal_turn_over(struct journal *j) {
     }
     become_active(j, fd, capacity);
     return 0;
+}
+
+int journal_turn_over(struct journal *j) {
+    return turn_over(j, &(struct journal_base){0});
+}
+
+int journal_turn_over_upon(struct journal *j, const struct journal_base *base) {
+    CHECK(base->seq == journal_durable_seq(j) && base->seq > 0);
+    int r = turn_over(j, base);
+    if (r == 0)
+        j->base = *base;
+    return r;
 }
 
 /* ---- numbers ----------------------------------------------------------------------------------------------------- */
@@ -315,6 +330,38 @@ uint64_t journal_bytes(const struct journal *j) {
 
 unsigned journal_segments_ready(const struct journal *j) {
     return (unsigned)(atomic_load(&j->last_ordinal) - atomic_load(&j->active_ordinal));
+}
+
+/* ---- what is there ----------------------------------------------------------------------------------------------- */
+
+uint64_t journal_first_seq(const struct journal *j) {
+    return j->segments[j->first_ordinal - 1].first_seq;
+}
+
+struct journal_base journal_base(const struct journal *j) {
+    return j->base;
+}
+
+bool journal_segment(const struct journal *j, uint64_t ordinal, struct journal_segment *ret) {
+    ordinal = ordinal ? ordinal : j->first_ordinal;
+    if (ordinal < j->first_ordinal || ordinal > j->ordinal)
+        return false;
+    const struct segment *s = &j->segments[ordinal - 1];
+    *ret = (struct journal_segment){ordinal, s->first_seq, s->bytes};
+    return true;
+}
+
+/* From the front and one by one, so that a crash in between leaves no gap. */
+int journal_drop_first(struct journal *j) {
+    char name[JOURNAL_NAME_SIZE];
+    uint64_t ordinal = j->first_ordinal;
+    CHECK(!j->options.read_only && ordinal < j->ordinal && j->segments[ordinal].first_seq <= j->base.seq);
+    journal_segment_name(ordinal, name);
+    if (unlinkat(j->dir, name, 0) < 0 || fsync(j->dir) < 0)
+        return -errno;
+    j->sealed_bytes -= j->segments[ordinal - 1].bytes;
+    j->first_ordinal++;
+    return 0;
 }
 
 /* ---- filling ahead ----------------------------------------------------------------------------------------------- */

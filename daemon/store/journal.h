@@ -1,14 +1,14 @@
 /* journal.h: the only truth. Append-only segment files of hash-chained batches of records. Knows bytes, not
  * messages.
  *
- *   <dir>/journal/00000001.seg ...      ordinals contiguous from 1
+ *   <dir>/journal/00000001.seg ...      ordinals contiguous, from 1 until a purge has taken the first ones
  *   segment = header (512 B, padded to the block) | batch | batch | ... | zeroes (filled ahead)
  *   batch   = header | record | record | ... | zero padding to the next block
  *   record  = length u32 | seqs u32 | crc32c u32 | bytes
  *   block   = 512 B, 4096 if the device says so. All integers are little-endian; journal_internal.h has every byte.
  *
  * segment header: magic, format, block, store id, ordinal, first seq, epoch, length of the previous segment, hash of
- * its last batch (0 in the first), MAC, crc32c. batch header: magic, flags (witness), record count, segment ordinal,
+ * its last batch (0 in the first), MAC, crc32c; the base that was made just before it, if one was. batch header: magic, flags (witness), record count, segment ordinal,
  * offset in the segment, first seq, seq count, payload bytes, epoch, at_ms, previous batch's hash, hash = BLAKE2b
  * over (header fields before it ‖ payload), MAC = BLAKE2b keyed with the store's key over (header fields ‖ hash).
  *
@@ -16,13 +16,14 @@
  *   J1  a batch that journal_append returned 0 for is on disk: one pwrite, one fdatasync, and acknowledged sectors keep
  *       their content.
  *   J2  seq is gapless: a batch's first seq = the previous batch's first seq + seq count.
- *   J3  the chain of hashes runs unbroken from the first batch of segment 1 to the last, across segments.
+ *   J3  the chain of hashes runs unbroken from the first batch of the first segment to the last, across segments.
  *   J4  at most one batch is ever unsynced; none crosses a segment; every batch starts on a block.
  *   J5  the log ends at the first failing batch only if the rest of the segment is zero or lies inside that batch's
  *       length (the longest there can be, where its header is torn), and no witness, later batch or checkpoint covers
  *       it. Otherwise it is refused by place.
  *   J6  a torn tail is saved as torn-<seq>.bin, zeroed and synced before the first append.
  *   J7  nobody reads past durable_seq.
+ *   J8  the first segment is number 1, or a later one names a base whose seq is in a segment that is there.
  * A write or sync error is final: the outcome is unknown; the caller ends the process. Rules: docs/store.md 3-9. */
 #ifndef JOURNAL_H
 #define JOURNAL_H
@@ -34,6 +35,13 @@ enum {
     JOURNAL_RECORD_BYTES_MAX = 256 << 10,
     JOURNAL_SEGMENT_BYTES_MIN = 1 << 20,          /* small segments are for tests */
     JOURNAL_BLOCK = 512,
+    JOURNAL_NAME_SIZE = 24,                       /* "00000001.seg", with room for every u64 */
+};
+
+/* What the journal up to a seq folds to, as a file beside it (base.h): its seq, and the hash of the file. 0: none. */
+struct journal_base {
+    uint64_t seq;
+    struct hash hash;
 };
 
 struct journal;
@@ -53,6 +61,9 @@ struct journal_options {
 /* What opening found. Strings are for people: what is wrong, in which file, at which offset, what to do. */
 struct journal_found {
     uint64_t first_seq, durable_seq;              /* durable_seq 0: empty */
+    uint64_t first_ordinal;
+    struct journal_base base;                     /* the last one that a segment names */
+    bool gap;                                     /* it was refused because segments are missing */
     uint64_t epoch;                               /* of the last batch */
     struct hash chain;                            /* hash of the last batch */
     uint64_t torn_bytes;                          /* cut (or, read-only, would be cut) */
@@ -85,6 +96,8 @@ void journal_abandon(struct journal *j);          /* forget the batch that was b
 int journal_witness(struct journal *j, int64_t at_ms, uint64_t epoch);
 size_t journal_room(const struct journal *j);
 int journal_turn_over(struct journal *j);
+/* The same; the new segment's header names a base that has everything up to here. */
+int journal_turn_over_upon(struct journal *j, const struct journal_base *base);
 bool journal_witnessed(const struct journal *j);  /* the last batch is a witness, or there is none */
 
 uint64_t journal_next_seq(const struct journal *j);       /* first seq of the next batch */
@@ -92,6 +105,16 @@ uint64_t journal_durable_seq(const struct journal *j);
 struct hash journal_chain(const struct journal *j);
 uint64_t journal_bytes(const struct journal *j);          /* allocated on disk, segments ahead included */
 unsigned journal_segments_ready(const struct journal *j); /* zero-filled and waiting */
+
+/* What is there. The active segment is the last one begun. */
+uint64_t journal_first_seq(const struct journal *j);      /* the first that can be read; above 1: a purge was here */
+struct journal_base journal_base(const struct journal *j);
+struct journal_segment { uint64_t ordinal, first_seq, bytes; };
+/* Begun segments by ordinal; ordinal 0: the first. false: that one is not begun, or gone. */
+bool journal_segment(const struct journal *j, uint64_t ordinal, struct journal_segment *ret);
+void journal_segment_name(uint64_t ordinal, char to[static JOURNAL_NAME_SIZE]);
+/* Removes the first segment for good. The base must cover it, and its seq must stand in a later one (J8). */
+int journal_drop_first(struct journal *j);
 
 /* Filling ahead, in slices: called when idle, or from the preparer thread (touches only its own file and atomics).
  * Does at most `slice_bytes` of work; returns 1 when there is more to do, 0 when enough segments are ready, negative

@@ -16,7 +16,7 @@
  *
  *   segment header                                 batch header
  *       0   8  magic "WHSEGMT\0"                       0   8  magic "WHBATCH\0"
- *       8   4  format, 1                               8   4  flags: 1 = witness
+ *       8   4  format, 1; 2 with a base                8   4  flags: 1 = witness
  *      12   4  block                                  12   4  records
  *      16  16  store id                               16   8  ordinal of the segment
  *      32   8  ordinal, from 1                        24   8  offset of this header in the segment
@@ -26,13 +26,17 @@
  *      64  32  hash of the batch before, or 0         56   8  epoch
  *      96  32  MAC of bytes 0..95                     64   8  at_ms, UTC, signed
  *     128   4  CRC32C of bytes 0..127                 72  32  hash of the batch before, or 0
- *     132 380  zeroes                                104  32  hash: BLAKE2b-256 of bytes 0..103 and the payload
+ *     132   4  zeroes                                104  32  hash: BLAKE2b-256 of bytes 0..103 and the payload
  *                                                    136  32  MAC of bytes 0..135
  *   record                                           168      payload: the records, one behind the other,
  *       0   4  length                                         then zeroes up to the block
  *       4   4  seqs that it covers, at least 1
  *       8   4  CRC32C of bytes 0..7 and the record's own bytes
  *      12      the record's own bytes
+ *
+ *   The rest of a segment header is zeroes, unless a base was made just before the segment was begun (format 2):
+ *     136   8  seq of the base: first seq - 1          176  32  MAC of bytes 0..175
+ *     144  32  hash of the base's file                 208 304  zeroes
  *
  * MAC = BLAKE2b-256 under the store's key. The two magics keep the two kinds of header apart under one key, and a
  * batch names its own segment and offset: a true header that a client sends back to us inside a record is not
@@ -47,9 +51,8 @@
 #include <stdatomic.h>
 
 enum {
-    SEGMENT_FORMAT = 1,
+    SEGMENT_FORMAT = 1, SEGMENT_FORMAT_BASE = 2,
     SEGMENT_HEADER_SIZE = 512,
-    SEGMENT_NAME_SIZE = 24,                       /* "00000001.seg", with room for every u64 */
     BATCH_HEADER_SIZE = 168,
     RECORD_HEADER_SIZE = 12,
     BLOCK_MAX = 4096,
@@ -70,6 +73,7 @@ struct segment_header {
     uint64_t ordinal, first_seq, epoch;
     uint64_t previous_bytes;
     struct hash previous;
+    struct journal_base base;                     /* seq 0: none */
 };
 
 enum segment_state {
@@ -82,7 +86,6 @@ enum segment_state {
     SEGMENT_OTHER_KEY,
 };
 
-void segment_name(uint64_t ordinal, char to[static SEGMENT_NAME_SIZE]);
 void segment_header_write(uint8_t to[static SEGMENT_HEADER_SIZE], const struct key *k, const struct segment_header *h);
 enum segment_state segment_header_read(const uint8_t from[static SEGMENT_HEADER_SIZE], const struct key *k,
                                        const uint8_t store_id[static 16], struct segment_header *ret);
@@ -162,8 +165,10 @@ struct journal {
     struct batch_header batch;
     bool begun;
 
-    struct segment *segments;                     /* [ordinal - 1], up to the active one */
+    struct segment *segments;                     /* [ordinal - 1], from the first one up to the active one */
     size_t segments_cap;
+    uint64_t first_ordinal;
+    struct journal_base base;                     /* the last one that a segment names */
     uint64_t sealed_bytes;
     struct index index;                           /* of the active segment */
     struct index sealed[INDEX_SEALED_MAX];

@@ -21,8 +21,8 @@
 
 int journal_refuse(char problem[static PROBLEM_SIZE], uint64_t ordinal, uint64_t offset, uint64_t seq,
                    const char *what) {
-    char name[SEGMENT_NAME_SIZE];
-    segment_name(ordinal, name);
+    char name[JOURNAL_NAME_SIZE];
+    journal_segment_name(ordinal, name);
     (void)snprintf(problem, PROBLEM_SIZE, "journal/%s at byte %" PRIu64 " (seq %" PRIu64 "): %s", name, offset, seq,
                    what);
     return -EBADMSG;
@@ -38,8 +38,10 @@ static uint64_t ordinal_of(const char *name) {
     return parse_u64(slice_from(s.at, 8), &ordinal) ? ordinal : 0;
 }
 
-/* How many segments there are and the highest ordinal: they differ when one is missing. */
-static int count_segments(int dir, uint64_t *ret_count, uint64_t *ret_last) {
+/* Which segments there are: when one is missing between others, they are fewer than from the first to the last. */
+struct extent { uint64_t count, first, last; };
+
+static int count_segments(int dir, struct extent *ret) {
     int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *d = fd < 0 ? NULL : fdopendir(fd);
     if (!d) {
@@ -48,27 +50,31 @@ static int count_segments(int dir, uint64_t *ret_count, uint64_t *ret_last) {
             (void)close(fd);
         return r;
     }
-    uint64_t count = 0, last = 0;
+    struct extent x = {0};
     errno = 0;
     for (struct dirent *e; (e = readdir(d));) {
         uint64_t ordinal = ordinal_of(e->d_name);
-        count += ordinal > 0;
-        last = ordinal > last ? ordinal : last;
+        if (ordinal == 0)
+            continue;
+        x.count++;
+        x.first = x.first == 0 || ordinal < x.first ? ordinal : x.first;
+        x.last = ordinal > x.last ? ordinal : x.last;
     }
     int r = -errno;
     (void)closedir(d);
-    *ret_count = count;
-    *ret_last = last;
+    *ret = x;
     return r;
 }
 
-static int refuse_missing(int dir, struct journal_found *found, uint64_t last) {
-    char name[SEGMENT_NAME_SIZE];
-    for (uint64_t ordinal = 1; ordinal < last; ordinal++) {
-        segment_name(ordinal, name);
+#define MISSING "the segment is missing though later ones are there; put it back from a backup"
+
+static int refuse_missing(int dir, struct journal_found *found, const struct extent *x) {
+    char name[JOURNAL_NAME_SIZE];
+    found->gap = true;
+    for (uint64_t ordinal = x->first; ordinal < x->last; ordinal++) {
+        journal_segment_name(ordinal, name);
         if (faccessat(dir, name, F_OK, 0) < 0)
-            return journal_refuse(found->problem, ordinal, 0, 0,
-                                  "the segment is missing though later ones are there; put it back from a backup");
+            return journal_refuse(found->problem, ordinal, 0, 0, MISSING);
     }
     return -EAGAIN;                               /* somebody puts files in as we look */
 }
@@ -129,7 +135,7 @@ static int check_succession(const struct journal *j, struct journal_found *found
     if (g->size < h->block)
         return journal_refuse(found->problem, ordinal, g->size, h->first_seq,
                               "the segment is cut short inside its header" RESTORE);
-    if (ordinal == 1)
+    if (ordinal == j->first_ordinal)
         return 0;
     const struct segment *before = &j->segments[ordinal - 2];
     if (h->previous_bytes != before->bytes)
@@ -161,7 +167,7 @@ static int check_ready(struct journal *j, struct journal_found *found, uint64_t 
 
 /* Headers of all segments, in order. j->ordinal becomes the last one begun: the active one. */
 static int survey(struct journal *j, struct journal_found *found, uint64_t last, struct segment_header *ret_active) {
-    for (uint64_t ordinal = 1; ordinal <= last; ordinal++) {
+    for (uint64_t ordinal = j->first_ordinal; ordinal <= last; ordinal++) {
         struct glance g;
         int r = glance_at(j, found, ordinal, &g);
         if (r < 0)
@@ -171,7 +177,7 @@ static int survey(struct journal *j, struct journal_found *found, uint64_t last,
             r = journal_refuse(found->problem, j->ordinal + 1, 0, 0, segment_words[SEGMENT_BLANK]);
         else if (begun)
             r = check_succession(j, found, ordinal, &g);
-        else if (ordinal == 1 || !segment_unbegun[g.state])
+        else if (ordinal == j->first_ordinal || !segment_unbegun[g.state])
             r = journal_refuse(found->problem, ordinal, 0, 0, segment_words[g.state]);
         else
             r = check_ready(j, found, ordinal, &g);
@@ -180,11 +186,21 @@ static int survey(struct journal *j, struct journal_found *found, uint64_t last,
             r = journal_segments_note(j, ordinal, (struct segment){g.header.first_seq, g.size});
             *ret_active = g.header;
             j->ordinal = ordinal;
+            if (g.header.base.seq)
+                j->base = g.header.base;
         }
         if (r < 0)
             return r;
     }
     return 0;
+}
+
+/* Where the first segments are gone, a base must have what was in them (J8). */
+static int check_first(const struct journal *j, struct journal_found *found) {
+    if (j->first_ordinal == 1 || j->base.seq >= journal_first_seq(j))
+        return 0;
+    found->gap = true;
+    return journal_refuse(found->problem, j->first_ordinal - 1, 0, 0, MISSING);
 }
 
 /* ---- scan -------------------------------------------------------------------------------------------------------- */
@@ -273,6 +289,12 @@ static int scan_segment(struct scan *s, uint64_t ordinal, const struct segment_h
     return r;
 }
 
+/* What stands before this segment is believed. */
+static void scan_from(struct scan *s, const struct segment_header *h) {
+    s->chain = h->previous;
+    s->next_seq = h->first_seq;
+}
+
 /* Every byte of a sealed segment: batches up to its very end. */
 static int verify_sealed(struct scan *s, uint64_t ordinal) {
     struct glance g;
@@ -280,6 +302,8 @@ static int verify_sealed(struct scan *s, uint64_t ordinal) {
     if (r < 0)
         return r;
     CHECK(g.state == SEGMENT_GOOD);               /* the survey saw it */
+    if (ordinal == s->j->first_ordinal && ordinal > 1)
+        scan_from(s, &g.header);
     r = scan_segment(s, ordinal, &g.header, g.fd, g.size);
     if (r == 0 && s->offset != g.size)
         r = scan_refuse(s, s->offset, "the batch that begins here is damaged" RESTORE);
@@ -401,7 +425,9 @@ static void take_over(struct journal *j, const struct scan *s, struct journal_fo
     j->epoch = s->epoch;
     j->chain = s->chain;
     j->witnessed = s->witnessed;
-    found->first_seq = s->next_seq > 1 ? j->segments[0].first_seq : 0;
+    found->first_seq = s->next_seq > 1 ? journal_first_seq(j) : 0;
+    found->first_ordinal = j->first_ordinal;
+    found->base = j->base;
     found->durable_seq = s->next_seq - 1;
     found->epoch = s->epoch;
     found->chain = s->chain;
@@ -411,7 +437,7 @@ static void take_over(struct journal *j, const struct scan *s, struct journal_fo
 static int begin_active(struct journal *j, const struct segment_header *h, uint64_t last) {
     CHECK(j->ordinal >= 1 && j->ordinal <= last);
     CHECK(h->ordinal == j->ordinal);
-    for (uint64_t i = 1; i < j->ordinal; i++)
+    for (uint64_t i = j->first_ordinal; i < j->ordinal; i++)
         j->sealed_bytes += j->segments[i - 1].bytes;
     j->capacity = j->segments[j->ordinal - 1].bytes;
     j->block = h->block;
@@ -425,11 +451,9 @@ static int begin_active(struct journal *j, const struct segment_header *h, uint6
 static int scan_all(struct scan *s, const struct segment_header *active, bool full, uint64_t *ret_end) {
     struct journal *j = s->j;
     int r = 0;
-    if (!full) {
-        s->chain = active->previous;
-        s->next_seq = active->first_seq;
-    }
-    for (uint64_t ordinal = 1; full && ordinal < j->ordinal && r == 0; ordinal++)
+    if (!full || (j->ordinal == j->first_ordinal && j->ordinal > 1))
+        scan_from(s, active);
+    for (uint64_t ordinal = j->first_ordinal; full && ordinal < j->ordinal && r == 0; ordinal++)
         r = verify_sealed(s, ordinal);
     s->epoch = active->epoch;
     if (r == 0)
@@ -438,18 +462,23 @@ static int scan_all(struct scan *s, const struct segment_header *active, bool fu
 }
 
 int journal_recover(struct journal *j, bool full, struct journal_found *found) {
-    uint64_t count = 0, last = 0, end = 0;
+    uint64_t end = 0;
+    struct extent x = {0};
     struct segment_header active = {0};
-    int r = count_segments(j->dir, &count, &last);
+    int r = count_segments(j->dir, &x);
     if (r < 0)
         return r;
-    if (last == 0)
+    if (x.count == 0)
         return -ENOENT;
-    if (count != last)
-        return refuse_missing(j->dir, found, last);
-    r = survey(j, found, last, &active);
+    if (x.count != x.last - x.first + 1)
+        return refuse_missing(j->dir, found, &x);
+    j->first_ordinal = x.first;
+    j->ordinal = x.first - 1;
+    r = survey(j, found, x.last, &active);
     if (r == 0)
-        r = begin_active(j, &active, last);
+        r = check_first(j, found);
+    if (r == 0)
+        r = begin_active(j, &active, x.last);
     if (r < 0)
         return r;
     struct scan s = {.j = j, .found = found, .next_seq = 1, .window = {.fd = -1}};

@@ -2,9 +2,9 @@
  *
  * The tables are opened before the journal: the journal must know what the checkpoint vouches for before it may cut a
  * torn tail. */
+#include "daemon/store/base.h"
 #include "daemon/store/store_internal.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -92,24 +92,6 @@ static bool state_good(const struct opening *p) {
 
 /* ---- the journal ------------------------------------------------------------------------------------------------- */
 
-/* Segments are numbered without a gap from 1. */
-static bool ordinals_gap(const struct store *s) {
-    char path[STORE_PATH_SIZE];
-    DIR *d = path_in(s->dir, "journal", path) == 0 ? opendir(path) : NULL;
-    uint64_t count = 0, last = 0;
-    for (struct dirent *e; d && (e = readdir(d));) {
-        struct slice name = slice_of(e->d_name);
-        uint64_t ordinal = 0;
-        if (name.len == 12 && strcmp(e->d_name + 8, ".seg") == 0 && parse_u64(slice_from(name.at, 8), &ordinal)) {
-            count++;
-            last = ordinal > last ? ordinal : last;
-        }
-    }
-    if (d)
-        (void)closedir(d);
-    return count != last;
-}
-
 /* Refused because it ends before the checkpoint, and whole up to there? */
 static bool journal_short(const struct store *s, struct journal_options o) {
     struct journal *j = NULL;
@@ -124,6 +106,29 @@ static bool journal_short(const struct store *s, struct journal_options o) {
     return durable < covered;
 }
 
+static bool stands_on_base(const struct opening *p) {
+    return p->found->journal.first_ordinal > 1;
+}
+
+/* Where the first segments are gone. Tables that end before what is left can only be those of before a purge, or a base
+ * that was not loaded to its end. */
+static int look_at_base(struct opening *p) {
+    struct journal_found *j = &p->found->journal;
+    char problem[STORE_PROBLEM_SIZE];
+    struct hash digest;
+    if (!stands_on_base(p))
+        return 0;
+    p->seen.state_older = state_good(p) && p->found->folded_seq < j->first_seq;
+    bool needed = !state_good(p) || p->seen.state_older || p->s->options.verify_full;
+    int r = base_check(p->s->dir_fd, &j->base, needed, &digest, problem);
+    p->seen.base_missing = r == -ENOENT;
+    p->seen.base_broken = r == -EBADMSG;
+    if (r != -ENOENT && r != -EBADMSG)
+        return say(p->found, r, "read the base");
+    (void)snprintf(j->problem, sizeof j->problem, "%.255s", problem);
+    return 0;
+}
+
 static int look_at_journal(struct opening *p) {
     struct store *s = p->s;
     struct journal_options o = journal_options_of(&s->options, s->dir, &s->identity);
@@ -133,11 +138,11 @@ static int look_at_journal(struct opening *p) {
         uint64_t durable = journal_durable_seq(s->journal);
         p->seen.journal = durable == o.covered_seq ? STANDING_EQUAL
             : durable > o.covered_seq ? STANDING_AHEAD : STANDING_BEHIND;
-        return 0;
+        return look_at_base(p);
     }
     if (r != -ENOENT && r != -EBADMSG)
         return say(p->found, r, "open the journal");
-    p->seen.gap_in_ordinals = r == -EBADMSG && ordinals_gap(s);
+    p->seen.gap_in_ordinals = p->found->journal.gap;
     p->seen.journal = r == -ENOENT ? STANDING_MISSING : journal_short(s, o) ? STANDING_BEHIND : STANDING_BROKEN;
     return 0;
 }
@@ -179,6 +184,8 @@ static int refold(struct opening *p, bool from_nothing) {
     struct store_found *f = p->found;
     uint64_t durable = journal_durable_seq(s->journal);
     int r = from_nothing ? state_renew(s) : 0;
+    if (r == 0 && from_nothing && stands_on_base(p))
+        r = base_load(&s->tables, s->dir_fd, &f->journal.base, f->problem);
     if (r == 0)
         r = fold_tail(&s->tables, s->journal, durable, true, &f->refolded);
     if (r == -ESTALE) {

@@ -16,11 +16,12 @@ static const uint8_t segment_magic[8] = "WHSEGMT";
 enum {
     AT_FORMAT = 8, AT_BLOCK = 12, AT_STORE_ID = 16, AT_ORDINAL = 32, AT_FIRST_SEQ = 40, AT_EPOCH = 48,
     AT_PREVIOUS_BYTES = 56, AT_PREVIOUS = 64, AT_MAC = 96, AT_CRC = 128, AT_REST = 132,
+    AT_BASE_SEQ = 136, AT_BASE_HASH = 144, AT_BASE_MAC = 176, AT_BASE_REST = 208,
 };
 
-void segment_name(uint64_t ordinal, char to[static SEGMENT_NAME_SIZE]) {
-    int n = snprintf(to, SEGMENT_NAME_SIZE, "%08llu.seg", (unsigned long long)ordinal);
-    CHECK(n > 0 && n < SEGMENT_NAME_SIZE);
+void journal_segment_name(uint64_t ordinal, char to[static JOURNAL_NAME_SIZE]) {
+    int n = snprintf(to, JOURNAL_NAME_SIZE, "%08llu.seg", (unsigned long long)ordinal);
+    CHECK(n > 0 && n < JOURNAL_NAME_SIZE);
 }
 
 void segment_header_write(uint8_t to[static SEGMENT_HEADER_SIZE], const struct key *k, const struct segment_header *h) {
@@ -28,7 +29,7 @@ void segment_header_write(uint8_t to[static SEGMENT_HEADER_SIZE], const struct k
     CHECK(h->block >= JOURNAL_BLOCK && h->block <= BLOCK_MAX);
     memset(to, 0, SEGMENT_HEADER_SIZE);
     memcpy(to, segment_magic, sizeof segment_magic);
-    put_le32(to + AT_FORMAT, SEGMENT_FORMAT);
+    put_le32(to + AT_FORMAT, h->base.seq ? SEGMENT_FORMAT_BASE : SEGMENT_FORMAT);
     put_le32(to + AT_BLOCK, h->block);
     memcpy(to + AT_STORE_ID, h->store_id, sizeof h->store_id);
     put_le64(to + AT_ORDINAL, h->ordinal);
@@ -39,6 +40,18 @@ void segment_header_write(uint8_t to[static SEGMENT_HEADER_SIZE], const struct k
     struct hash mac = hash_keyed(k, slice_from(to, AT_MAC));
     memcpy(to + AT_MAC, mac.byte, HASH_SIZE);
     put_le32(to + AT_CRC, crc32c(0, slice_from(to, AT_CRC)));
+    if (h->base.seq == 0)
+        return;
+    put_le64(to + AT_BASE_SEQ, h->base.seq);
+    memcpy(to + AT_BASE_HASH, h->base.hash.byte, HASH_SIZE);
+    mac = hash_keyed(k, slice_from(to, AT_BASE_MAC));
+    memcpy(to + AT_BASE_MAC, mac.byte, HASH_SIZE);
+}
+
+static bool mac_good(const uint8_t *from, const struct key *k, size_t at) {
+    struct hash mac = hash_keyed(k, slice_from(from, at)), said;
+    memcpy(said.byte, from + at, HASH_SIZE);
+    return hash_equal(&mac, &said);
 }
 
 /* The order matters: a newer format may have its CRC elsewhere, and another store's file has another key. */
@@ -47,16 +60,17 @@ static enum segment_state header_judge(const uint8_t *from, const struct key *k,
         return SEGMENT_BLANK;
     if (memcmp(from, segment_magic, sizeof segment_magic) != 0)
         return SEGMENT_FOREIGN;
-    if (get_le32(from + AT_FORMAT) > SEGMENT_FORMAT)
+    uint32_t format = get_le32(from + AT_FORMAT), rest = format == SEGMENT_FORMAT_BASE ? AT_BASE_REST : AT_REST;
+    if (format > SEGMENT_FORMAT_BASE)
         return SEGMENT_NEWER;
     bool crc_good = get_le32(from + AT_CRC) == crc32c(0, slice_from(from, AT_CRC));
-    if (!crc_good || !bytes_zero(from + AT_REST, SEGMENT_HEADER_SIZE - AT_REST))
+    if (!crc_good || !bytes_zero(from + rest, SEGMENT_HEADER_SIZE - rest))
         return SEGMENT_DAMAGED;
     if (memcmp(from + AT_STORE_ID, store_id, 16) != 0)
         return SEGMENT_OTHER_STORE;
-    struct hash mac = hash_keyed(k, slice_from(from, AT_MAC)), said;
-    memcpy(said.byte, from + AT_MAC, HASH_SIZE);
-    return hash_equal(&mac, &said) ? SEGMENT_GOOD : SEGMENT_OTHER_KEY;
+    if (!mac_good(from, k, AT_MAC))
+        return SEGMENT_OTHER_KEY;
+    return format == SEGMENT_FORMAT || mac_good(from, k, AT_BASE_MAC) ? SEGMENT_GOOD : SEGMENT_DAMAGED;
 }
 
 enum segment_state segment_header_read(const uint8_t from[static SEGMENT_HEADER_SIZE], const struct key *k,
@@ -73,6 +87,8 @@ enum segment_state segment_header_read(const uint8_t from[static SEGMENT_HEADER_
     };
     memcpy(ret->store_id, from + AT_STORE_ID, sizeof ret->store_id);
     memcpy(ret->previous.byte, from + AT_PREVIOUS, HASH_SIZE);
+    ret->base.seq = get_le64(from + AT_BASE_SEQ);
+    memcpy(ret->base.hash.byte, from + AT_BASE_HASH, HASH_SIZE);
     return SEGMENT_GOOD;
 }
 
@@ -119,8 +135,8 @@ int segment_allocate(int dir, uint64_t bytes, int *ret_fd) {
 }
 
 int segment_publish(int dir, int fd, uint64_t ordinal) {
-    char name[SEGMENT_NAME_SIZE];
-    segment_name(ordinal, name);
+    char name[JOURNAL_NAME_SIZE];
+    journal_segment_name(ordinal, name);
     if (fsync(fd) < 0 || renameat2(dir, "next.tmp", dir, name, RENAME_NOREPLACE) < 0 || fsync(dir) < 0)
         return -errno;
     return 0;
@@ -134,8 +150,8 @@ int segment_seal(int fd, uint64_t bytes) {
 
 /* A segment whose sealing was cut short is still the active one, and already read-only. */
 int segment_open(int dir, uint64_t ordinal, bool writable, int *ret_fd) {
-    char name[SEGMENT_NAME_SIZE];
-    segment_name(ordinal, name);
+    char name[JOURNAL_NAME_SIZE];
+    journal_segment_name(ordinal, name);
     int flags = (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW;
     int fd = openat(dir, name, flags);
     if (fd < 0 && errno == EACCES && writable && fchmodat(dir, name, 0600, 0) == 0)

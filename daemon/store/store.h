@@ -92,6 +92,7 @@ int store_record(struct store *s, PbRecord *record, const struct case_state *bef
 int store_commit(struct store *s);                /* 0; negative: final */
 int store_abandon(struct store *s);               /* 0; negative: final */
 uint64_t store_durable_seq(const struct store *s);
+uint64_t store_first_seq(const struct store *s);  /* what happened before it is no longer in the journal */
 
 /* ---- reading; borrowed slices live until the next write ---------------------------------------------------------- */
 
@@ -216,7 +217,8 @@ int store_digest(struct store *s, struct hash *ret, uint64_t *ret_seq);
 
 struct verify_result {
     uint64_t seq, records, batches, cases;
-    struct hash journal_digest;                   /* of all records, however they were batched */
+    uint64_t first_seq, base_seq;                 /* of the journal; that the fold began with: 0, with nothing */
+    struct hash journal_digest;                   /* of the records that are there, however they were batched */
     struct hash state_digest;                     /* of the tables that they fold to */
     bool equal;                                   /* the store's own tables are the same, where they stand */
     char problem[400];
@@ -225,6 +227,31 @@ struct verify_result {
  * -EBADMSG: the journal is damaged. progress may be NULL. */
 int store_verify(const struct store_options *o, const char *scratch_dir, struct verify_result *ret,
                  void (*progress)(void *to, uint64_t seq, uint64_t last), void *to);
+/* Makes room on a resting store: what the journal folds to becomes a base, and the segments that are old enough are moved
+ * to an archive or deleted. Killed at any step, it is done again from the beginning. */
+struct purge_options {
+    int64_t before_ms;                            /* records before this instant may go; or, when it is 0: */
+    int64_t keep_ms;                              /* those older than this, counted from the last record */
+    const char *archive;                          /* NULL: what goes is deleted */
+    bool dry_run;                                 /* says what would go */
+    bool open_too;                                /* even what open cases were told in: their text is not shown any more */
+};
+enum purge_step { PURGE_VERIFIED, PURGE_BASE, PURGE_PROVED, PURGE_NAMED, PURGE_ARCHIVED, PURGE_GONE };
+struct purge_result {
+    uint64_t seq, base_seq;                       /* of the last record; of the base that stands now: 0, none */
+    uint64_t segments, segments_gone;             /* begun ones before; that went, or would */
+    uint64_t bytes_gone, first_seq;               /* the first that stays */
+    int64_t before_ms;
+    uint64_t held_case, held_segments;            /* an open case that holds so many segments back; 0: none */
+    char problem[400];
+};
+/* The least that is kept of an ordinary store's log: six months, of whatever length (网络安全法, article 21). */
+#define PURGE_KEEP_MS_MIN (184 * 86400000LL)
+/* step: after each; number: of the base's seq or the segment. 0; -EPERM: it would keep too little; -EBADMSG: damaged, nothing
+ * was changed; -EEXIST: the archive holds another file of that name; others as store_open. */
+int store_purge(const struct store_options *o, const char *scratch_dir, const struct purge_options *p,
+                struct purge_result *ret, void (*step)(void *to, enum purge_step step, uint64_t number), void *to);
+
 /* Discards the state and folds it again. */
 int store_rebuild(const struct store_options *o, struct store_found *found);
 
@@ -235,6 +262,7 @@ enum recovery { RECOVER_SERVE, RECOVER_FOLD_TAIL, RECOVER_FOLD_ALL, RECOVER_REFU
 struct recovery_case {
     enum standing journal;
     bool state_missing, state_broken, other_store, gap_in_ordinals, slots_older, newer_format, other_epoch;
+    bool base_missing, base_broken, state_older;  /* a purge was here */
 };
 enum recovery recovery_decide(const struct recovery_case *c, const char **ret_why);
 #endif

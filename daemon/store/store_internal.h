@@ -74,6 +74,9 @@ const char *recovery_name(const struct recovery_case *c);             /* of the 
 
 /* Looks at every row of a state file in a child, because a damaged tree may end the process that walks it. */
 struct state_seen { int result; uint64_t seq; struct hash digest; char problem[256]; };
+/* The same as store_verify, by somebody who has the lock. */
+int verify_locked(int dir, const struct store_options *o, const char *scratch_dir, struct verify_result *ret,
+                  void (*progress)(void *to, uint64_t seq, uint64_t last), void *to);
 int state_inspect(const struct store_options *o, const char *path, struct state_seen *ret);
 
 /* ---- turn.c, rest.c ---------------------------------------------------------------------------------------------- */

@@ -16,6 +16,10 @@ static const struct db_table_spec specs[TABLE_COUNT] = {
     [TABLE_EXTERNAL] = {"external", true},  [TABLE_BATCHES] = {"batches", true},
 };
 
+const char *tables_fold_name(enum table table) {
+    return specs[table].fold ? specs[table].name : NULL;
+}
+
 int tables_result(struct tables *t, int r) {
     if (r >= 0 || r == -ENOENT)
         return r;

@@ -54,6 +54,7 @@ int tables_open(struct tables *t, const struct tables_options *o);   /* embedded
 void tables_close(struct tables *t);
 void tables_begin(struct tables *t, const uint8_t store_id[static 16]);      /* nothing folded yet */
 int tables_load(struct tables *t);                /* meta and facts; -ENOENT: never written; -EBADMSG */
+const char *tables_fold_name(enum table table);   /* NULL: it is no fold */
 int tables_facts(struct tables *t);               /* writes the facts, as they must be for a digest */
 int tables_commit(struct tables *t);              /* meta, facts, and the transaction */
 int tables_return(struct tables *t);              /* aborts: everything as it was committed */

@@ -182,6 +182,10 @@ int store_abandon(struct store *s) {
     return s->turn_folded ? store_return(s) : 0;
 }
 
+uint64_t store_first_seq(const struct store *s) {
+    return journal_first_seq(s->journal);
+}
+
 uint64_t store_durable_seq(const struct store *s) {
     return journal_durable_seq(s->journal);
 }

@@ -1,8 +1,10 @@
 /* verify.c: is everything still what it was? The journal is read from its first byte to its last and folded into tables
- * beside the store; they must be those of the store, byte for byte.
+ * beside the store; they must be those of the store, byte for byte. Where a purge has taken the first segments, the fold
+ * begins with the base; where they are still there, the base is held against the fold.
  *
  * The store's own tables are looked at in a child: LMDB believes what it reads, and a damaged tree may end the process
  * that walks it. */
+#include "daemon/store/base.h"
 #include "daemon/store/store_internal.h"
 
 #include <errno.h>
@@ -82,8 +84,11 @@ int state_inspect(const struct store_options *o, const char *path, struct state_
 
 struct verification {
     struct store_options options;                         /* read only, with the journal read in full */
+    int dir;                                              /* of the store; locked */
     struct identity identity;
     struct journal *journal;
+    struct journal_found found;
+    struct hash chain;                                    /* of the batch at hand */
     struct tables scratch;
     char scratch_path[STORE_PATH_SIZE];
     struct state_seen state;
@@ -121,6 +126,37 @@ static int compare(struct verification *v) {
     return 0;
 }
 
+/* What was folded from the first record on must be what the base was made from. One that a purge has made and nothing needs
+ * yet may be gone. */
+static int prove_base(struct verification *v) {
+    struct hash said, folded;
+    int r = base_check(v->dir, &v->found.base, true, &said, v->ret->problem);
+    if (r == -ENOENT) {
+        v->ret->problem[0] = '\0';
+        return 0;
+    }
+    if (r == 0)
+        r = tables_facts(&v->scratch);
+    if (r == 0)
+        r = tables_result(&v->scratch, db_digest(v->scratch.db, &folded));
+    if (r == 0 && !hash_equal(&said, &folded))
+        r = -EBADMSG;
+    return say(v, r, "base", r == -EBADMSG ? "it does not hold what the journal folds to" : NULL);
+}
+
+/* What the base has is passed over: but it must end with this very record. */
+static int fold_one(struct verification *v, const struct journal_cursor *c, uint64_t first, uint32_t seqs,
+                    struct slice record) {
+    struct hash chain = journal_cursor_chain(c);
+    uint64_t last = first + seqs - 1, folded = v->scratch.meta.folded_seq;
+    if (first > folded) {
+        int r = say(v, fold_bytes(&v->scratch, first, seqs, record), "fold", v->scratch.problem);
+        return r == 0 && last == v->found.base.seq ? prove_base(v) : r;
+    }
+    bool continues = last < folded || (last == folded && hash_equal(&chain, &v->scratch.meta.chain));
+    return say(v, continues ? 0 : -EBADMSG, "base", "it was made from another history of this journal");
+}
+
 static void note(struct verification *v, struct hash_stream *records, const struct journal_cursor *c, uint64_t first,
                  uint32_t seqs, struct slice record) {
     uint8_t head[16];
@@ -131,8 +167,8 @@ static void note(struct verification *v, struct hash_stream *records, const stru
     hash_more(records, slice_from(head, sizeof head));
     hash_more(records, record);
     v->ret->records++;
-    v->ret->batches += !hash_equal(&chain, &v->scratch.meta.chain);
-    v->scratch.meta.chain = chain;
+    v->ret->batches += !hash_equal(&chain, &v->chain);
+    v->chain = chain;
     v->ret->seq = first + seqs - 1;
     if (v->progress && v->ret->records % PROGRESS_RECORDS == 0)
         v->progress(v->to, v->ret->seq, journal_durable_seq(v->journal));
@@ -143,12 +179,12 @@ static int fold_all(struct verification *v, struct journal_cursor *c) {
     uint64_t first = 0;
     uint32_t seqs = 0;
     struct slice record;
-    int r = v->state.seq == 0 ? compare(v) : 0, more = 0;
+    int r = v->state.seq == v->scratch.meta.folded_seq ? compare(v) : 0, more = 0;
     hash_begin(&records);
     while (r == 0 && (more = journal_next(c, &first, &seqs, &record)) == 1) {
-        r = say(v, fold_bytes(&v->scratch, first, seqs, record), "fold", v->scratch.problem);
+        r = fold_one(v, c, first, seqs, record);
         note(v, &records, c, first, seqs, record);
-        if (r == 0 && v->ret->seq == v->state.seq)
+        if (r == 0 && v->ret->seq == v->state.seq && first > v->ret->base_seq)
             r = compare(v);
         if (r == 0 && db_changes(v->scratch.db) >= FOLD_COMMIT_CHANGES)
             r = say(v, tables_commit(&v->scratch), "keep the scratch tables", v->scratch.problem);
@@ -167,7 +203,11 @@ static int verify_fold(struct verification *v) {
     if (r < 0)
         return r;
     tables_begin(&v->scratch, v->identity.id);
-    r = say(v, journal_cursor_open(&c, v->journal, 1), "read the journal", NULL);
+    if (v->found.first_ordinal > 1)
+        r = say(v, base_load(&v->scratch, v->dir, &v->found.base, v->ret->problem), "base", v->scratch.problem);
+    v->ret->base_seq = v->scratch.meta.folded_seq;
+    if (r == 0)
+        r = say(v, journal_cursor_open(&c, v->journal, 1), "read the journal", NULL);
     if (r == 0)
         r = fold_all(v, c);
     journal_cursor_close(c);
@@ -176,6 +216,10 @@ static int verify_fold(struct verification *v) {
     if (r == 0)
         r = say(v, db_digest(v->scratch.db, &v->ret->state_digest), "digest", NULL);
     v->ret->cases = v->scratch.facts.cases_all;
+    if (r == 0 && v->state.result == 0 && v->state.seq < v->ret->base_seq)
+        (void)snprintf(v->ret->problem, sizeof v->ret->problem, "the tables stand at seq %llu, before the base at %llu; "
+                       "fold them again: `whistlectl recover`", (unsigned long long)v->state.seq,
+                       (unsigned long long)v->ret->base_seq);
     if (r == 0 && v->state.result == 0 && v->state.seq > v->ret->seq)
         (void)snprintf(v->ret->problem, sizeof v->ret->problem, "the tables stand at seq %llu and the journal ends at "
                        "%llu", (unsigned long long)v->state.seq, (unsigned long long)v->ret->seq);
@@ -184,10 +228,9 @@ static int verify_fold(struct verification *v) {
     return r;
 }
 
-static int verify_locked(struct verification *v, int dir) {
+static int verify_all(struct verification *v) {
     char path[STORE_PATH_SIZE];
-    struct journal_found found;
-    int r = say(v, identity_read(dir, &v->identity, v->ret->problem), "read FORMAT and key", NULL);
+    int r = say(v, identity_read(v->dir, &v->identity, v->ret->problem), "read FORMAT and key", NULL);
     if (r < 0)
         return r;
     r = path_in(v->options.dir, "state.mdb", path);
@@ -199,27 +242,37 @@ static int verify_locked(struct verification *v, int dir) {
         (void)say(v, v->state.result, "tables", v->state.problem);
     struct journal_options j = journal_options_of(&v->options, v->options.dir, &v->identity);
     j.covered_seq = v->state.result == 0 ? v->state.seq : 0;
-    r = journal_open(&v->journal, &j, true, &found);
+    r = journal_open(&v->journal, &j, true, &v->found);
     if (r < 0)
-        return say(v, r, "journal", found.problem);
+        return say(v, r, "journal", v->found.problem);
+    v->ret->first_seq = v->found.first_seq;
     r = verify_fold(v);
     journal_close(v->journal);
     return r;
 }
 
-int store_verify(const struct store_options *o, const char *scratch_dir, struct verify_result *ret,
-                 void (*progress)(void *to, uint64_t seq, uint64_t last), void *to) {
-    struct verification v = {.options = *o, .ret = ret, .progress = progress, .to = to};
+int verify_locked(int dir, const struct store_options *o, const char *scratch_dir, struct verify_result *ret,
+                  void (*progress)(void *to, uint64_t seq, uint64_t last), void *to) {
+    struct verification v = {.options = *o, .dir = dir, .ret = ret, .progress = progress, .to = to};
     v.options.read_only = true;
     *ret = (struct verify_result){0};
-    int dir = -1, r = path_in(scratch_dir, "verify.mdb", v.scratch_path);
+    int r = say(&v, path_in(scratch_dir, "verify.mdb", v.scratch_path), "scratch", NULL);
     if (r == 0)
-        r = store_lock(o->dir, &dir);
-    if (r < 0)
-        return say(&v, r, "open the store", NULL);
-    r = verify_locked(&v, dir);
-    (void)close(dir);
+        r = verify_all(&v);
     wipe(&v.identity, sizeof v.identity);
+    return r;
+}
+
+int store_verify(const struct store_options *o, const char *scratch_dir, struct verify_result *ret,
+                 void (*progress)(void *to, uint64_t seq, uint64_t last), void *to) {
+    int dir = -1, r = store_lock(o->dir, &dir);
+    *ret = (struct verify_result){0};
+    if (r < 0) {
+        (void)snprintf(ret->problem, sizeof ret->problem, "open the store: %s", strerror(-r));
+        return r;
+    }
+    r = verify_locked(dir, o, scratch_dir, ret, progress, to);
+    (void)close(dir);
     return r;
 }
 

@@ -116,7 +116,9 @@ static void instants_are_read_in_the_zone_that_is_named_wherever_it_stands(void 
     }
     assert_int_equal(PARSE("14", "--occurred", "2026-02-14T01:30", "--zone", "UTC"), 0);
     assert_int_equal(v.at_ms, half_past_nine);
-    static const char *const none[] = {"2026-02-30T09:30", "2026-02-14", "yesterday", "2026-02-14T25:00", "",
+    assert_int_equal(PARSE("14", "--occurred", "2026-02-14"), 0);
+    assert_int_equal(v.at_ms, half_past_nine - (9 * 60 + 30) * 60000);
+    static const char *const none[] = {"2026-02-30T09:30", "2026-02-", "yesterday", "2026-02-14T25:00", "",
                                        "2026-02-14T09:30:00+99:00", "2026-02-14T09:30:00ZZ"};
     for (size_t i = 0; i < COUNT_OF(none); i++)
         assert_wrong(PARSE("14", "--occurred", none[i]), "is not an instant such as");

@@ -1,4 +1,4 @@
-/* The recovery table (docs/store.md 19), cell by cell: five standings times seven signs. */
+/* The recovery table (docs/store.md 19), cell by cell: five standings times ten signs. */
 #include "daemon/store/store.h"
 
 #include <setjmp.h>
@@ -6,25 +6,30 @@
 
 #include <cmocka.h>
 
-enum { SIGNS = 7 };
+enum { SIGNS = 10 };
 
 static struct recovery_case cell(enum standing journal, unsigned signs) {
     return (struct recovery_case){
         .journal = journal, .state_missing = signs & 1, .state_broken = signs & 2, .other_store = signs & 4,
         .gap_in_ordinals = signs & 8, .slots_older = signs & 16, .newer_format = signs & 32, .other_epoch = signs & 64,
+        .base_missing = signs & 128, .base_broken = signs & 256, .state_older = signs & 512,
     };
 }
 
 /* The rule in words: refuse for whatever the journal, the slots or the format lack; fold all when only the tables are
  * lost; refuse tables that belong elsewhere; else by how far they are. */
 static enum recovery expected(const struct recovery_case *c) {
-    if (c->newer_format || c->gap_in_ordinals || c->slots_older)
+    if (c->newer_format || c->gap_in_ordinals || c->slots_older || c->base_missing || c->base_broken)
         return RECOVER_REFUSE;
     if (c->journal == STANDING_MISSING || c->journal == STANDING_BROKEN)
         return RECOVER_REFUSE;
     if (c->state_missing || c->state_broken)
         return RECOVER_FOLD_ALL;
-    if (c->other_store || c->other_epoch || c->journal == STANDING_BEHIND)
+    if (c->other_store)
+        return RECOVER_REFUSE;
+    if (c->state_older)
+        return RECOVER_FOLD_ALL;
+    if (c->other_epoch || c->journal == STANDING_BEHIND)
         return RECOVER_REFUSE;
     return c->journal == STANDING_AHEAD ? RECOVER_FOLD_TAIL : RECOVER_SERVE;
 }
@@ -60,6 +65,9 @@ static void one_sign_alone_is_named(void **state) {
         {STANDING_EQUAL, 16, RECOVER_REFUSE, "slots"},
         {STANDING_EQUAL, 32, RECOVER_REFUSE, "version"},
         {STANDING_EQUAL, 64, RECOVER_REFUSE, "another history"},
+        {STANDING_AHEAD, 128, RECOVER_REFUSE, "missing"},
+        {STANDING_AHEAD, 256, RECOVER_REFUSE, "damaged"},
+        {STANDING_AHEAD, 512, RECOVER_FOLD_ALL, "from the base"},
     };
     for (unsigned i = 0; i < COUNT_OF(rows); i++) {
         struct recovery_case c = cell(rows[i].journal, rows[i].signs);

@@ -34,7 +34,9 @@ SRC.daemon := $(filter-out daemon/whistled.c $(SRC.store),$(wildcard daemon/*.c 
 SRC.worker := $(filter-out workers/worker.c,$(wildcard workers/*.c))
 SRC.ctl    := $(filter-out ctl/whistlectl.c,$(wildcard ctl/*.c))
 SRC.test   := $(filter-out tests/unit/test_%.c,$(wildcard tests/unit/*.c))
+SRC.bench  := $(wildcard bench/client/*.c)
 ARCHIVES   := test ctl worker daemon store whistle-all
+BENCH_ARCHIVES := bench $(ARCHIVES)
 
 # program: its main file, then the archives it links with. A program without a main file yet is left out.
 MAIN.whistled       := $(wildcard daemon/whistled.c)
@@ -47,7 +49,7 @@ PROGRAMS := $(foreach p,whistled whistle-worker whistlectl,$(if $(MAIN.$(p)),$(p
 
 TESTS   := $(patsubst %.c,%,$(wildcard tests/unit/test_*.c))
 BENCHES := $(patsubst %.c,%,$(wildcard bench/*.c))
-SOURCES := $(foreach a,$(ARCHIVES),$(SRC.$(a))) $(foreach p,$(PROGRAMS),$(MAIN.$(p))) $(TESTS:=.c) $(BENCHES:=.c)
+SOURCES := $(foreach a,$(BENCH_ARCHIVES),$(SRC.$(a))) $(foreach p,$(PROGRAMS),$(MAIN.$(p))) $(TESTS:=.c) $(BENCHES:=.c)
 
 # patsubst sees a generated file as build/<variant>/build/gen/...: bring it back.
 objects = $(patsubst build/$(1)/build/gen/%,build/$(1)/gen/%,$(patsubst %.c,build/$(1)/%.o,$(2)))
@@ -101,7 +103,7 @@ build/$(1)/gen/%.o: build/gen/%.c build/$(1)/flags
 $(foreach t,$(TESTS),build/$(1)/$(t)): build/$(1)/%: build/$(1)/%.o $(ARCHIVES:%=build/$(1)/lib%.a)
 	@echo "  LD $(1) $$@"; $$(COMPILE.$(1)) $(LDFLAGS) -o $$@ $$^ -lcmocka $(LDLIBS)
 
-$(foreach b,$(BENCHES),build/$(1)/$(b)): build/$(1)/%: build/$(1)/%.o $(ARCHIVES:%=build/$(1)/lib%.a)
+$(foreach b,$(BENCHES),build/$(1)/$(b)): build/$(1)/%: build/$(1)/%.o $(BENCH_ARCHIVES:%=build/$(1)/lib%.a)
 	@echo "  LD $(1) $$@"; $$(COMPILE.$(1)) $(LDFLAGS) -o $$@ $$^ $(LDLIBS)
 
 .PHONY: tests.$(1) programs.$(1)
@@ -117,7 +119,7 @@ build/$(1)/$(2).members: always
 build/$(1)/lib$(2).a: build/$(1)/$(2).members $(call objects,$(1),$(SRC.$(2)))
 	@rm -f $$@; ar rcs $$@ $$(filter %.o,$$^)
 endef
-$(foreach v,$(VARIANTS),$(foreach a,$(ARCHIVES),$(eval $(call archive,$(v),$(a)))))
+$(foreach v,$(VARIANTS),$(foreach a,$(BENCH_ARCHIVES),$(eval $(call archive,$(v),$(a)))))
 
 # $(1) variant, $(2) program
 define program
@@ -131,7 +133,7 @@ $(foreach v,$(VARIANTS),$(foreach p,$(PROGRAMS),$(eval $(call program,$(v),$(p))
 
 # ---- using -----------------------------------------------------------------------------------------------------------
 
-.PHONY: help deps run test tidy coverage bench install clean generated objects
+.PHONY: help deps run test tidy coverage bench bench-scale install clean generated objects
 JOBS := $(shell nproc)
 
 help:              ## says what each target does, one sentence each
@@ -162,6 +164,9 @@ coverage: tests.cov ## runs the unit tests counting lines, prints the table and 
 
 bench: programs.release $(BENCHES:%=build/release/%) ## runs the measurements of bench/run.sh
 	@bench/run.sh
+
+bench-scale: programs.release $(BENCHES:%=build/release/%) ## runs the measurements of bench/scale.sh, which make bench ends with unless FAST=1
+	@bench/scale.sh
 
 # What is installed beside the programs is what exists: settings, playbooks, units, manual pages.
 # Units name programs where they were put.

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs what building, testing and measuring need, and only what is missing. Debian 12 or a descendant.
+# Installs what building and testing need, and only what is missing. Debian 12 or a descendant.
+# ./deps.sh bench: what the broker is measured beside, as well. Their own services are not started.
 set -eu
 
 DEPS="
@@ -25,6 +26,11 @@ universal-ctags                 # the lengths of functions, for make tidy
 systemd                         # reads our units, for the tests
 gcovr                           # the table of make coverage
 "
+BENCH="
+postgresql-15                   # beside whom the broker is measured
+redis-server                    # likewise
+"
+[ "${1:-}" != bench ] || DEPS=$DEPS$BENCH
 
 missing=
 for package in $(echo "$DEPS" | sed 's/#.*//'); do
@@ -43,6 +49,12 @@ if [ "$(id -u)" -ne 0 ]; then
     root=sudo
 fi
 say "installing$missing"
+policy=/usr/sbin/policy-rc.d
+if [ "${1:-}" = bench ] && [ ! -e $policy ]; then     # Debian starts what it installs, unless this says no
+    trap '$root rm -f $policy' EXIT
+    trap 'exit 130' INT TERM
+    printf '#!/bin/sh\nexit 101\n' | $root sh -c "cat > $policy && chmod 755 $policy"
+fi
 $root apt-get update -q
 # shellcheck disable=SC2086  # a list of words
 $root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing

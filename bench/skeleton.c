@@ -5,6 +5,9 @@
  *   take what waits (at most 4,096) -> unpack -> BLAKE2b of the bytes -> eight rows into one open LMDB transaction
  *   -> one write and one fdatasync of the log -> one Replies for each peer -> after `checkpoint` rows: commit
  *
+ * A dispatch and an acceptance (bench/load --answers) change the rows that the broker's change: the case, its
+ * deadlines, work, ask, story, receipt.
+ *
  * One thread beside libzmq's own. Rows have the broker's keys and sizes, so the same pages are touched. What it lacks
  * is what the broker is for: it checks nothing, decides nothing, seals nothing, finds no repetition, keeps no chain,
  * and cannot start again. The log goes round in a file that was filled before the first report, so it never waits for
@@ -32,8 +35,9 @@ enum {
     CASE_ROW_BYTES = 184, RECEIPT_ROW_BYTES = 44,
 };
 
-enum table { CASES, DEADLINES, RECEIPTS, WORK, OPEN, STORY, NUMBERS, TABLES };
-static const char *const table_names[TABLES] = {"cases", "deadlines", "receipts", "work", "open", "story", "numbers"};
+enum table { CASES, DEADLINES, RECEIPTS, WORK, OPEN, STORY, NUMBERS, ASKS, TABLES };
+static const char *const table_names[TABLES] = {"cases", "deadlines", "receipts", "work",
+                                                "open",  "story",     "numbers",  "asks"};
 
 static volatile sig_atomic_t stopping;
 static uint64_t checkpoint_rows = 50000;
@@ -95,8 +99,8 @@ static void batch_receive(void *router) {
         memcpy(&i->peer, (uint8_t *)zmq_msg_data(&id) + 1, sizeof i->peer);
         (void)zmq_msg_close(&id);
         i->envelope = pb_envelope__unpack(&allocator, zmq_msg_size(&i->bytes), zmq_msg_data(&i->bytes));
-        bool report = i->envelope && i->envelope->command_case == COMMAND_REPORT && i->envelope->command_id.len == 16;
-        must(report && i->envelope->report->place, "not a report");
+        must(i->envelope && i->envelope->command_id.len == 16, "not an envelope");
+        must(i->envelope->command_case != COMMAND_REPORT || i->envelope->report->place, "a report without a place");
         batch_count++;
     }
 }
@@ -149,43 +153,102 @@ static void put(enum table table, struct key k, const void *value, size_t len, u
     rows_changed++;
 }
 
-/* The rows of a new case. Values end in four bytes for a checksum, as the broker's do. */
-static void apply(struct item *item, int64_t now_ms) {
+static void row_delete(enum table table, struct key k) {
+    MDB_val key = {k.len, k.bytes};
+    must_lmdb(mdb_cursor_get(cursors[table], &key, NULL, MDB_SET), table_names[table]);
+    must_lmdb(mdb_cursor_del(cursors[table], 0), table_names[table]);
+    rows_changed++;
+}
+
+static struct key key_of_due(uint64_t due_ms, uint64_t id, unsigned kind) {
+    struct key k = {.len = 0};
+    add(&k, due_ms, 8);
+    add(&k, id, 8);
+    add(&k, kind, 1);
+    return k;
+}
+
+static struct key key_of_case(uint64_t id) {
+    struct key k = {.len = 0};
+    add(&k, id, 8);
+    return k;
+}
+
+static struct key key_of(uint64_t first, unsigned first_width, uint64_t second, uint64_t third, unsigned third_width) {
+    struct key k = {.len = 0};
+    add(&k, first, first_width);
+    add(&k, second, 8);
+    add(&k, third, third_width);
+    return k;
+}
+
+/* What every command leaves: a line of its case's story, and a receipt. Values end in four bytes for a checksum, as the
+ * broker's do. */
+static void leave_trace(struct item *item, uint64_t id) {
     static const char source[] = "\5uid:0";
-    uint8_t row[CASE_ROW_BYTES] = {0};
-    const PbEnvelope *e = item->envelope;
-    uint64_t id = item->seq, division = e->report->place->division;
-    struct key one = {.len = 0}, due = {.len = 0}, receipt = {.len = 0}, work = {.len = 0}, open = {.len = 0},
-               story = {.len = 0}, number = {.len = 0};
-    memcpy(row, &id, sizeof id);
-    memcpy(row + sizeof id, &division, sizeof division);
-    add(&one, id, 8);
-    put(CASES, one, row, sizeof row, MDB_APPEND);
-    for (unsigned i = 0; i < deadlines; i++, due.len = 0) {
-        add(&due, (uint64_t)now_ms + 7200000 * (1 + i) + id % 4 * 3600000, 8);
-        add(&due, id, 8);
-        add(&due, i + 1, 1);
-        put(DEADLINES, due, row, 4, 0);
-    }
-    memcpy(receipt.bytes, source, receipt.len = sizeof source - 1);
-    memcpy(receipt.bytes + receipt.len, e->command_id.data, 16);
+    uint8_t row[RECEIPT_ROW_BYTES] = {0};
+    struct key receipt = {.len = sizeof source - 1};
+    put(STORY, key_of(id, 8, item->seq, 0, 0), row, 4, id == item->seq ? MDB_APPEND : 0);
+    memcpy(receipt.bytes, source, receipt.len);
+    memcpy(receipt.bytes + receipt.len, item->envelope->command_id.data, 16);
     receipt.len += 16;
-    crypto_generichash(row + 24, 16, zmq_msg_data(&item->bytes), zmq_msg_size(&item->bytes), NULL, 0);
-    put(RECEIPTS, receipt, row, RECEIPT_ROW_BYTES, 0);
-    add(&work, LEVEL_COMMUNITY, 1);
-    add(&work, (uint64_t)now_ms, 8);
-    add(&work, id, 8);
-    put(WORK, work, row, 15, 0);
-    add(&open, division, 8);
-    add(&open, id, 8);
-    put(OPEN, open, row, 12, 0);
-    add(&story, id, 8);
-    add(&story, id, 8);
-    put(STORY, story, row, 4, MDB_APPEND);
+    crypto_generichash(row, 16, zmq_msg_data(&item->bytes), zmq_msg_size(&item->bytes), NULL, 0);
+    put(RECEIPTS, receipt, row, sizeof row, 0);
+}
+
+/* A case as it lies in its row. */
+struct row { uint64_t id, division, ready_ms, due_ms[2]; uint8_t rest[CASE_ROW_BYTES - 40]; };
+_Static_assert(sizeof(struct row) == CASE_ROW_BYTES, "the broker's size");
+
+/* The rows of a new case. */
+static void apply_report(struct item *item, int64_t now_ms) {
+    const PbPlace *place = item->envelope->report->place;
+    struct row row = {.id = item->seq, .division = place->division, .ready_ms = (uint64_t)now_ms};
+    for (unsigned i = 0; i < deadlines; i++) {
+        row.due_ms[i] = (uint64_t)now_ms + 7200000 * (1 + i) + row.id % 4 * 3600000;
+        put(DEADLINES, key_of_due(row.due_ms[i], row.id, i + 1), &row, 4, 0);
+    }
+    put(CASES, key_of_case(row.id), &row, sizeof row, MDB_APPEND);
+    leave_trace(item, row.id);
+    put(WORK, key_of(LEVEL_COMMUNITY, 1, row.ready_ms, row.id, 8), &row, 15, 0);
+    put(OPEN, key_of(row.division, 8, row.id, 0, 0), &row, 12, 0);
+    struct key number = {.len = 0};
     add(&number, 610402, 4);
     add(&number, 20260101, 4);
-    add(&number, id, 4);
-    put(NUMBERS, number, row, 12, 0);
+    add(&number, row.id, 4);
+    put(NUMBERS, number, &row, 12, 0);
+}
+
+/* A dispatch ends the desk's work and deadline, and asks somebody, with two limits; an acceptance ends one of them. */
+static void apply_change(struct item *item, uint64_t id, bool dispatch, int64_t now_ms) {
+    struct key key = key_of_case(id), ask = {.len = 0};
+    MDB_val k = {key.len, key.bytes}, was;
+    struct row row;
+    must_lmdb(mdb_cursor_get(cursors[CASES], &k, &was, MDB_SET), "case");
+    memcpy(&row, was.mv_data, sizeof row);
+    row_delete(DEADLINES, key_of_due(row.due_ms[0], id, 1));
+    if (dispatch) {
+        row_delete(WORK, key_of(LEVEL_COMMUNITY, 1, row.ready_ms, id, 8));
+        row.due_ms[0] = (uint64_t)now_ms + 7200000;
+        put(DEADLINES, key_of_due(row.due_ms[0], id, 1), &row, 4, 0);
+        put(DEADLINES, key_of_due((uint64_t)now_ms + 432000000, id, 3), &row, 4, 0);
+        add(&ask, row.division, 8);
+        add(&ask, id, 8);
+        add(&ask, 0, 16);
+        put(ASKS, ask, &row, 4, 0);
+    }
+    put(CASES, key, &row, sizeof row, 0);
+    leave_trace(item, id);
+}
+
+static void apply(struct item *item, int64_t now_ms) {
+    const PbEnvelope *e = item->envelope;
+    switch (e->command_case) {
+    case COMMAND_REPORT: apply_report(item, now_ms); break;
+    case COMMAND_DISPATCH: apply_change(item, e->dispatch->case_id, true, now_ms); break;
+    case COMMAND_ANSWER: apply_change(item, e->answer->case_id, false, now_ms); break;
+    default: must(false, "neither a report nor a dispatch nor an answer");
+    }
 }
 
 /* ---- log --------------------------------------------------------------------------------------------------------- */

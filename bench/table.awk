@@ -1,5 +1,5 @@
-# The lines of bench/load as a table: medians over the rounds, the broker's ratio to the skeleton of the same round, and
-# the targets. Status 1 when one is missed.
+# The lines of bench/load as a table: medians over the rounds, each system's ratio to the skeleton of the same round, the
+# broker's to the others, and the targets. Status 1 when one is missed.
 function number(name,    at) {
     at = match($0, "\"" name "\":[-0-9.]+")
     return at ? substr($0, RSTART + length(name) + 3, RLENGTH - length(name) - 3) + 0 : 0
@@ -28,8 +28,18 @@ function spread(v, key, n,    i, low, high) {
 function target(what, is, least, most,    good) {
     good = (least != "") ? (is >= least) : (is <= most)
     if (!good) missed = 1
-    printf "%-6s %-46s %9s  (%s %s)\n", good ? "ok" : "MISSED", what, \
-        sprintf(is >= 100 ? "%.0f" : "%.2f", is), least != "" ? ">=" : "<=", least != "" ? least : most
+    printf "%-10s %-66s %10s (aim: at %s %s)\n", good ? "ok" : "aim missed", what, \
+        sprintf(is >= 100 ? "%.0f" : "%.2f", is), least != "" ? "least" : "most", least != "" ? least : most
+}
+# The broker beside another of the same rounds: the median of the ratios, and how far they lie apart.
+function beside(peer, shape, least,    i, n, key) {
+    n = runs["broker", shape] < runs[peer, shape] ? runs["broker", shape] : runs[peer, shape]
+    if (!n) return
+    key = peer SUBSEP shape
+    for (i = 1; i <= n; i++)
+        v["beside", key, i] = v["reports_per_s", "broker", shape, i] / v["reports_per_s", peer, shape, i]
+    target(shape ": reports/s, ratio to " peer " (rounds differ by " \
+        sprintf("%.2f", spread(v, "beside" SUBSEP key, n)) ")", median(v, "beside" SUBSEP key, n), least)
 }
 /"system"/ {
     system_ = text("system"); shape = text("shape"); key = system_ SUBSEP shape
@@ -46,7 +56,7 @@ function target(what, is, least, most,    good) {
 # Arrays of one field are v[field, key, i]: median and spread take "field SUBSEP key" for their key.
 function m(field, key) { return median(v, field SUBSEP key, runs[key]) }
 END {
-    systems_count = split("skeleton broker worker", systems, " ")
+    systems_count = split("skeleton broker worker postgres redis", systems, " ")
     printf "\n%-7s %-9s %9s %6s %8s %8s %8s %7s %7s %9s %6s\n", "shape", "system", "reports/s", "ratio", "p50 us", \
         "p99 us", "max us", "cpu us", "max/min", "answers/s", "again"
     for (s = 1; s <= shapes_count; s++)
@@ -71,5 +81,9 @@ END {
         target("64x64: reports/s with one worker dispatching", m("reports_per_s", "worker" SUBSEP "64x64"), 20000)
     if (runs["broker" SUBSEP "4x1"])
         target("4x1: p99, ratio to the skeleton", m("late", "broker" SUBSEP "4x1"), "", 2)
+    for (s = 1; s <= shapes_count; s++) {
+        beside("postgres", shapes[s], shapes[s] == "64x64" ? 2 : 1)
+        beside("redis", shapes[s], shapes[s] == "64x64" ? 2 : 1)
+    }
     exit missed
 }

@@ -25,6 +25,8 @@ static const struct word words_duty[] = {{"社区", LEVEL_COMMUNITY}, {"街道",
 #define CATEGORY_HAS(field) \
     .at = offsetof(struct category_row, category.field), .has = offsetof(struct category_row, category.has_##field)
 
+static const struct range pieces = {0, EVIDENCE_MAX};
+
 static const struct keyword category_keys[] = {
     {"code", read_text, CATEGORY(code), .required = true},
     {"major_zh", read_text, CATEGORY(major_zh), .required = true},
@@ -43,6 +45,8 @@ static const struct keyword category_keys[] = {
     {"playbook", read_slug, CATEGORY(playbook)},
     {"sensitive", read_flag, CATEGORY_HAS(sensitive)},
     {"self_handled", read_flag, CATEGORY_HAS(self_handled)},
+    {"evidence_min", read_number, CATEGORY_HAS(evidence_min), .more = &pieces},
+    {"extension", read_limit, CATEGORY(extension)},
 };
 
 /* ---- duty ------------------------------------------------------------------------------------------------------ */

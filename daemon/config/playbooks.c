@@ -95,10 +95,23 @@ static int playbook_hash(struct reading *r, PbPlaybook *playbook) {
 }
 
 int playbook_load(struct reading *r, const char *file, struct parts *to) {
+    static const struct range once = {1, DETOURS_MAX}, times = {0, DETOURS_MAX}, percent = {1, EXTENSIONS_PERCENT_MAX};
     static const struct keyword keys[] = {
         {"name", read_slug, AT(PbPlaybook, name), .required = true},
         {"title_zh", read_text, AT(PbPlaybook, title_zh), .required = true},
         {"calendar", read_slug, AT(PbPlaybook, calendar), .required = true},
+        {"return_within", read_limit, AT(PbPlaybook, return_within)},
+        {"returns_max", read_number, HAS(PbPlaybook, returns_max), .more = &once},
+        {"extensions_max", read_number, HAS(PbPlaybook, extensions_max), .more = &times},
+        {"extensions_percent", read_number, HAS(PbPlaybook, extensions_percent), .more = &percent},
+        {"suspend_most", read_limit, AT(PbPlaybook, suspend_most)},
+        {"suspensions_max", read_number, HAS(PbPlaybook, suspensions_max), .more = &times},
+        {"follow_up", read_limit, AT(PbPlaybook, follow_up)},
+        {"reopen_within", read_limit, AT(PbPlaybook, reopen_within)},
+        {"reopens_max", read_number, HAS(PbPlaybook, reopens_max), .more = &times},
+        {"appeal_within", read_limit, AT(PbPlaybook, appeal_within)},
+        {"transfer_ack", read_limit, AT(PbPlaybook, transfer_ack)},
+        {"delegations_max", read_number, HAS(PbPlaybook, delegations_max), .more = &times},
         {"stages", stages_read, WHOLE, .required = true},
     };
     struct slice bytes;

@@ -50,6 +50,8 @@ enum {
     STAGES_MAX = 16,
     LATE_ANSWERS_MAX = 32,                    /* recorded per case; then REFUSED_TOO_MANY_LATE */
     MILESTONES_MAX = 6,
+    DETOURS_MAX = 9,                          /* how often a playbook may let one detour be taken */
+    EXTENSIONS_PERCENT_MAX = 1000,
 };
 #define PROMISE_MS_MAX (5LL * 366 * 86400000)
 #define FAR_FUTURE_MS (86400000LL)            /* occurred_at may be this far ahead of broker time */

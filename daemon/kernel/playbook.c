@@ -6,7 +6,7 @@
  * each stage by itself, and then whether one can get there. */
 #include "daemon/kernel/check.h"
 
-enum { PERCENT_MAX = 99, ATTEMPTS_MAX = 100, LOOPS_MAX = 9, DETOURS_MAX = 9 };
+enum { PERCENT_MAX = 99, ATTEMPTS_MAX = 100, LOOPS_MAX = 9 };
 _Static_assert(STAGES_MAX < 32, "a set of stages is a bit mask");
 
 static const PbStage *stage_of(const PbPlaybook *p, uint32_t number) {
@@ -163,7 +163,7 @@ static bool detours_check(const struct where *at, const PbPlaybook *p) {
         && limit_check(at, "appeal_within", &n.appeal_within, 1) && limit_check(at, "transfer_ack", &n.transfer_ack, 1)
         && range_check(at, "returns_max", n.returns_max, 1, DETOURS_MAX)
         && range_check(at, "extensions_max", n.extensions_max, 0, DETOURS_MAX)
-        && range_check(at, "extensions_percent", n.extensions_percent, 1, 1000)
+        && range_check(at, "extensions_percent", n.extensions_percent, 1, EXTENSIONS_PERCENT_MAX)
         && range_check(at, "suspensions_max", n.suspensions_max, 0, DETOURS_MAX)
         && range_check(at, "reopens_max", n.reopens_max, 0, DETOURS_MAX)
         && range_check(at, "delegations_max", n.delegations_max, 0, DETOURS_MAX);

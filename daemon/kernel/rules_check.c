@@ -262,6 +262,14 @@ static bool accept_check(const struct where *category, const PbCategory *c, cons
     return limit_check_optional(category, "accept", c->accept, 0);
 }
 
+/* More than an answer may bring could never be done. */
+static bool evidence_check(const struct where *category, const PbCategory *c) {
+    struct where at = where_in(category, "evidence_min");
+    if (c->evidence_min <= EVIDENCE_MAX)
+        return true;
+    return WRONG(&at, "is more than an answer may bring, ", decimal_of(EVIDENCE_MAX).text);
+}
+
 static bool category_check(const struct where *table, const PbRules *r, const PbCategory *c) {
     struct where at = where_in(table, c->code), playbook = where_in(&at, "playbook");
     const PbPlaybook *p = rules_playbook(r, c->playbook, NULL);
@@ -273,7 +281,8 @@ static bool category_check(const struct where *table, const PbRules *r, const Pb
         return WRONG(&at, "has an urgency that does not exist");
     return parent_check(&at, r, c) && duty_check(&at, "inside", r, c->inside) &&
         duty_check(&at, "outside", r, c->outside) && accept_check(&at, c, p) && milestones_check(&at, c) &&
-        limit_check_optional(&at, "promise", c->promise, 0);
+        limit_check_optional(&at, "promise", c->promise, 0) && evidence_check(&at, c) &&
+        limit_check_optional(&at, "extension", c->extension, 1);
 }
 
 /* ---- all of it --------------------------------------------------------------------------------------------------- */

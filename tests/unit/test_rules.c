@@ -323,6 +323,10 @@ TEST(a_desk_always_has_a_limit) {
     refused("categories/E0103/promise", "too long");
     rubble.promise = &(PbLimit){.unit = UNIT_MILLISECONDS, .amount = 0};
     accepted();
+    rubble.has_evidence_min = 1, rubble.evidence_min = EVIDENCE_MAX + 1;
+    refused("categories/E0103/evidence_min", "more than an answer may bring");
+    rubble.evidence_min = EVIDENCE_MAX, rubble.extension = &(PbLimit){.unit = UNIT_WORK_DAYS, .amount = 0};
+    refused("categories/E0103/extension", "is too short");
 }
 
 TEST(playbooks_are_checked_and_have_a_calendar) {

@@ -152,6 +152,9 @@ const char *word_urgency(enum language l, PbUrgency u);
 const char *word_wall(enum language l, PbWall w);
 const char *word_answer(enum language l, PbAnswerKind k);
 const char *word_fate(enum language l, PbAnswerFate f);
+const char *word_authority(enum language l, PbAuthority a);
+const char *word_opinion(enum language l, PbOpinion o);
+const char *word_batch(enum language l, PbBatchVerb v);
 const char *word_offer_end(enum language l, PbOfferEnd e);
 const char *word_unit(PbUnit u);                                             /* wh, wd, ...: the same in both */
 const char *word_ask(enum language l, const char *status);                   /* of AskView.status */
@@ -176,7 +179,7 @@ void json_print_at(const char *kind, uint64_t seq, enum codec_type type, const v
 struct story {
     const struct ctl *c;
     const PbCaseView *names;                      /* whose asks know the parties' names; may be NULL */
-    PbLimit limit[TIMER_SUPERVISE + 1];           /* last armed, by PbTimerKind */
+    PbLimit limit[TIMER_TRANSFER + 1];            /* last armed, by PbTimerKind */
     const char *text;                             /* what was written at this update, opened; NULL: not known */
 };
 void story_words(struct story *s, const PbEvent *e, char to[static LINE_BYTES]);

@@ -1,17 +1,12 @@
-/* story.c: what happened, told in people's words: one event, one line. A table of tellers, one an event. */
-#include "ctl/ctl.h"
+/* story.c: what happened, told in people's words: one event, one line. A table of tellers, one an event; those of what
+ * leads off the main way stand in story_detours.c. */
+#include "ctl/story.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-struct line {
-    char *to;
-    size_t len;
-};
-
-static void add(struct line *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void add(struct line *l, const char *format, ...) {
+void tell(struct line *l, const char *format, ...) {
     va_list more;
     va_start(more, format);
     int len = vsnprintf(l->to + l->len, LINE_BYTES - l->len, format, more);
@@ -20,34 +15,47 @@ static void add(struct line *l, const char *format, ...) {
     l->len = l->len + (size_t)len < LINE_BYTES ? l->len + (size_t)len : LINE_BYTES - 1;
 }
 
-static const char *words(const struct story *s, const char *zh, const char *en) {
+const char *tell_in(const struct story *s, const char *zh, const char *en) {
     return say(s->c, zh, en);
 }
 
 /* ---- what many events have --------------------------------------------------------------------------------------- */
 
-static void add_party(const struct story *s, struct line *l, const char *party) {
+void tell_party(const struct story *s, struct line *l, const char *party) {
     const char *name = NULL;
     for (size_t i = 0; party && s->names && i < s->names->n_asks; i++)
         if (strcmp(s->names->asks[i]->party, party) == 0)
             name = s->names->asks[i]->name_zh;
     if (name && s->c->language == LANGUAGE_ZH)
-        add(l, "%s（%s）", name, party);
+        tell(l, "%s（%s）", name, party);
     else
-        add(l, "%s", party ? party : words(s, "某人", "somebody"));
+        tell(l, "%s", party ? party : tell_in(s, "某人", "somebody"));
 }
 
-static void add_asks(const struct story *s, struct line *l, PbAsk *const *asks, size_t count) {
+/* Who did it, and what, in one breath. */
+void tell_by(const struct story *s, struct line *l, const char *party, const char *zh, const char *en) {
+    tell_party(s, l, party);
+    tell(l, "%s", tell_in(s, zh, en));
+}
+
+void tell_whose(const struct story *s, struct line *l, const char *party) {
+    if (!party)
+        return;
+    tell(l, "%s", tell_in(s, "，", ", by "));
+    tell_party(s, l, party);
+}
+
+void tell_asks(const struct story *s, struct line *l, PbAsk *const *asks, size_t count) {
     for (size_t i = 0; i < count; i++) {
-        add(l, "%s", i ? words(s, "、", ", ") : "");
-        add_party(s, l, asks[i]->party);
+        tell(l, "%s", i ? tell_in(s, "、", ", ") : "");
+        tell_party(s, l, asks[i]->party);
         if (asks[i]->lead && count > 1)
-            add(l, "%s", words(s, "〔主办〕", " (lead)"));
+            tell(l, "%s", tell_in(s, "〔主办〕", " (lead)"));
     }
 }
 
 /* What is armed is remembered: the line that says it has passed names its limit. Reminders are no limits. */
-static void add_timers(struct story *s, struct line *l, PbTimer *const *timers, size_t count) {
+void tell_timers(struct story *s, struct line *l, PbTimer *const *timers, size_t count) {
     for (size_t i = 0; i < count; i++) {
         const PbTimer *t = timers[i];
         char limit[PRINTED_BYTES], due[PRINTED_BYTES];
@@ -58,227 +66,239 @@ static void add_timers(struct story *s, struct line *l, PbTimer *const *timers, 
         print_limit(t->limit, limit);
         print_instant(s->c, t->due_ms, due);
         if (s->c->language == LANGUAGE_ZH)
-            add(l, "；%s时限 %s，至 %s", word_timer(LANGUAGE_ZH, t->kind), limit, due);
+            tell(l, "；%s时限 %s，至 %s", word_timer(LANGUAGE_ZH, t->kind), limit, due);
         else
-            add(l, "; %s within %s, until %s", word_timer(LANGUAGE_EN, t->kind), limit, due);
+            tell(l, "; %s within %s, until %s", word_timer(LANGUAGE_EN, t->kind), limit, due);
         if (t->past_calendar)
-            add(l, "%s", words(s, "（超出已知工作日历）", " (past the known calendar)"));
+            tell(l, "%s", tell_in(s, "（超出已知工作日历）", " (past the known calendar)"));
     }
 }
 
-static void add_cause(const struct story *s, struct line *l, PbCause cause, PbTimerKind fired) {
+void tell_cause(const struct story *s, struct line *l, PbCause cause, PbTimerKind fired) {
     char limit[PRINTED_BYTES], within[PRINTED_BYTES];
     const PbLimit *passed = fired > TIMER_NONE && (size_t)fired < COUNT_OF(s->limit) ? &s->limit[fired] : NULL;
     print_limit(passed, limit);
     bool known = passed && passed->unit != UNIT_NONE && word_cause_within(s->c->language, cause, limit, within);
-    add(l, "%s%s", words(s, "：", ": "), known ? within : word_cause(s->c->language, cause));
+    tell(l, "%s%s", tell_in(s, "：", ": "), known ? within : word_cause(s->c->language, cause));
 }
 
-static void add_late(const struct story *s, struct line *l, int64_t late_ms) {
+void tell_late(const struct story *s, struct line *l, int64_t late_ms) {
     char span[PRINTED_BYTES];
     if (late_ms <= 0)
         return;
     print_span(s->c, late_ms, span);
-    add(l, "%s%s%s", words(s, "（迟 ", " (late "), span, words(s, "）", ")"));
+    tell(l, "%s%s%s", tell_in(s, "（迟 ", " (late "), span, tell_in(s, "）", ")"));
 }
 
-static void add_text(const struct story *s, struct line *l, const PbSealed *text) {
+void tell_text(const struct story *s, struct line *l, const PbSealed *text) {
     if (text && s->text && *s->text)
-        add(l, "%s%s%s", words(s, "：“", ": \""), s->text, words(s, "”", "\""));
+        tell(l, "%s%s%s", tell_in(s, "：“", ": \""), s->text, tell_in(s, "”", "\""));
     else if (text)
-        add(l, "%s", words(s, "（附文字）", " (with a text)"));
+        tell(l, "%s", tell_in(s, "（附文字）", " (with a text)"));
 }
 
 static const char *in_time(const struct story *s, bool on_time) {
-    return on_time ? words(s, "按时", "in time") : words(s, "逾期", "late");
+    return on_time ? tell_in(s, "按时", "in time") : tell_in(s, "逾期", "late");
 }
 
 /* ---- the tellers ------------------------------------------------------------------------------------------------- */
 
 static void tell_report(struct story *s, struct line *l, const PbReported *r) {
     const PbPlace *p = r->place;
-    add(l, "%s %s, %llu", words(s, "上报", "reported:"), r->category ? r->category : "-",
+    tell(l, "%s %s, %llu", tell_in(s, "上报", "reported:"), r->category ? r->category : "-",
         p ? (unsigned long long)p->division : 0ULL);
     if (p && p->wall)
-        add(l, " (%s)", word_wall(s->c->language, p->wall));
+        tell(l, " (%s)", word_wall(s->c->language, p->wall));
     if (r->reporter)
-        add(l, "%s%s", words(s, "，上报人 ", ", by "), r->reporter);
+        tell(l, "%s%s", tell_in(s, "，上报人 ", ", by "), r->reporter);
 }
 
 static void tell_reported(struct story *s, struct line *l, const PbEvent *e) {
     tell_report(s, l, e->reported);
-    add(l, "%s%s%s", words(s, "；由", "; it goes to the "), word_level(s->c->language, e->reported->level),
-        words(s, "值守席派单", " desk"));
-    add_timers(s, l, e->reported->timers, e->reported->n_timers);
+    tell(l, "%s%s%s", tell_in(s, "；由", "; it goes to the "), word_level(s->c->language, e->reported->level),
+        tell_in(s, "值守席派单", " desk"));
+    tell_timers(s, l, e->reported->timers, e->reported->n_timers);
 }
 
 static void tell_self_handled(struct story *s, struct line *l, const PbEvent *e) {
     tell_report(s, l, e->self_handled->report);
-    add(l, "%s", words(s, "；随手办结：", "; handled on the spot by "));
-    add_party(s, l, e->self_handled->party);
-    add_text(s, l, e->self_handled->text);
+    tell(l, "%s", tell_in(s, "；随手办结：", "; handled on the spot by "));
+    tell_party(s, l, e->self_handled->party);
+    tell_text(s, l, e->self_handled->text);
 }
 
 static void tell_accepted(struct story *s, struct line *l, const PbEvent *e) {
-    add(l, "%s", words(s, "受理", "taken up"));
+    tell(l, "%s", tell_in(s, "受理", "taken up"));
     if (e->accepted->party) {
-        add(l, "%s", words(s, "：", " by "));
-        add_party(s, l, e->accepted->party);
+        tell(l, "%s", tell_in(s, "：", " by "));
+        tell_party(s, l, e->accepted->party);
     }
 }
 
 static void tell_rejected(struct story *s, struct line *l, const PbEvent *e) {
-    add(l, "%s", words(s, "不予受理", "rejected"));
-    add_cause(s, l, e->rejected->cause, TIMER_NONE);
-    add_text(s, l, e->rejected->text);
+    tell(l, "%s", tell_in(s, "不予受理", "rejected"));
+    tell_cause(s, l, e->rejected->cause, TIMER_NONE);
+    tell_text(s, l, e->rejected->text);
 }
 
 static void tell_dispatched(struct story *s, struct line *l, const PbEvent *e) {
     const PbDispatched *d = e->dispatched;
-    add(l, "%s%s%s", words(s, "", "the "), word_level(s->c->language, d->level),
-        words(s, "值守席派单给 ", " desk asked "));
-    add_asks(s, l, d->asks, d->n_asks);
+    tell(l, "%s%s%s", tell_in(s, "", "the "), word_level(s->c->language, d->level),
+        tell_in(s, "值守席派单给 ", " desk asked "));
+    tell_asks(s, l, d->asks, d->n_asks);
     if (d->cause)
-        add_cause(s, l, d->cause, TIMER_NONE);
-    add_timers(s, l, d->timers, d->n_timers);
+        tell_cause(s, l, d->cause, TIMER_NONE);
+    tell_timers(s, l, d->timers, d->n_timers);
 }
 
 static void tell_signed(struct story *s, struct line *l, const PbEvent *e) {
-    add_party(s, l, e->signed_->party);
-    add(l, "%s", words(s, " 签收", " accepted"));
+    tell_party(s, l, e->signed_->party);
+    tell(l, "%s", tell_in(s, " 签收", " accepted"));
 }
 
 static void tell_answered(struct story *s, struct line *l, const PbEvent *e) {
     const PbAnswered *a = e->answered;
-    add_party(s, l, a->party);
-    add(l, "%s%s (%s)", words(s, " 回应：", " answered: "), word_answer(s->c->language, a->kind),
+    tell_party(s, l, a->party);
+    tell(l, "%s%s (%s)", tell_in(s, " 回应：", " answered: "), word_answer(s->c->language, a->kind),
         word_fate(s->c->language, a->fate));
-    add_text(s, l, a->text);
+    tell_text(s, l, a->text);
     if (a->reopens_desk)
-        add(l, "%s", words(s, "；各方均不能办，值守席重新派单", "; everybody has declined, the desk is asked again"));
-    add_timers(s, l, a->timers, a->n_timers);
+        tell(l, "%s", tell_in(s, "；各方均不能办，值守席重新派单", "; everybody has declined, the desk is asked again"));
+    tell_timers(s, l, a->timers, a->n_timers);
 }
 
 static void tell_reminded(struct story *s, struct line *l, const PbEvent *e) {
-    add(l, "%s", words(s, "催办：时限将到", "reminded: the deadline is near"));
-    add_late(s, l, e->reminded->late_ms);
+    const PbReminded *r = e->reminded;
+    if (r->party)
+        tell_by(s, l, r->party, " 催办", " reminded them");
+    else
+        tell(l, "%s", tell_in(s, "催办：时限将到", "reminded: the deadline is near"));
+    tell_late(s, l, r->late_ms);
+    tell_text(s, l, r->text);
 }
 
 static void tell_supervised(struct story *s, struct line *l, const PbEvent *e) {
     const PbSupervised *v = e->supervised;
     if (s->c->language == LANGUAGE_ZH)
-        add(l, "第 %u 次督办", v->times);
+        tell(l, "第 %u 次督办", v->times);
     else
-        add(l, "supervised, time %u", v->times);
-    add_cause(s, l, v->cause, v->fired);
-    add_late(s, l, v->late_ms);
-    add_timers(s, l, v->timers, v->n_timers);
+        tell(l, "supervised, time %u", v->times);
+    tell_cause(s, l, v->cause, v->fired);
+    tell_whose(s, l, v->party);
+    tell_late(s, l, v->late_ms);
+    tell_text(s, l, v->text);
+    tell_timers(s, l, v->timers, v->n_timers);
 }
 
 static void tell_escalated(struct story *s, struct line *l, const PbEvent *e) {
     const PbEscalated *v = e->escalated;
     enum language in = s->c->language;
-    add(l, "%s %s → %s", words(s, "升级", "escalated"), word_level(in, v->from_level), word_level(in, v->level));
-    add_cause(s, l, v->cause, v->fired);
-    add_late(s, l, v->late_ms);
+    tell(l, "%s %s → %s", tell_in(s, "升级", "escalated"), word_level(in, v->from_level), word_level(in, v->level));
+    tell_cause(s, l, v->cause, v->fired);
+    tell_late(s, l, v->late_ms);
     if (v->party) {
-        add(l, "%s", words(s, "；提出者 ", "; at the wish of "));
-        add_party(s, l, v->party);
+        tell(l, "%s", tell_in(s, "；提出者 ", "; at the wish of "));
+        tell_party(s, l, v->party);
     }
     if (v->n_asks) {
-        add(l, "%s", words(s, "；改由 ", "; now asked: "));
-        add_asks(s, l, v->asks, v->n_asks);
+        tell(l, "%s", tell_in(s, "；改由 ", "; now asked: "));
+        tell_asks(s, l, v->asks, v->n_asks);
     }
-    add_timers(s, l, v->timers, v->n_timers);
+    tell_timers(s, l, v->timers, v->n_timers);
 }
 
 static void tell_milestone_done(struct story *s, struct line *l, const PbEvent *e) {
     const PbMilestoneDone *m = e->milestone_done;
-    add_party(s, l, m->party);
-    add(l, "%s%s", words(s, " 完成阶段目标：", " reached the milestone "), m->milestone ? m->milestone : "-");
-    add_text(s, l, m->text);
-    add_timers(s, l, m->timers, m->n_timers);
+    tell_party(s, l, m->party);
+    tell(l, "%s%s", tell_in(s, " 完成阶段目标：", " reached the milestone "), m->milestone ? m->milestone : "-");
+    tell_text(s, l, m->text);
+    tell_timers(s, l, m->timers, m->n_timers);
 }
 
 static void tell_resolved(struct story *s, struct line *l, const PbEvent *e) {
     const PbResolved *r = e->resolved;
-    add_party(s, l, r->party);
-    add(l, "%s%s%s", words(s, " 办结（", " has done it ("), in_time(s, r->on_time), words(s, "）", ")"));
-    add_text(s, l, r->text);
+    tell_party(s, l, r->party);
+    tell(l, "%s%s%s", tell_in(s, " 办结（", " has done it ("), in_time(s, r->on_time), tell_in(s, "）", ")"));
+    tell_text(s, l, r->text);
     if (r->n_asks) {
-        add(l, "%s", words(s, "；请核查：", "; asked to verify: "));
-        add_asks(s, l, r->asks, r->n_asks);
+        tell(l, "%s", tell_in(s, "；请核查：", "; asked to verify: "));
+        tell_asks(s, l, r->asks, r->n_asks);
     }
-    add_timers(s, l, r->timers, r->n_timers);
+    tell_timers(s, l, r->timers, r->n_timers);
 }
 
 static void tell_verified(struct story *s, struct line *l, const PbEvent *e) {
-    add_party(s, l, e->verified->party);
-    add(l, "%s", words(s, " 核查通过", " verified it"));
+    tell_party(s, l, e->verified->party);
+    tell(l, "%s", tell_in(s, " 核查通过", " verified it"));
 }
 
 static void tell_rework(struct story *s, struct line *l, const PbEvent *e) {
     const PbRework *r = e->rework;
-    add_party(s, l, r->party);
-    add(l, "%s%s%s", words(s, " 核查不通过，退回", " sent it back to the "), word_level(s->c->language, r->level),
-        words(s, "返工", ": not done properly"));
-    add_text(s, l, r->text);
-    add_timers(s, l, r->timers, r->n_timers);
+    tell_party(s, l, r->party);
+    tell(l, "%s%s%s", tell_in(s, " 核查不通过，退回", " sent it back to the "), word_level(s->c->language, r->level),
+        tell_in(s, "返工", ": not done properly"));
+    tell_text(s, l, r->text);
+    tell_timers(s, l, r->timers, r->n_timers);
 }
 
 static void tell_closed(struct story *s, struct line *l, const PbEvent *e) {
-    add(l, "%s%s%s", words(s, "结案（", "closed ("), in_time(s, e->closed->on_time), words(s, "）", ")"));
+    const PbClosed *c = e->closed;
+    tell(l, "%s%s%s", tell_in(s, "结案（", "closed ("), in_time(s, c->on_time), tell_in(s, "）", ")"));
+    if (c->cause)
+        tell_cause(s, l, c->cause, TIMER_NONE);
+    tell_text(s, l, c->text);
 }
 
 static void tell_noted(struct story *s, struct line *l, const PbEvent *e) {
-    add_party(s, l, e->noted->party);
-    add(l, "%s", words(s, " 记录了一条备注", " left a note"));
+    tell_party(s, l, e->noted->party);
+    tell(l, "%s", tell_in(s, " 记录了一条备注", " left a note"));
+    tell_text(s, l, e->noted->text);
 }
 
 static void tell_offer_failed(struct story *s, struct line *l, const PbEvent *e) {
     const PbOfferFailed *f = e->offer_failed;
     char ready[PRINTED_BYTES];
-    add(l, "%s%s%u%s", word_offer_end(s->c->language, f->how), words(s, "（第 ", " (try "), f->tries,
-        words(s, " 次）", ")"));
+    tell(l, "%s%s%u%s", word_offer_end(s->c->language, f->how), tell_in(s, "（第 ", " (try "), f->tries,
+        tell_in(s, " 次）", ")"));
     print_instant(s->c, f->ready_at_ms, ready);
     if (f->dead)
-        add(l, "%s", words(s, "；不再派给值守程序，等时限推动", "; not offered again: a deadline will move it"));
+        tell(l, "%s", tell_in(s, "；不再派给值守程序，等时限推动", "; not offered again: a deadline will move it"));
     else if (f->ready_at_ms)
-        add(l, "%s%s", words(s, "；再次提供：", "; offered again from "), ready);
+        tell(l, "%s%s", tell_in(s, "；再次提供：", "; offered again from "), ready);
 }
 
 static void tell_epoch_begun(struct story *s, struct line *l, const PbEvent *e) {
-    add(l, "%s %llu%s", words(s, "服务器第", "the broker started, epoch"),
-        (unsigned long long)e->epoch_begun->epoch, words(s, " 次启动", ""));
+    tell(l, "%s %llu%s", tell_in(s, "服务器第", "the broker started, epoch"),
+        (unsigned long long)e->epoch_begun->epoch, tell_in(s, " 次启动", ""));
 }
 
 static void tell_clock_doubted(struct story *s, struct line *l, const PbEvent *e) {
     char wall[PRINTED_BYTES];
     print_instant(s->c, e->clock_doubted->wall_ms, wall);
-    add(l, "%s %s%s", words(s, "系统时钟跳变：", "the system's clock jumped to"), wall,
-        e->clock_doubted->followed ? words(s, "，已跟随", ", followed") : words(s, "，未跟随", ", not followed"));
+    tell(l, "%s %s%s", tell_in(s, "系统时钟跳变：", "the system's clock jumped to"), wall,
+        e->clock_doubted->followed ? tell_in(s, "，已跟随", ", followed") : tell_in(s, "，未跟随", ", not followed"));
 }
 
 static void tell_rules_begun(struct story *s, struct line *l, const PbEvent *e) {
-    add(l, "%s %u", words(s, "开始采用规则集", "rules begin to be adopted:"), e->rules_begun->rules);
+    tell(l, "%s %u", tell_in(s, "开始采用规则集", "rules begin to be adopted:"), e->rules_begun->rules);
 }
 
 static void tell_rules_chunk(struct story *s, struct line *l, const PbEvent *e) {
-    add(l, "%s %u/%u", words(s, "规则集分段", "a part of the rules"), e->rules_chunk->rules, e->rules_chunk->index);
+    tell(l, "%s %u/%u", tell_in(s, "规则集分段", "a part of the rules"), e->rules_chunk->rules, e->rules_chunk->index);
 }
 
 static void tell_rules_adopted(struct story *s, struct line *l, const PbEvent *e) {
-    add(l, "%s %u", words(s, "已采用规则集", "rules adopted:"), e->rules_adopted->rules);
+    tell(l, "%s %u", tell_in(s, "已采用规则集", "rules adopted:"), e->rules_adopted->rules);
 }
 
 static void tell_receipts_expired(struct story *s, struct line *l, const PbEvent *e) {
     char before[PRINTED_BYTES];
     print_instant(s->c, e->receipts_expired->horizon_ms, before);
-    add(l, "%s %s", words(s, "清理回执，早于", "receipts expired that are older than"), before);
+    tell(l, "%s %s", tell_in(s, "清理回执，早于", "receipts expired that are older than"), before);
 }
 
 void story_words(struct story *s, const PbEvent *e, char to[static LINE_BYTES]) {
-    static void (*const tellers[])(struct story *, struct line *, const PbEvent *) = {
+    static teller *const tellers[] = {
         [EVENT_REPORTED] = tell_reported, [EVENT_SELF_HANDLED] = tell_self_handled, [EVENT_ACCEPTED] = tell_accepted,
         [EVENT_REJECTED] = tell_rejected, [EVENT_DISPATCHED] = tell_dispatched, [EVENT_SIGNED] = tell_signed,
         [EVENT_ANSWERED] = tell_answered, [EVENT_REMINDED] = tell_reminded, [EVENT_SUPERVISED] = tell_supervised,
@@ -292,8 +312,10 @@ void story_words(struct story *s, const PbEvent *e, char to[static LINE_BYTES]) 
     struct line l = {.to = to};
     size_t which = (size_t)e->event_case;
     to[0] = '\0';
-    if (which < COUNT_OF(tellers) && tellers[which])
-        tellers[which](s, &l, e);
+    teller *own = which < COUNT_OF(tellers) ? tellers[which] : NULL;
+    teller *found = own ? own : teller_of_detour(e->event_case);
+    if (found)
+        found(s, &l, e);
     else
-        add(&l, "%s", words(s, "（新版服务器的事件）", "(an event of a newer broker)"));
+        tell(&l, "%s", tell_in(s, "（新版服务器的事件）", "(an event of a newer broker)"));
 }

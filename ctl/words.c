@@ -24,6 +24,13 @@ const char *word_state(enum language l, PbState s) {
         [STATE_RESOLVED] = {"已处置", "resolved"},
         [STATE_CLOSED] = {"已结案", "closed"},
         [STATE_REJECTED] = {"不予受理", "rejected"},
+        [STATE_SUSPENDED] = {"已挂起", "suspended"},
+        [STATE_FOLLOWUP] = {"待回访", "follow-up"},
+        [STATE_MERGED] = {"已并案", "merged"},
+        [STATE_WITHDRAWN] = {"已撤回", "withdrawn"},
+        [STATE_VOID] = {"已作废", "void"},
+        [STATE_TRANSFERRED] = {"已移交", "transferred"},
+        [STATE_ARCHIVED] = {"已归档", "archived"},
     };
     return WORD_OF(words, l, s);
 }
@@ -60,6 +67,17 @@ const char *word_cause(enum language l, PbCause cause) {
         [CAUSE_DUPLICATE] = {"重复上报", "known already"},
         [CAUSE_NOT_A_FACT] = {"查无此事", "could not be found"},
         [CAUSE_ELSEWHERE] = {"属其他部门", "another authority's"},
+        [CAUSE_RETURNS_SPENT] = {"退回次数已用完，由上级裁定", "returned as often as may be: the next level rules"},
+        [CAUSE_LEADER] = {"领导交办", "a leader's word"},
+        [CAUSE_APPEAL] = {"上报人申诉", "appealed against"},
+        [CAUSE_ENGINEERING] = {"工程施工", "needs works that take their time"},
+        [CAUSE_SEASON] = {"季节原因", "waits for the season"},
+        [CAUSE_LITIGATION] = {"进入诉讼", "before a court"},
+        [CAUSE_FUNDING] = {"等待资金", "waits for funds"},
+        [CAUSE_ABSENT] = {"当事人不在", "whom it concerns is away"},
+        [CAUSE_BATCH] = {"两人确认的批量办理", "with others, by two persons"},
+        [CAUSE_NOT_ACKNOWLEDGED] = {"移交后对方逾期未确认", "not acknowledged there in time"},
+        [CAUSE_DEPARTURE] = {"交班或离岗", "handed over"},
     };
     return WORD_OF(words, l, cause);
 }
@@ -73,6 +91,7 @@ bool word_cause_within(enum language l, PbCause cause, const char *limit, char t
         [CAUSE_PROMISE_OVERDUE] = {"的承诺已过", "the reporter was promised an end within"},
         [CAUSE_MILESTONE_OVERDUE] = {"的阶段目标未完成", "the milestone was not reached within"},
         [CAUSE_VERIFY_OVERDUE] = {"内未核查", "not verified within"},
+        [CAUSE_NOT_ACKNOWLEDGED] = {"内对方未确认移交", "not acknowledged there within"},
     };
     if ((size_t)cause >= COUNT_OF(words) || !words[cause].zh)
         return false;
@@ -89,6 +108,8 @@ const char *word_timer(enum language l, PbTimerKind k) {
         [TIMER_ACCEPT] = {"签收", "accept"},     [TIMER_REMIND] = {"催办", "remind"},
         [TIMER_HANDLING] = {"办结", "done"},     [TIMER_PROMISE] = {"对来件人承诺", "promise to reporter"},
         [TIMER_VERIFY] = {"核查", "verify"},     [TIMER_SUPERVISE] = {"督办", "supervise"},
+        [TIMER_REVIEW] = {"挂账复核", "review"}, [TIMER_FOLLOWUP] = {"回访", "follow-up"},
+        [TIMER_TRANSFER] = {"移交确认", "transfer acknowledged"},
     };
     return WORD_OF(words, l, k);
 }
@@ -132,6 +153,38 @@ const char *word_fate(enum language l, PbAnswerFate f) {
     return WORD_OF(words, l, f);
 }
 
+const char *word_authority(enum language l, PbAuthority a) {
+    static const struct word words[] = {
+        [AUTHORITY_NONE] = {"未指明", "none"},
+        [AUTHORITY_POLICE] = {"公安（110）", "the police (110)"},
+        [AUTHORITY_FIRE] = {"消防（119）", "the fire brigade (119)"},
+        [AUTHORITY_AMBULANCE] = {"急救（120）", "the ambulance (120)"},
+        [AUTHORITY_COURT] = {"法院", "the court"},
+        [AUTHORITY_PETITION] = {"信访", "the petitions office"},
+        [AUTHORITY_DISTRICT] = {"其他区县", "another district"},
+        [AUTHORITY_HOTLINE] = {"12345 热线", "the hotline (12345)"},
+        [AUTHORITY_OTHER] = {"其他机关", "another authority"},
+    };
+    return WORD_OF(words, l, a);
+}
+
+const char *word_opinion(enum language l, PbOpinion o) {
+    static const struct word words[] = {
+        [OPINION_NONE] = {"未表示", "not said"}, [OPINION_YES] = {"是", "yes"}, [OPINION_NO] = {"否", "no"},
+    };
+    return WORD_OF(words, l, o);
+}
+
+const char *word_batch(enum language l, PbBatchVerb v) {
+    static const struct word words[] = {
+        [BATCH_NONE] = {"无", "nothing"},          [BATCH_REASSIGN] = {"改派", "reassign"},
+        [BATCH_CLOSE] = {"结案", "close"},         [BATCH_VOID] = {"作废", "void"},
+        [BATCH_CORRECT] = {"更正", "correct"},     [BATCH_HAND_OVER] = {"交班", "hand-over"},
+        [BATCH_MOVE] = {"换预案", "move"},
+    };
+    return WORD_OF(words, l, v);
+}
+
 const char *word_offer_end(enum language l, PbOfferEnd e) {
     static const struct word words[] = {
         [OFFER_RETRY] = {"值守程序要求稍后再来", "the desk's worker asked for another time"},
@@ -158,7 +211,7 @@ const char *word_ask(enum language l, const char *status) {
     static const struct { const char *status; struct word word; } words[] = {
         {"asked", {"未回应", "silent"}},         {"accepted", {"已签收", "accepted"}},
         {"done", {"已办结", "done"}},            {"declined", {"不能办", "declined"}},
-        {"ended", {"已收回", "ended"}},
+        {"ended", {"已收回", "ended"}},          {"returned", {"已退回", "returned"}},
     };
     for (size_t i = 0; status && i < COUNT_OF(words); i++)
         if (strcmp(words[i].status, status) == 0)

@@ -41,6 +41,9 @@ static void every_enumerator_has_words_in_both_languages(void **state) {
     EVERY_VALUE_HAS_WORDS(PbWall, &pb_wall__descriptor, word_wall);
     EVERY_VALUE_HAS_WORDS(PbAnswerKind, &pb_answer_kind__descriptor, word_answer);
     EVERY_VALUE_HAS_WORDS(PbAnswerFate, &pb_answer_fate__descriptor, word_fate);
+    EVERY_VALUE_HAS_WORDS(PbAuthority, &pb_authority__descriptor, word_authority);
+    EVERY_VALUE_HAS_WORDS(PbOpinion, &pb_opinion__descriptor, word_opinion);
+    EVERY_VALUE_HAS_WORDS(PbBatchVerb, &pb_batch_verb__descriptor, word_batch);
     EVERY_VALUE_HAS_WORDS(PbOfferEnd, &pb_offer_end__descriptor, word_offer_end);
 }
 
@@ -63,7 +66,7 @@ static void every_unit_is_written_as_in_the_playbooks(void **state) {
 
 static void an_ask_has_words_for_each_status(void **state) {
     (void)state;
-    static const char *const statuses[] = {"asked", "accepted", "done", "declined", "ended"};
+    static const char *const statuses[] = {"asked", "accepted", "done", "declined", "ended", "returned"};
     for (size_t i = 0; i < COUNT_OF(statuses); i++)
         assert_true(chinese(word_ask(LANGUAGE_ZH, statuses[i])));
     assert_string_equal(word_ask(LANGUAGE_EN, "asked"), "silent");

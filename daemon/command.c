@@ -13,23 +13,26 @@ enum { REFUSED_RETRY_MS = 30000 };                /* until work whose decision w
 
 /* ---- what each command means ----------------------------------------------------------------------------------- */
 
-/* A journaled command: the order it is, how urgent it is to journal, and where in its message the case and the text are. */
+/* A command about a case: the order it is, how urgent it is to journal, and where in its message case and text are. */
 struct verb {
     enum order_kind order;
     enum admission admission;
-    bool journaled;                               /* else a query or a word to the broker */
+    bool journaled;                               /* else a query, or the office's */
     uint16_t case_at, text_at;                    /* 0: it names none */
     uint8_t batch;                                /* PbBatchVerb: what it is called when it is done to many */
+    bool operator;                                /* an operator's to give; in a batch they all are */
 };
 
 #define CASE_OF(message) .case_at = offsetof(message, case_id)
 #define TEXT_OF(message) .text_at = offsetof(message, text)
 #define BOTH_OF(message) CASE_OF(message), TEXT_OF(message)
+#define MANY(verb) .batch = BATCH_##verb
+#define OPERATOR .operator = true
 
 static const struct verb verbs[] = {
     [COMMAND_REPORT]           = { ORDER_REPORT, ADMIT_REPORT, true, TEXT_OF(PbReport) },
     [COMMAND_SELF_HANDLE]      = { ORDER_SELF_HANDLE, ADMIT_REPORT, true },
-    [COMMAND_IMPORT_CASE]      = { ORDER_IMPORT, ADMIT_REPORT, true },
+    [COMMAND_IMPORT_CASE]      = { ORDER_IMPORT, ADMIT_REPORT, true, OPERATOR },
     [COMMAND_ANSWER]           = { ORDER_ANSWER, ADMIT_CLOSURE, true, BOTH_OF(PbAnswer) },
     [COMMAND_ACCEPT]           = { ORDER_ACCEPT, ADMIT_ANSWER, true, CASE_OF(PbAccept) },
     [COMMAND_REJECT]           = { ORDER_REJECT, ADMIT_CLOSURE, true, BOTH_OF(PbReject) },
@@ -38,7 +41,7 @@ static const struct verb verbs[] = {
     [COMMAND_SPLIT]            = { ORDER_SPLIT, ADMIT_ANSWER, true, CASE_OF(PbSplit) },
     [COMMAND_WITHDRAW]         = { ORDER_WITHDRAW, ADMIT_CLOSURE, true, BOTH_OF(PbWithdraw) },
     [COMMAND_DISPATCH]         = { ORDER_DISPATCH, ADMIT_ANSWER, true, CASE_OF(PbDispatch) },
-    [COMMAND_REASSIGN]         = { ORDER_REASSIGN, ADMIT_ANSWER, true, CASE_OF(PbReassign), .batch = BATCH_REASSIGN },
+    [COMMAND_REASSIGN]         = { ORDER_REASSIGN, ADMIT_ANSWER, true, CASE_OF(PbReassign), MANY(REASSIGN) },
     [COMMAND_ESCALATE]         = { ORDER_ESCALATE, ADMIT_ANSWER, true, CASE_OF(PbEscalate) },
     [COMMAND_DELEGATE]         = { ORDER_DELEGATE, ADMIT_ANSWER, true, BOTH_OF(PbDelegate) },
     [COMMAND_ASK_EXTENSION]    = { ORDER_ASK_EXTENSION, ADMIT_ANSWER, true, BOTH_OF(PbAskExtension) },
@@ -47,18 +50,18 @@ static const struct verb verbs[] = {
     [COMMAND_RESUME]           = { ORDER_RESUME, ADMIT_ANSWER, true, CASE_OF(PbResume) },
     [COMMAND_REMIND]           = { ORDER_REMIND, ADMIT_ANSWER, true, BOTH_OF(PbRemind) },
     [COMMAND_SUPERVISE]        = { ORDER_SUPERVISE, ADMIT_ANSWER, true, BOTH_OF(PbSupervise) },
-    [COMMAND_HAND_OVER]        = { ORDER_HAND_OVER, ADMIT_ANSWER, true, CASE_OF(PbHandOver), .batch = BATCH_HAND_OVER },
+    [COMMAND_HAND_OVER]        = { ORDER_HAND_OVER, ADMIT_ANSWER, true, CASE_OF(PbHandOver), MANY(HAND_OVER) },
     [COMMAND_FOLLOW_UP]        = { ORDER_FOLLOW_UP, ADMIT_CLOSURE, true, BOTH_OF(PbFollowUp) },
     [COMMAND_REOPEN]           = { ORDER_REOPEN, ADMIT_ANSWER, true, BOTH_OF(PbReopen) },
     [COMMAND_TRANSFER]         = { ORDER_TRANSFER, ADMIT_CLOSURE, true, BOTH_OF(PbTransfer) },
     [COMMAND_ACKNOWLEDGE_TRANSFER] = { ORDER_ACKNOWLEDGE_TRANSFER, ADMIT_CLOSURE, true, CASE_OF(PbAcknowledgeTransfer) },
-    [COMMAND_VOID_CASE]        = { ORDER_VOID, ADMIT_CLOSURE, true, BOTH_OF(PbVoidCase), .batch = BATCH_VOID },
-    [COMMAND_CLOSE_CASE]       = { ORDER_CLOSE, ADMIT_CLOSURE, true, BOTH_OF(PbCloseCase), .batch = BATCH_CLOSE },
-    [COMMAND_CORRECT]          = { ORDER_CORRECT, ADMIT_ANSWER, true, BOTH_OF(PbCorrect), .batch = BATCH_CORRECT },
+    [COMMAND_VOID_CASE]        = { ORDER_VOID, ADMIT_CLOSURE, true, BOTH_OF(PbVoidCase), MANY(VOID), OPERATOR },
+    [COMMAND_CLOSE_CASE]       = { ORDER_CLOSE, ADMIT_CLOSURE, true, BOTH_OF(PbCloseCase), MANY(CLOSE), OPERATOR },
+    [COMMAND_CORRECT]          = { ORDER_CORRECT, ADMIT_ANSWER, true, BOTH_OF(PbCorrect), MANY(CORRECT) },
     [COMMAND_NOTE]             = { ORDER_NOTE, ADMIT_ANSWER, true, BOTH_OF(PbNote) },
-    [COMMAND_MOVE_CASE]        = { ORDER_MOVE, ADMIT_ANSWER, true, CASE_OF(PbMoveCase), .batch = BATCH_MOVE },
-    [COMMAND_RETRY_DEAD]       = { ORDER_RETRY_DEAD, ADMIT_ANSWER, true, CASE_OF(PbRetryDead) },
-    [COMMAND_DROP_DEAD]        = { ORDER_DROP_DEAD, ADMIT_ANSWER, true, CASE_OF(PbDropDead) },
+    [COMMAND_MOVE_CASE]        = { ORDER_MOVE, ADMIT_ANSWER, true, CASE_OF(PbMoveCase), MANY(MOVE), OPERATOR },
+    [COMMAND_RETRY_DEAD]       = { ORDER_RETRY_DEAD, ADMIT_ANSWER, true, CASE_OF(PbRetryDead), OPERATOR },
+    [COMMAND_DROP_DEAD]        = { ORDER_DROP_DEAD, ADMIT_ANSWER, true, CASE_OF(PbDropDead), OPERATOR },
     [COMMAND_LATER]            = { ORDER_LATER, ADMIT_ANSWER, true, CASE_OF(PbLater) },
 };
 
@@ -83,9 +86,16 @@ static void parts_of(const PbEnvelope *e, struct parts *p) {
     if (p->report) p->text = p->report->text, p->address = p->report->address;
 }
 
+uint64_t command_case(const PbEnvelope *e) {
+    struct parts p;
+    if (!is_journaled(e)) return 0;
+    parts_of(e, &p);
+    return p.case_id;
+}
+
 /* ---- replies --------------------------------------------------------------------------------------------------- */
 
-static void refuse(struct daemon *d, const struct command *c, const PbEnvelope *e, PbRefusal code, const char *field) {
+void command_refuse(struct daemon *d, const struct command *c, const PbEnvelope *e, PbRefusal code, const char *field) {
     struct slice id = { 0 };
     if (e && e->has_command_id) id = slice_from(e->command_id.data, e->command_id.len);
     if (!c->work) return front_refuse(d->front, c->peer, id, code, field);
@@ -94,15 +104,16 @@ static void refuse(struct daemon *d, const struct command *c, const PbEnvelope *
     d->work_refused = code; /* told when its offer has been ended */
 }
 
-static void reply_done(struct daemon *d, const struct command *c, const PbEnvelope *e, uint64_t seq,
-                       const struct case_state *about, int64_t at_ms) {
+void command_done(struct daemon *d, const struct command *c, const PbEnvelope *e, uint64_t seq,
+                  const struct case_state *about, int64_t at_ms) {
     if (c->work) return pool_taken(d->pool, c->work, REFUSED_NOTHING, seq);
     char number[NUMBER_BYTES];
-    view_number(about->district, about->day, about->day_number, number);
-    PbDone done = {
-        .has_seq = 1, .seq = seq, .has_case_id = 1, .case_id = about->id, .number = number, .has_at_ms = 1,
-        .at_ms = at_ms,
-    };
+    PbDone done = { .has_seq = 1, .seq = seq, .has_case_id = 1, .has_at_ms = 1, .at_ms = at_ms };
+    if (about) {
+        view_number(about->district, about->day, about->day_number, number);
+        done.case_id = about->id;
+        done.number = number;
+    }
     PbReply reply = { .has_command_id = 1, .command_id = e->command_id, .reply_case = REPLY_DONE, .done = &done };
     front_reply(d->front, c->peer, &reply);
 }
@@ -110,11 +121,14 @@ static void reply_done(struct daemon *d, const struct command *c, const PbEnvelo
 /* Seen before: the first reply again, or CONFLICT when the bytes differ. */
 static int repeat(struct daemon *d, const struct command *c, const PbEnvelope *e, const struct receipt *r,
                   const struct hash *hash) {
-    if (memcmp(r->hash, hash->byte, sizeof r->hash) != 0) return refuse(d, c, e, REFUSED_CONFLICT, "command_id"), 0;
-    int error = store_case(d->store, r->case_id, &d->before);
+    if (memcmp(r->hash, hash->byte, sizeof r->hash) != 0) {
+        command_refuse(d, c, e, REFUSED_CONFLICT, "command_id");
+        return 0;
+    }
+    int error = r->case_id ? store_case(d->store, r->case_id, &d->before) : 0;
     if (error < 0) return error;
     COUNT(REPEATED);
-    reply_done(d, c, e, r->seq, &d->before, r->at_ms);
+    command_done(d, c, e, r->seq, r->case_id ? &d->before : NULL, r->at_ms);
     return 0;
 }
 
@@ -274,23 +288,24 @@ static int load_others(struct daemon *d, const struct parts *p, struct decide_in
         r = store_next_follower(d->store, p->case_id, 0, &id);
         in->has_followers = r == 0;
     }
-    if (p->report && p->report->external_id && in->origin.len && strlen(p->report->external_id) <= EXTERNAL_ID_BYTES_MAX) {
-        r = store_external(d->store, (const char *)in->origin.at, p->report->external_id, &id);
+    const char *number = p->report ? p->report->external_id : NULL;
+    if (number && in->origin.len && strlen(number) <= EXTERNAL_ID_BYTES_MAX) {
+        r = store_external(d->store, (const char *)in->origin.at, number, &id);
         in->known = r == 0;
     }
     return r == -ENOENT ? 0 : r;
 }
 
-/* As part of a batch: of the same verb, and not of more cases than were confirmed. */
-static PbRefusal load_batch(struct daemon *d, const PbEnvelope *e, struct decide_input *in) {
-    struct batch_row batch;
-    if (!e->has_batch) return REFUSED_NOTHING;
+/* As part of a batch: two persons said so. 0; refusal in *ret; negative: fault. */
+static int load_batch(struct daemon *d, const PbEnvelope *e, struct decide_input *in, PbRefusal *ret) {
+    struct batch_state batch;
+    if (!e->has_batch) return 0;
     int r = store_batch(d->store, e->batch.data, &batch);
-    if (r < 0) return REFUSED_NO_SUCH_BATCH;
-    if (batch.verb != verbs[e->command_case].batch || batch.done >= batch.cases) return REFUSED_BATCH_SPENT;
-    in->in_batch = true;
-    in->batch_confirmed = batch.confirmed;
-    return REFUSED_NOTHING;
+    if (r == -ENOENT) return *ret = REFUSED_NO_SUCH_BATCH, 0;
+    if (r < 0) return r;
+    *ret = batch_take(&batch, (PbBatchVerb)verbs[e->command_case].batch, d->now_ms);
+    in->in_batch = in->batch_confirmed = true;
+    return 0;
 }
 
 static int decide_and_journal(struct daemon *d, const struct command *c, const PbEnvelope *e, const struct hash *hash) {
@@ -298,36 +313,39 @@ static int decide_and_journal(struct daemon *d, const struct command *c, const P
     struct decide_input in;
     struct decision decision;
     PbRefusal refusal = REFUSED_NOTHING;
+    enum admission admission = verbs[e->command_case].admission;
     parts_of(e, &p);
-    if (!store_admits(d->store, verbs[e->command_case].admission)) return refuse(d, c, e, REFUSED_RETRY_LATER, NULL), 0;
+    if (d->draining && admission == ADMIT_REPORT) return command_refuse(d, c, e, REFUSED_DRAINING, NULL), 0;
+    if (!store_admits(d->store, admission)) return command_refuse(d, c, e, REFUSED_RETRY_LATER, NULL), 0;
     int r = load(d, &p, &in, &refusal);
     if (r < 0) return r;
-    if (refusal) return refuse(d, c, e, refusal, "case_id"), 0;
+    if (refusal) return command_refuse(d, c, e, refusal, "case_id"), 0;
     in.by = slice_of(e->by ? e->by : "");
     in.origin = slice_of(e->origin ? e->origin : "");
     r = load_others(d, &p, &in);
     if (r < 0) return r;
-    refusal = load_batch(d, e, &in);
-    if (refusal) return refuse(d, c, e, refusal, "batch"), 0;
+    r = load_batch(d, e, &in, &refusal);
+    if (r < 0) return r;
+    if (refusal) return command_refuse(d, c, e, refusal, "batch"), 0;
     r = seal_texts(d, &p, p.case_id ? d->before.slot : in.slot, hash);
-    if (r == -ENOENT) return refuse(d, c, e, REFUSED_RETRY_LATER, NULL), 0;      /* no key slot is ready yet */
+    if (r == -ENOENT) return command_refuse(d, c, e, REFUSED_RETRY_LATER, NULL), 0;      /* no key slot is ready yet */
     if (r < 0 && r != -ENODATA) return r;
     in.source = slice_of(c->source.name);
     decide(&in, &p.order, &decision);
-    if (decision.refusal) return refuse(d, c, e, decision.refusal, decision.field), 0;
+    if (decision.refusal) return command_refuse(d, c, e, decision.refusal, decision.field), 0;
     PbRecord record;
     const char *source = c->work ? "work" : c->source.name;
     r = journal(d, source, e, hash, &decision, &record);
     if (r < 0) return r;
     COUNT(ACKNOWLEDGED);
-    reply_done(d, c, e, record.first_seq + record.n_events - 1, &d->after, d->now_ms);
+    command_done(d, c, e, record.first_seq + record.n_events - 1, &d->after, d->now_ms);
     return 0;
 }
 
 /* Queries wait for the end of the turn: they are answered from what is on disk. */
 static void hold_query(struct daemon *d, const struct command *c, PbEnvelope *e) {
-    if (!guard_may(&c->source, GUARD_QUERY, 0)) return refuse(d, c, e, REFUSED_NOT_PERMITTED, NULL);
-    if (d->queries_count == TURN_QUERIES_MAX) return refuse(d, c, e, REFUSED_BUSY, NULL);
+    if (!guard_may(&c->source, GUARD_QUERY, 0)) return command_refuse(d, c, e, REFUSED_NOT_PERMITTED, NULL);
+    if (d->queries_count == TURN_QUERIES_MAX) return command_refuse(d, c, e, REFUSED_BUSY, NULL);
     d->queries[d->queries_count++] = (struct query){ .peer = c->peer, .source = c->source, .envelope = e };
 }
 
@@ -404,7 +422,8 @@ static bool decides(const PbEnvelope *e, const struct pool_item *work) {
 }
 
 /* It has no receipt. May it be so old that it had one? A desk's decision never asks: its case tells what is over. */
-static PbRefusal check_age(const struct daemon *d, const struct command *c, const PbEnvelope *e, const char **ret_field) {
+static PbRefusal check_age(const struct daemon *d, const struct command *c, const PbEnvelope *e,
+                           const char **ret_field) {
     static const PbRefusal refusals[]
         = { [AGE_YOUNG] = REFUSED_NOTHING, [AGE_STALE] = REFUSED_STALE, [AGE_UNKNOWN] = REFUSED_FIELD_MISSING };
     static const char *const fields[]
@@ -415,6 +434,11 @@ static PbRefusal check_age(const struct daemon *d, const struct command *c, cons
     return refusals[age];
 }
 
+static enum guard_verb guard_verb(const PbEnvelope *e) {
+    bool operates = office_takes(e) || e->has_batch || verbs[e->command_case].operator;
+    return operates ? GUARD_OPERATE : GUARD_COMMAND;
+}
+
 static int command_take(struct daemon *d, const struct command *c) {
     struct codec_result why;
     struct receipt receipt;
@@ -423,68 +447,33 @@ static int command_take(struct daemon *d, const struct command *c) {
     PbEnvelope *e = codec_unpack(CODEC_ENVELOPE, c->bytes, &d->room, &why);
     if (!e) {
         COUNT(FRAMES_BAD);
-        if (c->work) return refuse(d, c, NULL, why.refusal, why.field), 0;
+        if (c->work) return command_refuse(d, c, NULL, why.refusal, why.field), 0;
         return front_refuse(d->front, c->peer, codec_peek_id(c->bytes), why.refusal, why.field), 0;
     }
     PbRefusal refusal = check_envelope(d, e, &field);
-    if (refusal) return refuse(d, c, e, refusal, field), 0;
-    if (c->work && !decides(e, c->work)) return refuse(d, c, e, REFUSED_NOT_PERMITTED, "decision"), 0;
-    if (!is_journaled(e)) return hold_query(d, c, e), 0;
-    if (d->stopping) return refuse(d, c, e, REFUSED_STOPPING, NULL), 0;
-    if (d->read_only) return refuse(d, c, e, REFUSED_READ_ONLY, NULL), 0;
-    if (!guard_may(&c->source, GUARD_COMMAND, 0)) return refuse(d, c, e, REFUSED_NOT_PERMITTED, NULL), 0;
+    if (refusal) return command_refuse(d, c, e, refusal, field), 0;
+    if (c->work && !decides(e, c->work)) return command_refuse(d, c, e, REFUSED_NOT_PERMITTED, "decision"), 0;
+    if (!is_journaled(e) && !office_takes(e)) return hold_query(d, c, e), 0;
+    if (d->stopping) return command_refuse(d, c, e, REFUSED_STOPPING, NULL), 0;
+    if (d->read_only) return command_refuse(d, c, e, REFUSED_READ_ONLY, NULL), 0;
+    if (!guard_may(&c->source, guard_verb(e), 0)) return command_refuse(d, c, e, REFUSED_NOT_PERMITTED, NULL), 0;
     struct hash hash = store_command_hash(d->store, c->bytes);
     struct slice source = c->work ? SLICE("work") : slice_of(c->source.name);
     int r = store_receipt(d->store, source, e->command_id.data, &receipt);
     if (r == 0) return repeat(d, c, e, &receipt, &hash);
     if (r != -ENOENT) return r;
     refusal = check_age(d, c, e, &field);
-    if (refusal) return refuse(d, c, e, refusal, field), 0;
+    if (refusal) return command_refuse(d, c, e, refusal, field), 0;
     if (d->drill && drill_is_driven(d) && !c->work && !c->due) {
         refusal = drill_hold(d, c, e);
-        return refusal ? refuse(d, c, e, refusal, "drill_at_ms") : (void)0, 0;
+        return refusal ? command_refuse(d, c, e, refusal, "drill_at_ms") : (void)0, 0;
     }
     if (c->work && !c->work->current) return command_offer_failed(d, c->work);
-    return decide_and_journal(d, c, e, &hash);
+    return office_takes(e) ? office_take(d, c, e, &hash) : decide_and_journal(d, c, e, &hash);
 }
 
 int command_do(struct daemon *d, const struct command *c) {
     d->work_refused = REFUSED_NOTHING;
     int r = command_take(d, c);
     return r == 0 && d->work_refused != REFUSED_NOTHING ? offer_refused(d, c->work, d->work_refused) : r;
-}
-
-/* ---- events of the broker itself ------------------------------------------------------------------------------- */
-
-int broker_event(struct daemon *d, PbEvent *event) {
-    PbRecord record = { .source = (char *)"broker", .n_events = 1, .events = &event };
-    SET(&record, first_seq, store_next_seq(d->store));
-    SET(&record, at_ms, d->now_ms);
-    COUNT(EVENTS);
-    return store_record(d->store, &record, NULL, NULL, &d->room);
-}
-
-/* Adoption journals the canonical form in chunks between Begun and Adopted; only the end takes effect. */
-int broker_adopt(struct daemon *d, struct slice canonical, const struct hash *hash) {
-    enum { PART = 48 << 10 };
-    uint32_t number = store_rules_number(d->store) + 1, chunks = (uint32_t)((canonical.len + PART - 1) / PART);
-    ProtobufCBinaryData name = { .len = HASH_SIZE, .data = (uint8_t *)hash->byte };
-    PbRulesBegun begun = {
-        .has_rules = 1, .rules = number, .has_hash = 1, .hash = name, .has_bytes = 1, .bytes = canonical.len,
-        .has_chunks = 1, .chunks = chunks,
-    };
-    PbEvent event = { .event_case = EVENT_RULES_BEGUN, .rules_begun = &begun };
-    int r = broker_event(d, &event);
-    for (uint32_t i = 0; r == 0 && i < chunks; i++) {
-        size_t at = (size_t)i * PART, len = canonical.len - at < PART ? canonical.len - at : PART;
-        PbRulesChunk chunk = {
-            .has_rules = 1, .rules = number, .has_index = 1, .index = i, .has_part = 1,
-            .part = { .len = len, .data = (uint8_t *)canonical.at + at },
-        };
-        PbEvent part = { .event_case = EVENT_RULES_CHUNK, .rules_chunk = &chunk };
-        r = broker_event(d, &part);
-    }
-    PbRulesAdopted adopted = { .has_rules = 1, .rules = number, .has_hash = 1, .hash = name };
-    PbEvent end = { .event_case = EVENT_RULES_ADOPTED, .rules_adopted = &adopted };
-    return r == 0 ? broker_event(d, &end) : r;
 }

@@ -37,7 +37,7 @@ struct settings {
     uint64_t lease_ms, segment_bytes, segments_ahead, map_bytes, store_max_bytes, slots_ahead, checkpoint_bytes,
         checkpoint_changes, checkpoint_idle_ms, checkpoint_age_ms, clock_step_ms, drill_start_ms, watchdog_ms,
         receipt_days, archive_after_days;
-    bool verify_full, debug;
+    bool verify_full, debug, loopback_operates;
 };
 extern const struct option_spec settings_table[];
 extern const size_t settings_count;
@@ -87,6 +87,7 @@ struct daemon {
     unsigned queries_count;
     bool more;                                    /* the turn ended at a limit: another one at once */
     bool stopping, drill;
+    bool draining, drained_before;                /* no new reports; as it was before this turn */
     bool read_only;                               /* no space to fold at start: questions only */
     struct housekeeping housekeeping;
     struct held *held;                            /* drill: commands that wait for their instant */
@@ -109,6 +110,18 @@ struct command {
 int command_do(struct daemon *d, const struct command *c);
 int command_deadline(struct daemon *d, const struct due_row *due);
 int command_offer_failed(struct daemon *d, const struct pool_item *item);
+uint64_t command_case(const PbEnvelope *e);       /* that it is about; 0: of none, or it makes one */
+void command_refuse(struct daemon *d, const struct command *c, const PbEnvelope *e, PbRefusal code, const char *field);
+/* about NULL: no case. */
+void command_done(struct daemon *d, const struct command *c, const PbEnvelope *e, uint64_t seq,
+                  const struct case_state *about, int64_t at_ms);
+
+/* office.c: commands about the broker, not a case; and the broker's own events. broker_order: an event that somebody's
+ * command made, with its receipt; the reply is the caller's. */
+bool office_takes(const PbEnvelope *e);
+int office_take(struct daemon *d, const struct command *c, const PbEnvelope *e, const struct hash *hash);
+int broker_order(struct daemon *d, const struct command *c, const PbEnvelope *e, const struct hash *hash,
+                 PbEvent *event);
 int broker_event(struct daemon *d, PbEvent *event);
 int broker_adopt(struct daemon *d, struct slice canonical, const struct hash *hash);
 

@@ -172,13 +172,7 @@ static uint64_t case_of(struct daemon *d, struct slice bytes) {
     size_t mark = d->room.used;
     const PbEnvelope *e = codec_unpack(CODEC_ENVELOPE, bytes, &d->room, &why);
     CHECK(e);                                         /* it was understood when it was held */
-    uint64_t id = e->command_case == COMMAND_ANSWER     ? e->answer->case_id
-                  : e->command_case == COMMAND_DISPATCH ? e->dispatch->case_id
-                  : e->command_case == COMMAND_ESCALATE ? e->escalate->case_id
-                  : e->command_case == COMMAND_REJECT   ? e->reject->case_id
-                  : e->command_case == COMMAND_ACCEPT   ? e->accept->case_id
-                  : e->command_case == COMMAND_NOTE     ? e->note->case_id
-                                                        : 0;
+    uint64_t id = command_case(e);
     d->room.used = mark;
     return id;
 }

@@ -19,6 +19,9 @@ const struct option_spec settings_table[] = {
     { "feed", OPTION_TEXT, 1, 200, 0, "ipc:///run/whistled/feed", AT(feed), "Where consoles connect." },
     { "http", OPTION_TEXT, 0, 64, 0, "", AT(http),
       "Where /metrics, /healthz and /readyz are served, such as 127.0.0.1:9464 (loopback only); empty: nowhere." },
+    { "loopback_operates", OPTION_BOOL, 0, 1, 0, NULL, AT(loopback_operates),
+      "Whoever connects over tcp on loopback may give an operator's orders, as in a drill; else root and the store's "
+      "owner over ipc." },
     { "lease_ms", OPTION_MS, 1000, 600 * SECOND, 30 * SECOND, NULL, AT(lease_ms),
       "How long a worker may hold an offer without extending it." },
     { "segment_bytes", OPTION_BYTES, MIB, GIB, 64 * MIB, NULL, AT(segment_bytes),

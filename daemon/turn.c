@@ -104,6 +104,7 @@ static void turn_abandon(struct daemon *d) {
     pool_forget(d->pool);
     feed_forget(d->feed);
     d->queries_count = 0;
+    d->draining = d->drained_before;
     int r = store_abandon(d->store);
     if (r < 0) die("state.lost", r, "the state could not be folded again");
     pulse_beat();
@@ -143,6 +144,7 @@ void turn(struct daemon *d) {
     if (d->drill) d->now_ms = drill_now(d);
     else word = broker_clock_read(&d->clock, &d->now_ms);
     store_begin(d->store, d->now_ms);
+    d->drained_before = d->draining;
     int r = turn_take(d, word);
     if (r == -ENOSPC) return turn_abandon(d);
     if (r < 0)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { EXIT_BAD_CONFIG = 2, EXIT_CANNOT_START = 1, EXIT_FINAL_FAULT = 75 };
 
@@ -150,11 +151,21 @@ static int open_web(struct daemon *d) {
     return r < 0 ? bind_failed(d->settings.http, r) : 0;
 }
 
+/* An operator is root, or whose store it is. */
+static int open_guard(struct daemon *d) {
+    struct stat store;
+    if (stat(d->settings.data, &store) < 0) return -errno;
+    guard_open(store.st_uid, d->drill || d->settings.loopback_operates);
+    return 0;
+}
+
 static int open_doors(struct daemon *d) {
     struct pool_options pool
         = { .endpoint = d->settings.pool, .lease_ms = (int64_t)d->settings.lease_ms, .drill = d->drill };
+    int r = open_guard(d);
+    if (r < 0) return bind_failed(d->settings.data, r);
     d->wire = wire_open();
-    int r = front_open(&d->front, d->wire, d->settings.front);
+    r = front_open(&d->front, d->wire, d->settings.front);
     if (r < 0) return bind_failed(d->settings.front, r);
     r = pool_open(&d->pool, d->wire, &pool, d->store);
     if (r < 0) return bind_failed(d->settings.pool, r);

@@ -41,9 +41,12 @@ struct source { char name[SOURCE_MAX]; };                     /* "uid:1000", "tc
 bool guard_source(const char *address, struct source *ret);
 /* Whether we listen there at all: ipc, or tcp on loopback. */
 bool guard_endpoint(const char *endpoint);
-enum guard_verb { GUARD_COMMAND, GUARD_QUERY, GUARD_WORK, GUARD_WATCH };
+/* Before any gate is open: whose store it is, and whether whoever is on loopback may operate it, too. */
+void guard_open(uint64_t owner_uid, bool loopback_operates);
+enum guard_verb { GUARD_COMMAND, GUARD_QUERY, GUARD_WORK, GUARD_WATCH, GUARD_OPERATE };
 /* The one authorisation function: publish, live, replay, query and export all ask it. First policy: local peers may do
- * everything. */
+ * everything but operate: batches, draining, reloading, voiding, importing and the like are for root and the store's
+ * owner. */
 bool guard_may(const struct source *who, enum guard_verb verb, uint64_t division);
 
 /* ---- front ----------------------------------------------------------------------------------------------------- */

@@ -24,7 +24,7 @@ void view_number(uint32_t district, uint32_t day, uint32_t day_number, char to[s
 }
 
 static const char *ask_status_name(uint8_t status) {
-    static const char *const names[] = { "asked", "accepted", "done", "declined", "ended" };
+    static const char *const names[] = { "asked", "accepted", "done", "declined", "ended", "returned" };
     CHECK(status < COUNT_OF(names));
     return names[status];
 }

@@ -12,7 +12,7 @@ void text_into(char *to, size_t cap, const char *from) {
     size_t len = from ? strlen(from) : 0;
     CHECK(len < cap);
     if (len) memcpy(to, from, len);
-    to[len] = '\0';
+    memset(to + len, 0, cap - len);
 }
 
 /* ---- timers ------------------------------------------------------------------------------------------------------ */

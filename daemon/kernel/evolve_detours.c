@@ -46,6 +46,7 @@ void on_returned(struct case_state *c, const PbEvent *e, int64_t at_ms) {
     c->more.returns++;
     c->more.returned = true;
     c->more.arbitrating = w->to_arbiter;
+    text_into(c->more.proposed, sizeof c->more.proposed, w->proposed);
     offer_afresh(c, at_ms);
     timers_set(c, w->timers, w->n_timers);
 }
@@ -58,6 +59,7 @@ static void redispatch(struct case_state *c, const PbDispatched *d, int64_t at_m
     asks_add(c, d->asks, d->n_asks, at_ms);
     timers_set(c, d->timers, d->n_timers);
     c->more.returned = false;
+    text_into(c->more.proposed, sizeof c->more.proposed, "");
 }
 
 void on_reassigned(struct case_state *c, const PbEvent *e, int64_t at_ms) {

@@ -95,6 +95,7 @@ struct case_detours {
     char void_by[BY_BYTES_MAX + 1];           /* the first of two */
     char approver[PARTY_BYTES_MAX + 1];       /* who granted or suspended last: does not verify */
     char origin[ORIGIN_BYTES_MAX + 1];
+    char proposed[PARTY_BYTES_MAX + 1];       /* whom the last return named; "" once it is decided */
 };
 
 struct case_state {

@@ -148,7 +148,7 @@ static int fold_evolved(struct tables *t, const PbRecord *r) {
 
 /* ---- batches ----------------------------------------------------------------------------------------------------- */
 
-static int batch_get(struct tables *t, const ProtobufCBinaryData *id, struct row_key *ret_key, struct batch_row *ret) {
+static int batch_get(struct tables *t, const ProtobufCBinaryData *id, struct row_key *ret_key, struct batch_state *ret) {
     struct slice row;
     CHECK(id->len == 16);
     *ret_key = key_batch(id->data);
@@ -158,23 +158,23 @@ static int batch_get(struct tables *t, const ProtobufCBinaryData *id, struct row
     return r;
 }
 
-static int batch_put(struct tables *t, const struct row_key *key, const struct batch_row *b) {
+static int batch_put(struct tables *t, const struct row_key *key, const struct batch_state *b) {
     uint8_t row[BATCH_ROW_BYTES];
     row_of_batch(b, row);
     return tables_put(t, TABLE_BATCHES, key, slice_from(row, sizeof row));
 }
 
 static int fold_batch_asked(struct tables *t, const PbBatchAsked *e, int64_t at_ms) {
-    CHECK(e->batch.len == 16 && e->digest.len == HASH_SIZE && strlen(e->by) <= BY_BYTES_MAX);
-    struct batch_row b = {.verb = (uint8_t)e->verb, .cases = e->cases, .asked_at_ms = at_ms};
+    CHECK(e->batch.len == 16 && e->digest.len == sizeof(((struct batch_state *)0)->digest) && strlen(e->by) <= BY_BYTES_MAX);
+    struct batch_state b = {.verb = (uint8_t)e->verb, .cases = e->cases, .asked_at_ms = at_ms};
     struct row_key key = key_batch(e->batch.data);
-    memcpy(b.digest.byte, e->digest.data, HASH_SIZE);
+    memcpy(b.digest, e->digest.data, sizeof b.digest);
     memcpy(b.by, e->by, strlen(e->by));
     return batch_put(t, &key, &b);
 }
 
 static int fold_batch_confirmed(struct tables *t, const PbBatchConfirmed *e, int64_t at_ms) {
-    struct batch_row b;
+    struct batch_state b;
     struct row_key key;
     CHECK(strlen(e->by) <= BY_BYTES_MAX);
     int r = batch_get(t, &e->batch, &key, &b);
@@ -188,7 +188,7 @@ static int fold_batch_confirmed(struct tables *t, const PbBatchConfirmed *e, int
 
 /* A case's record that was part of one: one more is done. */
 static int fold_batch_done(struct tables *t, const PbRecord *r) {
-    struct batch_row b;
+    struct batch_state b;
     struct row_key key;
     int result = batch_get(t, &r->batch, &key, &b);
     if (result < 0)

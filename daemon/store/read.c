@@ -46,7 +46,7 @@ int store_external(struct store *s, const char *origin, const char *external_id,
     return store_given(s, r);
 }
 
-int store_batch(struct store *s, const uint8_t id[16], struct batch_row *ret) {
+int store_batch(struct store *s, const uint8_t id[16], struct batch_state *ret) {
     struct row_key key = key_batch(id);
     struct slice row;
     int r = tables_get(&s->tables, TABLE_BATCHES, &key, &row);

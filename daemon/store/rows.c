@@ -54,7 +54,7 @@ static const struct field facts_fields[] = {FACTS_FIELDS(FIELD, facts)};
 static const struct field meta_fields[] = {META_FIELDS(FIELD, meta)};
 static const struct field receipt_fields[] = {RECEIPT_FIELDS(FIELD, receipt)};
 static const struct field detour_fields[] = {DETOUR_FIELDS(FIELD, case_detours)};
-static const struct field batch_fields[] = {BATCH_FIELDS(FIELD, batch_row)};
+static const struct field batch_fields[] = {BATCH_FIELDS(FIELD, batch_state)};
 
 enum {
     CRC_SIZE = 4,
@@ -65,9 +65,9 @@ enum {
     DETOUR_BYTES = 0 DETOUR_FIELDS(PLUS_WIDTH, case_detours),
     CASE_ROW_BYTES_MAX = 1 + CASE_BYTES + 1 + CATEGORY_BYTES_MAX + 1 + EXTERNAL_ID_BYTES_MAX + 1 + PARTY_BYTES_MAX
         + CASE_ASKS_MAX * (ASK_BYTES + 1 + PARTY_BYTES_MAX) + CASE_TIMERS_MAX * TIMER_BYTES
-        + 1 + DETOUR_BYTES + 1 + BY_BYTES_MAX + 1 + PARTY_BYTES_MAX + 1 + ORIGIN_BYTES_MAX,
+        + 1 + DETOUR_BYTES + 1 + BY_BYTES_MAX + 1 + PARTY_BYTES_MAX + 1 + ORIGIN_BYTES_MAX + 1 + PARTY_BYTES_MAX,
 };
-_Static_assert((0 BATCH_FIELDS(PLUS_WIDTH, batch_row)) == BATCH_ROW_BYTES, "and of a batch");
+_Static_assert((0 BATCH_FIELDS(PLUS_WIDTH, batch_state)) == BATCH_ROW_BYTES, "and of a batch");
 _Static_assert((int)CASE_ROW_BYTES_MAX <= (int)DB_VALUE_MAX, "the largest case fits into a row");
 _Static_assert(1 + (0 FACTS_FIELDS(PLUS_WIDTH, facts)) == FACTS_ROW_BYTES, "rows.h knows the length of the facts");
 _Static_assert(1 + (0 META_FIELDS(PLUS_WIDTH, meta)) + CRC_SIZE == META_ROW_BYTES, "and of meta");
@@ -181,11 +181,11 @@ bool receipt_of_row(struct slice row, struct receipt *ret) {
     return row.len == RECEIPT_ROW_BYTES && UNPACK(receipt_fields, &row, ret);
 }
 
-void row_of_batch(const struct batch_row *b, uint8_t to[static BATCH_ROW_BYTES]) {
+void row_of_batch(const struct batch_state *b, uint8_t to[static BATCH_ROW_BYTES]) {
     CHECK(PACK(batch_fields, b, to) == to + BATCH_ROW_BYTES);
 }
 
-bool batch_of_row(struct slice row, struct batch_row *ret) {
+bool batch_of_row(struct slice row, struct batch_state *ret) {
     return row.len == BATCH_ROW_BYTES && UNPACK(batch_fields, &row, ret);
 }
 
@@ -197,6 +197,7 @@ static uint8_t *pack_detours(const struct case_detours *m, uint8_t *to) {
     end = pack_text(m->void_by, sizeof m->void_by, end);
     end = pack_text(m->approver, sizeof m->approver, end);
     end = pack_text(m->origin, sizeof m->origin, end);
+    end = pack_text(m->proposed, sizeof m->proposed, end);
     for (const uint8_t *at = to + 1; at < end; at++)
         any |= *at;
     *to = any != 0;
@@ -210,7 +211,8 @@ static bool unpack_detours(struct slice *from, struct case_detours *m) {
     from->at++;
     from->len--;
     return !any || (UNPACK(detour_fields, from, m) && unpack_text(from, m->void_by, sizeof m->void_by)
-        && unpack_text(from, m->approver, sizeof m->approver) && unpack_text(from, m->origin, sizeof m->origin));
+        && unpack_text(from, m->approver, sizeof m->approver) && unpack_text(from, m->origin, sizeof m->origin)
+        && unpack_text(from, m->proposed, sizeof m->proposed));
 }
 
 size_t row_of_case(const struct case_state *c, uint8_t to[static DB_VALUE_MAX]) {

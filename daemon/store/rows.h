@@ -65,8 +65,8 @@ void row_of_receipt(const struct receipt *r, uint8_t to[static RECEIPT_ROW_BYTES
 bool receipt_of_row(struct slice row, struct receipt *ret);
 
 enum { BATCH_ROW_BYTES = 1 + 1 + 2 * 4 + 2 * 8 + HASH_SIZE + 2 * (BY_BYTES_MAX + 1) };
-void row_of_batch(const struct batch_row *b, uint8_t to[static BATCH_ROW_BYTES]);
-bool batch_of_row(struct slice row, struct batch_row *ret);
+void row_of_batch(const struct batch_state *b, uint8_t to[static BATCH_ROW_BYTES]);
+bool batch_of_row(struct slice row, struct batch_state *ret);
 
 /* ---- cases ------------------------------------------------------------------------------------------------------- */
 

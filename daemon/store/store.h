@@ -23,6 +23,7 @@
  * keys: docs/data.md. */
 #ifndef STORE_H
 #define STORE_H
+#include "daemon/kernel/batch.h"
 #include "daemon/kernel/kernel.h"
 #include "daemon/store/db.h"
 #include "daemon/store/journal.h"
@@ -162,16 +163,7 @@ int store_external(struct store *s, const char *origin, const char *external_id,
 struct ask_row { uint64_t case_id; uint8_t stage, attempt; };
 int store_next_ask(struct store *s, const char *party, const struct ask_row *after, struct ask_row *ret);
 
-/* Many cases, one decision: asked by one person, confirmed by another. done: cases that it was carried out on. */
-struct batch_row {
-    uint8_t verb;                                 /* PbBatchVerb */
-    bool confirmed;
-    uint32_t cases, done;
-    int64_t asked_at_ms, confirmed_at_ms;
-    struct hash digest;                           /* of the case ids */
-    char by[BY_BYTES_MAX + 1], confirmed_by[BY_BYTES_MAX + 1];
-};
-int store_batch(struct store *s, const uint8_t id[16], struct batch_row *ret);          /* 0, -ENOENT */
+int store_batch(struct store *s, const uint8_t id[16], struct batch_state *ret);          /* 0, -ENOENT */
 
 /* Records of a case, by first seq. */
 int store_next_story(struct store *s, uint64_t case_id, uint64_t after_seq, uint64_t *ret_seq);

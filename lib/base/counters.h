@@ -15,6 +15,7 @@
     X(DEADLINES_LATE,    "deadlines.late",      "of them, more than one second after due") \
     X(REPLIES_DROPPED,   "front.dropped",       "replies to peers that do not read; they ask again with the same id") \
     X(STRANGERS,         "guard.strangers",     "messages from peers that could not be named") \
+    X(NOT_OPERATORS,     "guard.not_operators", "operator's orders from peers that are none") \
     X(FRAMES_BAD,        "frames.bad",          "messages refused before they were understood") \
     X(OFFERS,            "offers",              "offers made to desks") \
     X(OFFERS_EXPIRED,    "offers.expired",      "leases that ran out") \

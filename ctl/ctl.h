@@ -54,6 +54,10 @@ int verify_main(struct ctl *c, int argc, char **argv);
 int replay_main(struct ctl *c, int argc, char **argv);
 int recover_main(struct ctl *c, int argc, char **argv);
 int purge_main(struct ctl *c, int argc, char **argv);
+int backup_main(struct ctl *c, int argc, char **argv);
+int restore_main(struct ctl *c, int argc, char **argv);
+int emergency_grow_main(struct ctl *c, int argc, char **argv);
+int journal_main(struct ctl *c, int argc, char **argv);
 
 /* ---- arguments (arguments.c) ------------------------------------------------------------------------------------- */
 
@@ -112,6 +116,8 @@ int usage(const char *command, const char *format, ...) __attribute__((format(pr
  * (nothing was ever heard), CTL_UNKNOWN. */
 int ctl_call(struct ctl *c, PbEnvelope *envelope, const PbReply **ret);
 int ctl_open(struct ctl *c);                      /* the hello alone: c->now_ms, durable_seq, drill; the same codes */
+/* One part of the broker's journal, for a follower and for a backup; the same codes. Borrowed until the next call. */
+int ask_journal(struct ctl *c, const PbReadJournal *question, const PbJournalPart **ret);
 /* CASE|NUMBER into a question. CTL_USAGE when it is neither. */
 int case_question(const char *word, PbShowCase *to, const char *command);
 /* The case without its story; the same codes as ctl_call. Borrowed until the next call. */
@@ -168,6 +174,7 @@ void print_instant(const struct ctl *c, int64_t ms, char to[static PRINTED_BYTES
 void print_zone(const struct ctl *c, char to[static PRINTED_BYTES]);                  /* +08:00 */
 void print_span(const struct ctl *c, int64_t ms, char to[static PRINTED_BYTES]);      /* 3 h 12 min; without a sign */
 void print_left(const struct ctl *c, int64_t due_ms, char to[static PRINTED_BYTES]);  /* 3 h 12 min left */
+void print_bytes(uint64_t bytes, char to[static PRINTED_BYTES]);                      /* 12.5 MiB */
 void print_limit(const PbLimit *l, char to[static PRINTED_BYTES]);                    /* 2wh; - when there is none */
 void print_drill_banner(const struct ctl *c);                                         /* when it is one, for people */
 void json_print(enum codec_type type, const void *message);                           /* one line, flushed */

@@ -254,6 +254,7 @@ static void json_found(const struct store_found *f, bool serves) {
 }
 
 int recover_main(struct ctl *c, int argc, char **argv) {
+    uint64_t erased = 0;
     struct offline_line l = {.dir = NULL};
     struct store *s = NULL;
     struct store_found found = {.epoch = 0};
@@ -262,6 +263,8 @@ int recover_main(struct ctl *c, int argc, char **argv) {
         return r == ARGUMENTS_HELPED ? CTL_DONE : r;
     struct store_options o = offline_options(l.dir, false);
     r = l.discard ? store_rebuild(&o, &found) : store_open(&s, &o, &found);
+    if (r == 0 && s)
+        r = store_redo_erasures(s, 0, &erased);   /* slots may have come back from an archive */
     if (s)
         store_close(s);
     c->drill = found.drill;

@@ -50,6 +50,15 @@ void print_left(const struct ctl *c, int64_t due_ms, char to[static PRINTED_BYTE
         (void)snprintf(to, PRINTED_BYTES, "%s%.50s%s", say(c, "还剩 ", ""), span, say(c, "", " left"));
 }
 
+void print_bytes(uint64_t bytes, char to[static PRINTED_BYTES]) {
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+    size_t u = 0;
+    double value = (double)bytes;
+    while (value >= 1024 && u + 1 < COUNT_OF(units))
+        value /= 1024, u++;
+    (void)snprintf(to, PRINTED_BYTES, u ? "%.1f %s" : "%.0f %s", value, units[u]);
+}
+
 void print_limit(const PbLimit *l, char to[static PRINTED_BYTES]) {
     if (!l || l->unit == UNIT_NONE)
         (void)snprintf(to, PRINTED_BYTES, "-");

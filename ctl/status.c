@@ -25,13 +25,8 @@ static void number_row(const struct ctl *c, struct sheet *t, const char *zh, con
 }
 
 static void bytes_row(const struct ctl *c, struct sheet *t, const char *zh, const char *en, uint64_t bytes) {
-    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-    char text[32];
-    size_t u = 0;
-    double value = (double)bytes;
-    while (value >= 1024 && u + 1 < COUNT_OF(units))
-        value /= 1024, u++;
-    (void)snprintf(text, sizeof text, u ? "%.1f %s" : "%.0f %s", value, units[u]);
+    char text[PRINTED_BYTES];
+    print_bytes(bytes, text);
     row(c, t, zh, en, text);
 }
 

@@ -28,6 +28,10 @@ static const struct command {
     {"verify", verify_main, "checks a resting store, byte by byte"},
     {"replay", replay_main, "prints a resting store's journal"},
     {"recover", recover_main, "makes a resting store fit to start"},
+    {"backup", backup_main, "copies a store, while it lives or rests"},
+    {"restore", restore_main, "makes a store of a backup, or of a followed journal"},
+    {"journal", journal_main, "follows a journal onto another machine, or looks at one"},
+    {"emergency-grow", emergency_grow_main, "gives a full disk its reserve back"},
     {"purge", purge_main, "takes what is old enough out of a resting store's journal"},
 };
 
@@ -48,7 +52,7 @@ static void print_help(void) {
          "\n"
          "Commands (whistlectl COMMAND --help says more):");
     for (size_t i = 0; i < COUNT_OF(commands); i++)
-        printf("  %-9s %s\n", commands[i].name, commands[i].sentence);
+        printf("  %-14s %s\n", commands[i].name, commands[i].sentence);
     arguments_print_globals();
     puts("\n"
          "Exit codes: 0 done; 1 refused by the broker (verify: it differs); 2 the command line is wrong; 3 nobody\n"

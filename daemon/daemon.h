@@ -21,6 +21,7 @@ enum {
     TURN_REPORTS_MAX = TURN_COMMANDS_MAX * 3 / 4, /* a quarter is kept for deadlines, answers and closures */
     TURN_DEADLINES_MAX = 1024,
     TURN_QUERIES_MAX = 256,
+    TURN_JOURNAL_PARTS_MAX = 16, JOURNAL_PART_BYTES_MAX = 96 << 10,  /* a part fits a message of the front gate */
     TURN_ROOM_BYTES = 64 << 20,                   /* the turn's arena */
     COMMAND_ROOM_BYTES = 1 << 20,                 /* what one command may take of it, at the most */
     STRIDE_INPUTS_MAX = 256, STRIDE_SPAN_MS = 600000,
@@ -60,6 +61,7 @@ struct housekeeping {
     struct receipts_round receipts;
     uint64_t receipts_gone, archive_cursor;
     bool receipts_walk, archive_walk;             /* under way */
+    bool ballast_told;                            /* that it is gone */
     int64_t receipts_ms, archive_ms, slice_ms;    /* monotonic: the next round of each, and the last slice */
 };
 
@@ -84,7 +86,7 @@ struct daemon {
     struct histogram lateness;                    /* of fired deadlines, in milliseconds */
     unsigned commands;                            /* decided in this turn */
     struct query queries[TURN_QUERIES_MAX];
-    unsigned queries_count;
+    unsigned queries_count, journal_parts;        /* in this turn */
     bool more;                                    /* the turn ended at a limit: another one at once */
     bool stopping, drill;
     bool draining, drained_before;                /* no new reports; as it was before this turn */
@@ -128,6 +130,7 @@ int broker_adopt(struct daemon *d, struct slice canonical, const struct hash *ha
 /* housekeeping.c: a slice of what nobody asked for; within a turn, behind everything else. 0; -ENOSPC; negative: final. */
 int housekeeping_take(struct daemon *d);
 bool housekeeping_wants_turn(const struct daemon *d);
+void housekeeping_ballast(struct daemon *d);      /* between turns: the reserve that was given back */
 
 /* query.c: answers from what is on disk, after the sync. */
 void query_answer(struct daemon *d, const struct query *q);

@@ -6,6 +6,7 @@
 #include "daemon/daemon.h"
 
 #include <errno.h>
+#include <string.h>
 
 enum {
     SLICE_RECEIPTS = 512, SLICE_CASES = 256,      /* looked at in an idle turn, in less than a millisecond */
@@ -50,6 +51,20 @@ static int receipts_take(struct daemon *d, unsigned share) {
     }
     if (h->receipts.over) receipts_round_over(d);
     return 0;
+}
+
+/* ---- ballast --------------------------------------------------------------------------------------------------- */
+
+void housekeeping_ballast(struct daemon *d) {
+    bool *told = &d->housekeeping.ballast_told;
+    int r = store_ballast(d->store);
+    if (r < 0 && !*told)
+        log_warn("store.ballast_gone error=\"%s\" effect=\"made anew when there is room to spare\"", strerror(-r));
+    if (r == 1) {
+        COUNT(BALLASTS);
+        log_info("store.ballast_made");
+    }
+    *told = r < 0 || (*told && r == 0);
 }
 
 /* ---- both ------------------------------------------------------------------------------------------------------ */

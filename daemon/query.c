@@ -204,6 +204,51 @@ static void hello(struct daemon *d, const struct query *q) {
     answer(d, q, &reply);
 }
 
+/* ---- the journal, for followers -------------------------------------------------------------------------------- */
+
+static void identity_fill(struct daemon *d, PbJournalPart *part) {
+    const struct { const char *name; ProtobufCBinaryData *to; protobuf_c_boolean *has; } files[] = {
+        { "FORMAT", &part->format, &part->has_format }, { "key", &part->key, &part->has_key },
+    };
+    for (unsigned i = 0; i < COUNT_OF(files); i++) {
+        uint8_t *bytes = arena_must(&d->room, IDENTITY_FILE_MAX);
+        struct slice file;
+        if (store_identity_file(d->store, files[i].name, bytes, &file) < 0) continue;
+        *files[i].to = (ProtobufCBinaryData){ .len = file.len, .data = bytes };
+        *files[i].has = 1;
+    }
+}
+
+static void read_journal(struct daemon *d, const struct query *q) {
+    const PbReadJournal *ask = q->envelope->read_journal;
+    size_t cap = ask->bytes < JOURNAL_PART_BYTES_MAX ? ask->bytes : JOURNAL_PART_BYTES_MAX;
+    uint8_t id[16];
+    struct journal_part p;
+    if (!guard_may_follow(&q->source, d->drill)) return refuse(d, q, REFUSED_NOT_PERMITTED, "read_journal");
+    if (d->journal_parts == TURN_JOURNAL_PARTS_MAX) return refuse(d, q, REFUSED_BUSY, NULL);
+    uint8_t *bytes = arena_must(&d->room, JOURNAL_PART_BYTES_MAX);
+    int r = journal_part(store_journal(d->store), ask->ordinal, ask->offset, bytes, cap, &p);
+    if (r < 0) {
+        log_warn("journal.unreadable ordinal=%llu error=\"%s\"", (unsigned long long)ask->ordinal, strerror(-r));
+        return refuse(d, q, REFUSED_RETRY_LATER, "ordinal");
+    }
+    store_id(d->store, id);
+    PbJournalPart part = { .has_ordinal = 1, .ordinal = p.ordinal };
+    SET(&part, offset, ask->offset);
+    SET(&part, bytes, ((ProtobufCBinaryData){ .len = p.bytes, .data = bytes }));
+    SET(&part, length, p.length);
+    SET(&part, sealed, p.sealed);
+    SET(&part, last_ordinal, p.last_ordinal);
+    SET(&part, durable_seq, store_durable_seq(d->store));
+    SET(&part, at_ms, d->now_ms);
+    SET(&part, store_id, ((ProtobufCBinaryData){ .len = sizeof id, .data = id }));
+    if (ask->identity) identity_fill(d, &part);
+    PbReply reply = { .reply_case = REPLY_JOURNAL_PART, .journal_part = &part };
+    d->journal_parts++;
+    COUNT(JOURNAL_PARTS);
+    answer(d, q, &reply);
+}
+
 static void go(struct daemon *d, const struct query *q) {
     PbRefusal refusal = d->drill ? drill_go(d, q) : REFUSED_NOT_A_DRILL;
     if (refusal) refuse(d, q, refusal, "drill_go");
@@ -217,6 +262,7 @@ void query_answer(struct daemon *d, const struct query *q) {
     case COMMAND_ASK_STATUS: ask_status(d, q); break;
     case COMMAND_HELLO: hello(d, q); break;
     case COMMAND_DRILL_GO: go(d, q); break;
+    case COMMAND_READ_JOURNAL: read_journal(d, q); break;
     default: refuse(d, q, REFUSED_NOT_YET, "command");
     }
     d->room.used = mark;                                               /* replies are packed already */

@@ -196,6 +196,7 @@ static void serve(struct daemon *d) {
         bool idle = d->commands == 0 && !more;
         int r = d->read_only ? 0 : store_rest(d->store, d->mono_ms, d->now_ms, idle);
         if (r < 0 && r != -ENOSPC) die("state.lost", r, "a checkpoint failed; the next start folds the journal again");
+        if (idle) housekeeping_ballast(d);
         bool housework = r > 0 || housekeeping_wants_turn(d);
         if (d->web) web_rest(d->web, d->mono_ms);
         d->turn_took_ms = clock_mono_ns() / 1000000 - d->mono_ms;

@@ -3,6 +3,10 @@
 
 #include <string.h>
 
+bool case_is_erased(const struct case_state *c) {
+    return c->id != 0 && c->state == STATE_ARCHIVED;
+}
+
 /* A case that went elsewhere is open until somebody there has said that they have it. */
 bool case_open(const struct case_state *c) {
     const unsigned ended = 1u << STATE_CLOSED | 1u << STATE_REJECTED | 1u << STATE_MERGED | 1u << STATE_WITHDRAWN

@@ -128,6 +128,7 @@ struct case_state {
 };
 
 void case_check(const struct case_state *c);                     /* K1..K7; a case with id 0 is not checked */
+bool case_is_erased(const struct case_state *c);                 /* its key slot is wiped, and stays so */
 bool case_open(const struct case_state *c);                      /* somebody still has to do something */
 bool case_ended(const struct case_state *c);                     /* there is one, and it is not open */
 bool case_wants_desk(const struct case_state *c);                /* its work is to be offered to the desk of c->level */

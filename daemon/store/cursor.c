@@ -326,3 +326,23 @@ int journal_read(struct journal *j, uint64_t seq, uint64_t *ret_first_seq, struc
     *ret_record = record;
     return 0;
 }
+
+/* ---- bytes ------------------------------------------------------------------------------------------------------- */
+
+int journal_part(struct journal *j, uint64_t ordinal, uint64_t offset, uint8_t *to, size_t cap,
+                 struct journal_part *ret) {
+    struct journal_part p = {.ordinal = ordinal ? ordinal : j->first_ordinal, .last_ordinal = j->ordinal};
+    if (p.ordinal >= j->first_ordinal && p.ordinal <= j->ordinal)
+        p.length = p.ordinal == j->ordinal ? j->used : j->segments[p.ordinal - 1].bytes;
+    p.sealed = p.ordinal < j->ordinal;
+    if (offset < p.length)
+        p.bytes = p.length - offset < cap ? (size_t)(p.length - offset) : cap;
+    int fd = -1, r = p.bytes ? segment_open(j->dir, p.ordinal, false, &fd) : 0;
+    if (r == 0)
+        r = file_read(fd, to, p.bytes, offset);
+    if (fd >= 0)
+        (void)close(fd);
+    if (r == 0)
+        *ret = p;
+    return r;
+}

@@ -100,10 +100,7 @@ static int damaged(struct db *d, const struct table *t, MDB_val key, const char 
 }
 
 /* The file, its bytes, and how many the last commit's header speaks of. */
-struct extent {
-    int fd;
-    off_t have, need;
-};
+struct extent { int fd; off_t have, need; };
 
 static struct extent extent_of(struct db *d) {
     struct extent e;
@@ -514,11 +511,15 @@ uint64_t db_file_bytes(struct db *d) {
 int db_allocate_ahead(struct db *d, uint64_t bytes) {
     CHECK(!d->read_only && bytes > 0 && bytes < INT64_MAX / 2);
     struct extent e = extent_of(d);
-    int rc = 0;
-    do
+    int rc = EINTR;
+    while (rc == EINTR)
         rc = posix_fallocate(e.fd, e.need, (off_t)bytes);
-    while (rc == EINTR);
     return rc == 0 ? 0 : errno_of(d->env, rc);       /* the transaction lives: nothing of it was touched */
+}
+
+int db_copy(struct db *d, int fd) {
+    int rc = mdb_env_copyfd2(d->env, fd, MDB_CP_COMPACT);
+    return rc == 0 ? 0 : fail(d, rc, "copy");
 }
 
 /* ---- the whole -------------------------------------------------------------------------------------------------- */
@@ -542,9 +543,7 @@ static int verify_table(struct db *d, unsigned table) {
             return damaged(d, t, val_of(key), "not found by its key");
     }
     db_walk_done(&w);
-    if (r == 0 && rows != s.ms_entries)
-        return damaged(d, t, (MDB_val){0, NULL}, "rows are missing");
-    return r;
+    return r == 0 && rows != s.ms_entries ? damaged(d, t, (MDB_val){0, NULL}, "rows are missing") : r;
 }
 
 int db_verify(struct db *d, char problem[static 256]) {

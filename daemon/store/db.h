@@ -63,6 +63,9 @@ uint64_t db_changes(const struct db *d);                             /* puts and
 uint64_t db_pages_used(struct db *d);                                /* 4096 bytes each, free ones not counted */
 uint64_t db_file_bytes(struct db *d);
 int db_allocate_ahead(struct db *d, uint64_t bytes);                 /* posix_fallocate behind the last page; -ENOSPC */
+/* The last commit, compact, into an empty file; beside a process that writes, never in it: there it could wait for
+ * itself. -ENOSPC ... */
+int db_copy(struct db *d, int fd);
 /* 0 or -EBADMSG: the file's size; in all tables order, number and finding by key of the rows; in fold tables every
  * CRC. A damaged tree may end the process (SIGSEGV, SIGBUS, CHECK): verify in a child. */
 int db_verify(struct db *d, char problem[static 256]);

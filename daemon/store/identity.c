@@ -14,7 +14,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-enum { FILE_MAX = 512, EXT4_MAGIC = 0xEF53, XFS_MAGIC = 0x58465342, HEX_MAX = 2 * KEY_SIZE };
+enum { EXT4_MAGIC = 0xEF53, XFS_MAGIC = 0x58465342 };
 
 #define HELP "; see `whistlectl recover --help`"
 
@@ -80,7 +80,7 @@ void identity_draw(struct identity *ret, bool drill) {
 
 /* ---- hexadecimal ------------------------------------------------------------------------------------------------- */
 
-static void hex_print(const uint8_t *from, size_t len, char to[static HEX_MAX + 1]) {
+void hex_print(const uint8_t *from, size_t len, char to[static HEX_MAX + 1]) {
     CHECK(2 * len <= HEX_MAX);
     for (size_t i = 0; i < len; i++)
         (void)snprintf(to + 2 * i, 3, "%02x", from[i]);
@@ -92,7 +92,7 @@ static int nibble(uint8_t c) {
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-static bool hex_parse(struct slice s, uint8_t *to, size_t len) {
+bool hex_parse(struct slice s, uint8_t *to, size_t len) {
     if (s.len != 2 * len)
         return false;
     for (size_t i = 0; i < len; i++) {
@@ -119,11 +119,11 @@ static int file_put(int dir, const char *name, const char *text, mode_t mode) {
     return r;
 }
 
-static int file_get(int dir, const char *name, uint8_t to[static FILE_MAX], struct slice *ret) {
+int identity_file(int dir, const char *name, uint8_t to[static IDENTITY_FILE_MAX], struct slice *ret) {
     int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
         return -errno;
-    ssize_t n = read(fd, to, FILE_MAX);
+    ssize_t n = read(fd, to, IDENTITY_FILE_MAX);
     int r = n < 0 ? -errno : 0;
     (void)close(fd);
     if (r == 0)
@@ -142,7 +142,7 @@ int identity_write_key(int dir, const struct identity *id) {
 }
 
 int identity_write_format(int dir, const struct identity *id) {
-    char text[FILE_MAX], hex[HEX_MAX + 1], created[32];
+    char text[IDENTITY_FILE_MAX], hex[HEX_MAX + 1], created[32];
     hex_print(id->id, sizeof id->id, hex);
     instant_print(clock_wall_ms(), created);
     (void)snprintf(text, sizeof text, "whistled store %d\nid %s\nkind %s\ncreated %s\n", STORE_FORMAT, hex,
@@ -150,8 +150,7 @@ int identity_write_format(int dir, const struct identity *id) {
     return file_put(dir, "FORMAT", text, 0644);
 }
 
-/* The next line must begin with `name` and a space; what stands behind it. */
-static bool line_take(struct slice *text, struct slice name, struct slice *ret) {
+bool line_take(struct slice *text, struct slice name, struct slice *ret) {
     struct slice line, rest, word, value;
     if (!slice_cut(*text, '\n', &line, &rest) || !slice_starts(line, name) || !slice_cut(line, ' ', &word, &value)
         || line.len <= name.len || line.at[name.len] != ' ')
@@ -183,10 +182,21 @@ static int format_read(struct slice text, struct identity *ret, char problem[sta
     return 0;
 }
 
+int identity_copy_format(int from, int to) {
+    uint8_t bytes[IDENTITY_FILE_MAX];
+    char text[IDENTITY_FILE_MAX + 1];
+    struct slice format;
+    int r = identity_file(from, "FORMAT", bytes, &format);
+    if (r < 0)
+        return r;
+    (void)snprintf(text, sizeof text, "%.*s", (int)format.len, (const char *)format.at);
+    return file_put(to, "FORMAT", text, 0644);
+}
+
 int identity_read(int dir, struct identity *ret, char problem[static STORE_PROBLEM_SIZE]) {
-    uint8_t bytes[FILE_MAX];
+    uint8_t bytes[IDENTITY_FILE_MAX];
     struct slice text, hex, rest;
-    int r = file_get(dir, "FORMAT", bytes, &text);
+    int r = identity_file(dir, "FORMAT", bytes, &text);
     if (r == -ENOENT)
         (void)snprintf(problem, STORE_PROBLEM_SIZE, "there is no FORMAT here: not a store, or one whose creation was "
                        "cut short" HELP);
@@ -194,7 +204,7 @@ int identity_read(int dir, struct identity *ret, char problem[static STORE_PROBL
         r = format_read(text, ret, problem);
     if (r < 0)
         return r;
-    r = file_get(dir, "key", bytes, &text);
+    r = identity_file(dir, "key", bytes, &text);
     if (r == 0 && !(slice_cut(text, '\n', &hex, &rest) && rest.len == 0 && hex_parse(hex, ret->key.byte, KEY_SIZE)))
         r = -EBADMSG;
     wipe(bytes, sizeof bytes);

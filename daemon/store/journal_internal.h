@@ -86,6 +86,7 @@ enum segment_state {
     SEGMENT_OTHER_KEY,
 };
 
+uint64_t segment_ordinal(const char *name);                      /* 0: not a segment's name */
 void segment_header_write(uint8_t to[static SEGMENT_HEADER_SIZE], const struct key *k, const struct segment_header *h);
 enum segment_state segment_header_read(const uint8_t from[static SEGMENT_HEADER_SIZE], const struct key *k,
                                        const uint8_t store_id[static 16], struct segment_header *ret);

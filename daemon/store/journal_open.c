@@ -30,14 +30,6 @@ int journal_refuse(char problem[static PROBLEM_SIZE], uint64_t ordinal, uint64_t
 
 /* ---- survey ------------------------------------------------------------------------------------------------------ */
 
-static uint64_t ordinal_of(const char *name) {
-    struct slice s = slice_of(name);
-    uint64_t ordinal = 0;
-    if (s.len != 12 || !slice_equal(slice_from(s.at + 8, 4), SLICE(".seg")))
-        return 0;
-    return parse_u64(slice_from(s.at, 8), &ordinal) ? ordinal : 0;
-}
-
 /* Which segments there are: when one is missing between others, they are fewer than from the first to the last. */
 struct extent { uint64_t count, first, last; };
 
@@ -53,7 +45,7 @@ static int count_segments(int dir, struct extent *ret) {
     struct extent x = {0};
     errno = 0;
     for (struct dirent *e; (e = readdir(d));) {
-        uint64_t ordinal = ordinal_of(e->d_name);
+        uint64_t ordinal = segment_ordinal(e->d_name);
         if (ordinal == 0)
             continue;
         x.count++;

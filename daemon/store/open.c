@@ -249,6 +249,12 @@ static int look_at_identity(struct opening *p) {
     return r == -EPROTO || r == -ENOENT ? -EBADMSG : say(f, r, "read FORMAT and key");
 }
 
+/* A restore leaves a witness of the highest epoch that its source had seen: what began in those is over. */
+static void take_epoch(struct opening *p) {
+    uint64_t *epoch = &p->s->tables.meta.epoch, seen = p->found->journal.epoch;
+    *epoch = seen > *epoch ? seen : *epoch;
+}
+
 static int open_parts(struct opening *p) {
     int r = look_at_identity(p);
     if (r == 0)
@@ -259,6 +265,8 @@ static int open_parts(struct opening *p) {
         r = bring_up(p);
     if (r == 0)
         r = look_at_slots(p);
+    if (r == 0)
+        take_epoch(p);
     return r;
 }
 
@@ -271,6 +279,7 @@ int store_open(struct store **ret, const struct store_options *o, struct store_f
     s->dir_fd = -1;
     CHECK(pthread_mutex_init(&s->preparing, NULL) == 0);
     struct opening p = {.s = s, .found = found};
+    uint64_t erased = 0;
     int len = snprintf(s->dir, sizeof s->dir, "%s", o->dir);
     int r = len >= (int)sizeof s->dir ? say(found, -ENAMETOOLONG, "open the store") : open_parts(&p);
     if (r == 0 && !o->read_only) {
@@ -280,6 +289,8 @@ int store_open(struct store **ret, const struct store_options *o, struct store_f
         s->worked_ms = mono_ms();
         r = journal_segments_ready(s->journal) ? 0 : store_prepare_now(s);
         r = r == -ENOSPC ? 0 : say(found, r, "prepare a segment");     /* reports wait, answers do not */
+        if (r == 0)
+            r = say(found, store_redo_erasures(s, found->rebuilt ? 0 : found->folded_seq, &erased), "erase again");
     }
     found->epoch = s->tables.meta.epoch;
     if (r < 0) {

@@ -283,6 +283,14 @@ bool store_is_drill(const struct store *s) {
     return s->identity.drill;
 }
 
+void store_id(const struct store *s, uint8_t ret[static 16]) {
+    memcpy(ret, s->identity.id, sizeof s->identity.id);
+}
+
+int store_identity_file(struct store *s, const char *name, uint8_t to[static IDENTITY_FILE_MAX], struct slice *ret) {
+    return identity_file(s->dir_fd, name, to, ret);
+}
+
 int store_digest(struct store *s, struct hash *ret, uint64_t *ret_seq) {
     CHECK(!s->turn);
     int r = s->options.read_only ? 0 : tables_facts(&s->tables);

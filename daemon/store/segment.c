@@ -24,6 +24,14 @@ void journal_segment_name(uint64_t ordinal, char to[static JOURNAL_NAME_SIZE]) {
     CHECK(n > 0 && n < JOURNAL_NAME_SIZE);
 }
 
+uint64_t segment_ordinal(const char *name) {
+    struct slice s = slice_of(name);
+    uint64_t ordinal = 0;
+    if (s.len != 12 || !slice_equal(slice_from(s.at + 8, 4), SLICE(".seg")))
+        return 0;
+    return parse_u64(slice_from(s.at, 8), &ordinal) ? ordinal : 0;
+}
+
 void segment_header_write(uint8_t to[static SEGMENT_HEADER_SIZE], const struct key *k, const struct segment_header *h) {
     CHECK(h->ordinal >= 1 && h->first_seq >= 1);
     CHECK(h->block >= JOURNAL_BLOCK && h->block <= BLOCK_MAX);

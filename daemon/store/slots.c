@@ -131,7 +131,8 @@ static int open_at(const char *dir, int flags, int *ret_dir, int *ret_fd) {
     return 0;
 }
 
-int slots_create(const char *dir, const uint8_t store_id[16], uint64_t ahead, const struct key *drill_seed) {
+int slots_create(const char *dir, const uint8_t store_id[16], uint64_t wiped, uint64_t ahead,
+                 const struct key *drill_seed) {
     CHECK(ahead >= 1);
     struct slots *s = calloc(1, sizeof *s);
     if (!s)
@@ -148,7 +149,7 @@ int slots_create(const char *dir, const uint8_t store_id[16], uint64_t ahead, co
         s->seed = *drill_seed;
     r = file_write(s->fd, slice_from(header, sizeof header), 0);
     if (r == 0)
-        r = fill(s, 0, ahead);
+        r = fill(s, wiped, wiped + ahead);               /* what lies before is a hole: zeroes */
     if (r == 0 && (fsync(s->fd) < 0 || fsync(at) < 0))
         r = -errno;
     (void)close(at);
@@ -251,4 +252,8 @@ uint64_t slots_filled(const struct slots *s) {
 
 uint64_t slots_bytes(const struct slots *s) {
     return slot_offset(s->filled);
+}
+
+uint64_t slots_bytes_of(uint64_t slots) {
+    return slot_offset(slots);
 }

@@ -12,8 +12,10 @@
 #include "lib/crypto/crypto.h"
 
 struct slots;
-/* ahead: how many filled slots to keep beyond the highest used one (65,536). drill_seed NULL: random keys. */
-int slots_create(const char *dir, const uint8_t store_id[16], uint64_t ahead, const struct key *drill_seed);
+/* wiped: so many come first, wiped: their keys were lost (0). ahead: how many filled slots to keep beyond the highest used
+ * one (65,536). drill_seed NULL: random keys. */
+int slots_create(const char *dir, const uint8_t store_id[16], uint64_t wiped, uint64_t ahead,
+                 const struct key *drill_seed);
 /* 0; -ENOENT; -EBADMSG (other store, damaged header). `used` = slots given out according to the journal: fewer in the
  * file = -ESTALE
  * (slots older than the journal). Fills ahead and syncs before it returns unless read_only. */
@@ -24,5 +26,6 @@ int slots_ahead(struct slots *s, uint64_t used, bool *ret_worked);
 uint64_t slots_filled(const struct slots *s);
 int slots_wipe(struct slots *s, uint64_t slot);                   /* in place, then fdatasync */
 uint64_t slots_bytes(const struct slots *s);
+uint64_t slots_bytes_of(uint64_t slots);                         /* a file of so many slots */
 void slots_close(struct slots *s);
 #endif

@@ -31,6 +31,7 @@
 
 enum {
     STORE_SOURCE_BYTES_MAX = 32,                  /* "uid:1000", "tcp:loopback", "work", "timer", "broker" */
+    IDENTITY_FILE_MAX = 512,                      /* FORMAT, key */
     STORE_RULES_PART_BYTES = 1900,
     STORE_RECORD_EVENTS_MAX = 64,
     STORE_RULES_VERSIONS_MAX = 64,                /* kept in memory, unpacked */
@@ -187,6 +188,9 @@ struct hash store_rules_hash(const struct store *s);                            
 int store_rest(struct store *s, int64_t now_mono_ms, int64_t now_ms, bool idle);
 int store_checkpoint(struct store *s);
 int store_prepare(struct store *s, size_t slice_bytes);           /* the preparer thread's: fills segments ahead */
+/* The ballast that an operator gave back (`whistlectl emergency-grow`) is made anew when there is room to spare. 1: made
+ * just now; 0: it is there, or was looked for within the second; -ENOSPC: it is gone, and there is no room yet. */
+int store_ballast(struct store *s);
 
 struct store_figures {
     uint64_t journal_bytes, state_bytes, slots_bytes, quota_bytes, cases_open, cases_all, receipts, checkpoints;
@@ -203,7 +207,14 @@ enum admission { ADMIT_REPORT, ADMIT_ANSWER, ADMIT_CLOSURE };
 bool store_admits(struct store *s, enum admission what);
 uint64_t store_epoch(const struct store *s);
 bool store_is_drill(const struct store *s);
+void store_id(const struct store *s, uint8_t ret[static 16]);
+/* The files that a follower keeps beside the journal. */
+int store_identity_file(struct store *s, const char *name, uint8_t to[static IDENTITY_FILE_MAX], struct slice *ret);
 int store_digest(struct store *s, struct hash *ret, uint64_t *ret_seq);
+
+/* Wipes the slots of cases that are erased and whose slots are not wiped: of those that were folded behind after_seq; of
+ * all when it is 0 (slots came back from an archive). At start and after a restore (docs/store.md 16). */
+int store_redo_erasures(struct store *s, uint64_t after_seq, uint64_t *ret_count);
 
 /* ---- offline: verify, replay, recover ---------------------------------------------------------------------------- */
 

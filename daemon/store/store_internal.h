@@ -47,6 +47,7 @@ struct store {
     int64_t worked_ms, unfolded_since_ms;                 /* monotonic; 0: nothing since the checkpoint */
     int64_t checkpoint_after_ms, prepare_after_ms;        /* not before: the last time there was no space */
     uint64_t unfolded_bytes;                              /* journaled since the checkpoint */
+    int64_t ballast_looked_ms;
 
     struct space space;
     uint64_t checkpoints;
@@ -55,8 +56,15 @@ struct store {
 
 /* ---- identity.c -------------------------------------------------------------------------------------------------- */
 
+enum { HEX_MAX = 2 * KEY_SIZE };
+void hex_print(const uint8_t *from, size_t len, char to[static HEX_MAX + 1]);
+bool hex_parse(struct slice s, uint8_t *to, size_t len);
+/* The next line must begin with `name` and a space; what stands behind it. */
+bool line_take(struct slice *text, struct slice name, struct slice *ret);
+int identity_file(int dir, const char *name, uint8_t to[static IDENTITY_FILE_MAX], struct slice *ret);
 int identity_write_key(int dir, const struct identity *id);
 int identity_write_format(int dir, const struct identity *id);        /* the last file of a creation: synced */
+int identity_copy_format(int from, int to);                           /* of a restore: the same, as the last */
 void identity_draw(struct identity *ret, bool drill);
 struct key drill_seed(void);                                          /* of the key slots */
 /* 0; -ENOENT: no FORMAT; -EPROTO: another format; -EBADMSG: not readable. */
@@ -65,6 +73,11 @@ int store_lock(const char *dir, int *ret_fd);                         /* -EBUSY:
 int path_in(const char *dir, const char *name, char to[static STORE_PATH_SIZE]);       /* -ENAMETOOLONG */
 struct journal_options journal_options_of(const struct store_options *o, const char *dir, const struct identity *id);
 bool fs_supported(int dir);                                           /* ext4, xfs */
+
+/* ---- ballast.c --------------------------------------------------------------------------------------------------- */
+
+uint64_t ballast_bytes(const struct store_options *o);
+int ballast_make(int dir, uint64_t bytes);                            /* the file `reserve` */
 
 /* ---- recover.c --------------------------------------------------------------------------------------------------- */
 
@@ -78,6 +91,8 @@ struct state_seen { int result; uint64_t seq; struct hash digest; char problem[2
 int verify_locked(int dir, const struct store_options *o, const char *scratch_dir, struct verify_result *ret,
                   void (*progress)(void *to, uint64_t seq, uint64_t last), void *to);
 int state_inspect(const struct store_options *o, const char *path, struct state_seen *ret);
+/* Its last checkpoint, compact, into an empty file; by a child as well. -EBADMSG: it could not be read. */
+int state_copy(const struct store_options *o, const char *path, int fd);
 
 /* ---- turn.c, rest.c ---------------------------------------------------------------------------------------------- */
 

@@ -80,6 +80,22 @@ int state_inspect(const struct store_options *o, const char *path, struct state_
     return r;
 }
 
+int state_copy(const struct store_options *o, const char *path, int fd) {
+    struct tables t;
+    struct tables_options options = {.path = path, .map_bytes = o->map_bytes, .read_only = true};
+    pid_t child = fork();
+    if (child == 0) {
+        check_hook = NULL;
+        int r = tables_open(&t, &options);
+        if (r == 0)
+            r = db_copy(t.db, fd);
+        leave(-r);
+    }
+    int status = 0, r = child < 0 ? -errno : 0;
+    while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) {}
+    return r < 0 ? r : WIFEXITED(status) ? -WEXITSTATUS(status) : -EBADMSG;
+}
+
 /* ---- the fold, beside it ----------------------------------------------------------------------------------------- */
 
 struct verification {

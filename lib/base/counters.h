@@ -33,6 +33,8 @@
     X(CLOCK_DOUBTED,     "clock.doubted",       "steps of the wall clock that were not believed at once") \
     X(ABANDONED,         "turns.abandoned",     "turns undone for lack of space") \
     X(RECEIPTS_EXPIRED,  "receipts.expired",    "receipts dropped: old enough, and their case is not open") \
+    X(JOURNAL_PARTS,     "journal.parts",       "parts of the journal given to followers") \
+    X(BALLASTS,          "store.ballasts",      "times the reserve was made anew after it had been given back") \
     X(CHECKPOINTS,       "checkpoints",         "checkpoints of the state")
 
 enum counter {

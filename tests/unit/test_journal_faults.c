@@ -218,7 +218,7 @@ static void key_slots_that_could_not_be_written_stay_as_they_were(void **state) 
     (void)state;
     for (unsigned at = 1; hit; at++) {
         break_disk(at, ONCE, EIO);
-        int r = slots_create(dir, id, 100, NULL);
+        int r = slots_create(dir, id, 0, 100, NULL);
         hit = mend_disk();
         assert_int_equal(r, hit ? -EIO : 0);
         char path[192];

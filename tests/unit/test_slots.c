@@ -36,7 +36,7 @@ static int tear_down(void **state) {
 }
 
 static void create_slots(const struct key *seed) {
-    assert_int_equal(slots_create(dir, store_id, AHEAD, seed), 0);
+    assert_int_equal(slots_create(dir, store_id, 0, AHEAD, seed), 0);
     assert_int_equal(slots_open(&s, dir, store_id, 0, false), 0);
 }
 
@@ -85,7 +85,7 @@ static void every_slot_has_a_key_of_its_own_that_stays(void **state) {
     assert_true(same(first, key_of(0)));
     assert_true(same(second, key_of(1)));
     assert_true(same(last, key_of(AHEAD - 1)));
-    assert_int_equal(slots_create(dir, store_id, AHEAD, NULL), -EEXIST);
+    assert_int_equal(slots_create(dir, store_id, 0, AHEAD, NULL), -EEXIST);
     struct stat st;
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0600);

@@ -1,0 +1,534 @@
+/* A store is copied, while it lives or rests, and becomes a store again: whole, or up to a seq or an instant. */
+#include "daemon/store/backup.h"
+#include "tests/unit/store_world.h"
+
+#include <dirent.h>
+#include <sys/stat.h>
+
+enum { PATH_BYTES = 200 };
+
+/* ---- hands ------------------------------------------------------------------------------------------------------- */
+
+static void place(const struct world *w, const char *name, char to[static PATH_BYTES]) {
+    (void)snprintf(to, PATH_BYTES, "%.95s/%.100s", w->top, name);
+}
+
+static int told_durable(void *to, const uint8_t id[16], uint64_t *ret_seq,
+                        char problem[static BACKUP_PROBLEM_SIZE]) {
+    struct world *w = to;
+    uint8_t ours[16];
+    (void)problem;
+    store_id(w->store, ours);
+    assert_memory_equal(id, ours, 16);
+    *ret_seq = store_durable_seq(w->store);
+    return 0;
+}
+
+static int backup_try(struct world *w, const char *as, struct backup_result *ret) {
+    char to[PATH_BYTES];
+    place(w, as, to);
+    struct backup_options o = {.store = w->dir, .to = to, .map_bytes = w->options.map_bytes, .ask = told_durable, .asked = w};
+    return store_backup(&o, ret);
+}
+
+static struct backup_result backup(struct world *w, const char *as) {
+    struct backup_result b;
+    int r = backup_try(w, as, &b);
+    if (r < 0)
+        print_message("store_backup: %d %s\n", r, b.problem);
+    assert_int_equal(r, 0);
+    return b;
+}
+
+static int check(const struct world *w, const char *as, struct backup_result *ret) {
+    char dir[PATH_BYTES];
+    place(w, as, dir);
+    return store_backup_check(dir, ret);
+}
+
+struct wish { uint64_t until_seq; int64_t until_ms; bool no_slots; };
+
+static int restore_try(struct world *w, const char *from, const char *as, struct wish wish, struct restore_result *ret) {
+    char source[PATH_BYTES], to[PATH_BYTES], slots[PATH_BYTES + 8];
+    place(w, from, source);
+    place(w, as, to);
+    (void)snprintf(slots, sizeof slots, "%s.slots", source);
+    struct restore_options o = {
+        .from = source, .to = to, .slots = wish.no_slots ? NULL : slots, .until_seq = wish.until_seq,
+        .until_ms = wish.until_ms, .map_bytes = w->options.map_bytes, .segment_bytes = w->options.segment_bytes,
+        .slots_ahead = w->options.slots_ahead,
+    };
+    return store_restore(&o, ret);
+}
+
+static struct restore_result restore(struct world *w, const char *from, const char *as, struct wish wish) {
+    struct restore_result back;
+    int r = restore_try(w, from, as, wish, &back);
+    if (r < 0)
+        print_message("store_restore: %d %s\n", r, back.problem);
+    assert_int_equal(r, 0);
+    return back;
+}
+
+/* The world goes on in the store that was restored there. */
+static void move_to(struct world *w, const char *as) {
+    if (w->store)
+        world_close(w);
+    (void)snprintf(w->dir, sizeof w->dir, "%.90s/%.30s", w->top, as);
+    world_open(w);
+}
+
+static void same_digest(const struct hash *a, const struct hash *b) {
+    assert_memory_equal(a, b, sizeof *a);
+}
+
+static void refused(int r, int expected, const char *problem, const char *words) {
+    if (r != expected || !strstr(problem, words))
+        print_message("%d, \"%s\", not %d, \"%s\"\n", r, problem, expected, words);
+    assert_int_equal(r, expected);
+    assert_non_null(strstr(problem, words));
+}
+
+/* Small batches for an hour, then large ones: several segments. */
+static void live(struct world *w) {
+    world_create(w);
+    world_random_turns(w, 60, 2);
+    world_random_turns(w, 200, 60);
+}
+
+/* ---- there and back ---------------------------------------------------------------------------------------------- */
+
+static void a_living_store_comes_back_with_the_same_digest_and_every_text(void **state) {
+    struct world *w = *state;
+    struct key before, after;
+    live(w);
+    assert_int_equal(store_checkpoint(w->store), 0);
+    world_random_turns(w, 5, 20);
+    struct hash digest = world_digest(w);
+    uint64_t seq = store_durable_seq(w->store);
+    struct backup_result b = backup(w, "backup");
+    assert_true(b.live && b.has_state && b.has_slots && b.seq == seq && b.state_seq < seq);
+    assert_int_equal(store_slot_key(w->store, 3, &before), 0);
+    world_random_turns(w, 5, 20);                 /* the broker goes on */
+    struct restore_result back = restore(w, "backup", "back", (struct wish){0});
+    assert_int_equal(back.seq, seq);
+    same_digest(&back.digest, &digest);
+    move_to(w, "back");
+    assert_string_equal(w->found.decision, "serve");
+    struct hash now = world_digest(w);
+    same_digest(&now, &digest);
+    assert_int_equal(store_slot_key(w->store, 3, &after), 0);
+    assert_memory_equal(&before, &after, sizeof before);
+    world_random_turns(w, 5, 20);                 /* and this one can go on, too */
+    world_close(w);
+    struct verify_result v;
+    assert_int_equal(store_verify(&w->options, w->top, &v, NULL, NULL), 0);
+    assert_true(v.equal);
+}
+
+static void a_resting_store_needs_nobody_to_ask(void **state) {
+    struct world *w = *state;
+    live(w);
+    struct hash digest = world_digest(w);
+    world_close(w);
+    struct backup_result b = backup(w, "backup");
+    assert_true(!b.live && b.seq == b.state_seq);
+    same_digest(&b.digest, &digest);
+    struct restore_result back = restore(w, "backup", "back", (struct wish){0});
+    same_digest(&back.digest, &digest);
+}
+
+static void tables_that_cannot_be_read_are_left_out_and_folded_by_the_restore(void **state) {
+    struct world *w = *state;
+    char path[192];
+    live(w);
+    struct hash digest = world_digest(w);
+    world_close(w);
+    world_path(w, "state.mdb", path);
+    assert_int_equal(truncate(path, 3 * 4096), 0);
+    struct backup_result b = backup(w, "backup");
+    assert_false(b.has_state);
+    struct restore_result back = restore(w, "backup", "back", (struct wish){0});
+    same_digest(&back.digest, &digest);
+}
+
+static void what_is_there_already_is_not_copied_again(void **state) {
+    struct world *w = *state;
+    char tail[PATH_BYTES];
+    live(w);
+    struct backup_result first = backup(w, "backup");
+    assert_true(first.files_kept == 0 && first.files >= 5);
+    place(w, "backup/journal/00000001.seg", tail);
+    struct stat before, after;
+    assert_int_equal(stat(tail, &before), 0);
+    world_random_turns(w, 10, 40);
+    struct backup_result second = backup(w, "backup");
+    assert_true(second.seq > first.seq && second.files_kept >= 3 && second.bytes_copied < first.bytes_copied);
+    assert_int_equal(stat(tail, &after), 0);
+    assert_int_equal(before.st_ino, after.st_ino);
+    struct backup_result third = backup(w, "backup"), checked;
+    assert_true(third.files_kept == third.files && third.bytes_copied == 0);
+    assert_int_equal(check(w, "backup", &checked), 0);
+    assert_int_equal(checked.seq, third.seq);
+    struct restore_result back = restore(w, "backup", "back", (struct wish){0});
+    struct hash digest = world_digest(w);
+    same_digest(&back.digest, &digest);
+}
+
+static void a_rotten_copy_is_made_good_by_the_next_backup(void **state) {
+    struct world *w = *state;
+    char path[PATH_BYTES];
+    struct backup_result b;
+    live(w);
+    (void)backup(w, "backup");
+    place(w, "backup/journal/00000001.seg", path);
+    FILE *f = fopen(path, "r+b");
+    assert_true(f && fseek(f, 100000, SEEK_SET) == 0 && fputc(7, f) == 7 && fclose(f) == 0);
+    refused(check(w, "backup", &b), -EBADMSG, b.problem, "journal/00000001.seg");
+    (void)backup(w, "backup");
+    assert_int_equal(check(w, "backup", &b), 0);
+}
+
+/* ---- up to there ------------------------------------------------------------------------------------------------- */
+
+/* The restored journal's records are those of the first up to `seq`, byte for byte. */
+static void same_records(struct journal *a, struct journal *b, uint64_t seq) {
+    struct journal_cursor *ca = NULL, *cb = NULL;
+    struct slice ra, rb;
+    uint64_t fa = 0, fb = 0, end = 0;
+    uint32_t sa = 0, sb = 0;
+    assert_int_equal(journal_cursor_open(&ca, a, 1), 0);
+    assert_int_equal(journal_cursor_open(&cb, b, 1), 0);
+    while (journal_next(cb, &fb, &sb, &rb) == 1) {
+        assert_int_equal(journal_next(ca, &fa, &sa, &ra), 1);
+        assert_true(fa == fb && sa == sb && slice_equal(ra, rb));
+        end = fb + sb - 1;
+    }
+    assert_int_equal(end, seq);
+    journal_cursor_close(ca);
+    journal_cursor_close(cb);
+}
+
+static void a_restore_to_a_seq_is_what_a_replay_up_to_there_gives(void **state) {
+    struct world *w = *state;
+    live(w);
+    (void)backup(w, "backup");
+    world_close(w);
+    struct store_options original = w->options;
+    char first[128];
+    memcpy(first, w->dir, sizeof first);
+    uint64_t last = restore(w, "backup", "whole", (struct wish){0}).seq;
+    for (unsigned i = 0; i < 8; i++) {
+        char as[24];
+        struct verify_result v;
+        struct store *whole = NULL;
+        struct store_found found;
+        uint64_t until = 20 + world_roll(w, last - 20);
+        (void)snprintf(as, sizeof as, "back%u", i);
+        struct restore_result back = restore(w, "backup", as, (struct wish){.until_seq = until});
+        assert_true(back.seq == until || (back.seq + 1 == back.inside_first && back.inside_last > until));
+        move_to(w, as);
+        original.dir = first;
+        assert_int_equal(store_open(&whole, &original, &found), 0);
+        same_records(store_journal(whole), store_journal(w->store), back.seq);
+        store_close(whole);
+        struct hash digest = world_digest(w);
+        same_digest(&back.digest, &digest);
+        world_random_turns(w, 2, 10);
+        world_close(w);
+        assert_int_equal(store_verify(&w->options, w->top, &v, NULL, NULL), 0);
+        assert_true(v.equal);
+    }
+}
+
+static void a_restore_to_every_turn_has_the_digest_of_that_turn(void **state) {
+    enum { TURNS = 6 };
+    struct world *w = *state;
+    struct hash digest[TURNS];
+    uint64_t seq[TURNS];
+    int64_t at_ms[TURNS];
+    world_create(w);
+    for (unsigned i = 0; i < TURNS; i++) {
+        w->now_ms += 60000;
+        world_random_turns(w, 1, 12);
+        digest[i] = world_digest(w);
+        seq[i] = store_durable_seq(w->store);
+        at_ms[i] = w->now_ms;
+        w->now_ms += 60000;
+    }
+    (void)backup(w, "backup");
+    for (unsigned i = 0; i < TURNS; i++) {
+        char as[24];
+        (void)snprintf(as, sizeof as, "seq%u", i);
+        struct restore_result back = restore(w, "backup", as, (struct wish){.until_seq = seq[i]});
+        same_digest(&back.digest, &digest[i]);
+        (void)snprintf(as, sizeof as, "time%u", i);
+        back = restore(w, "backup", as, (struct wish){.until_ms = at_ms[i] + 1});
+        assert_int_equal(back.seq, seq[i]);
+        same_digest(&back.digest, &digest[i]);
+    }
+}
+
+static void what_cannot_be_reached_is_refused(void **state) {
+    struct world *w = *state;
+    struct restore_result back;
+    world_create(w);
+    world_random_turns(w, 3, 5);
+    uint64_t last = backup(w, "backup").seq;
+    refused(restore_try(w, "backup", "back", (struct wish){.until_seq = last + 1}, &back), -ERANGE, back.problem,
+            "there is no seq");
+    refused(restore_try(w, "backup", "back", (struct wish){.until_ms = 5}, &back), -ERANGE, back.problem, "nothing had");
+    (void)restore(w, "backup", "back", (struct wish){.until_seq = last});
+}
+
+static void a_restored_store_begins_an_epoch_above_all_that_were_seen(void **state) {
+    struct world *w = *state;
+    world_create(w);
+    world_random_turns(w, 3, 5);
+    uint64_t seq = store_durable_seq(w->store);
+    for (uint64_t epoch = 2; epoch <= 7; epoch++)
+        world_epoch(w, epoch);
+    world_random_turns(w, 3, 5);
+    (void)backup(w, "backup");
+    assert_int_equal(restore(w, "backup", "whole", (struct wish){0}).epoch, 7);
+    assert_int_equal(restore(w, "backup", "early", (struct wish){.until_seq = seq}).epoch, 7);
+    move_to(w, "early");
+    assert_int_equal(w->found.epoch, 7);
+    world_epoch(w, 8);
+    world_close(w);
+    world_open(w);
+    assert_int_equal(w->found.epoch, 8);
+}
+
+/* ---- texts ------------------------------------------------------------------------------------------------------- */
+
+static void without_the_slots_the_texts_are_closed_and_everything_else_is_there(void **state) {
+    struct world *w = *state;
+    struct key key;
+    live(w);
+    struct hash digest = world_digest(w);
+    uint64_t used = store_next_slot(w->store);
+    (void)backup(w, "backup");
+    struct restore_result back = restore(w, "backup", "back", (struct wish){.no_slots = true});
+    assert_int_equal(back.lost_slots, used);
+    same_digest(&back.digest, &digest);
+    move_to(w, "back");
+    assert_int_equal(store_slot_key(w->store, used - 1, &key), -ENODATA);
+    assert_int_equal(store_slot_key(w->store, used, &key), 0);
+    world_random_turns(w, 5, 20);
+    assert_int_equal(store_slot_key(w->store, used, &key), 0);
+}
+
+static void slots_behind_the_cut_are_drawn_anew(void **state) {
+    struct world *w = *state;
+    struct key before, after, kept;
+    live(w);
+    uint64_t used = store_next_slot(w->store), seq = store_durable_seq(w->store);
+    world_random_turns(w, 5, 40);
+    assert_true(store_next_slot(w->store) > used);
+    assert_int_equal(store_slot_key(w->store, used, &before), 0);
+    assert_int_equal(store_slot_key(w->store, used - 1, &kept), 0);
+    (void)backup(w, "backup");
+    (void)restore(w, "backup", "back", (struct wish){.until_seq = seq});
+    move_to(w, "back");
+    assert_int_equal(store_slot_key(w->store, used, &after), 0);
+    assert_memory_not_equal(&before, &after, sizeof before);
+    assert_int_equal(store_slot_key(w->store, used - 1, &after), 0);
+    assert_memory_equal(&kept, &after, sizeof kept);
+}
+
+static void an_archive_of_slots_that_does_not_fit_is_refused(void **state) {
+    struct world *w = *state;
+    struct restore_result back;
+    char archive[PATH_BYTES], old[PATH_BYTES];
+    live(w);
+    (void)backup(w, "backup");
+    place(w, "backup.slots", archive);
+    place(w, "old.slots", old);
+    assert_int_equal(rename(archive, old), 0);
+    refused(restore_try(w, "backup", "back", (struct wish){0}, &back), -ENOENT, back.problem, "backup.slots");
+    world_random_turns(w, 200, 40);
+    (void)backup(w, "backup");
+    assert_int_equal(rename(old, archive), 0);
+    refused(restore_try(w, "backup", "back", (struct wish){0}, &back), -ESTALE, back.problem, "older than the journal");
+    FILE *f = fopen(archive, "r+b");
+    assert_true(f && fseek(f, 5000, SEEK_SET) == 0 && fputc(7, f) == 7 && fclose(f) == 0);
+    refused(restore_try(w, "backup", "back", (struct wish){0}, &back), -EBADMSG, back.problem, "damaged");
+    place(w, "back", archive);
+    assert_int_equal(access(archive, F_OK), -1);  /* nothing half made has that name */
+}
+
+/* ---- damage ------------------------------------------------------------------------------------------------------ */
+
+static void flip(const char *path, uint64_t size) {
+    FILE *f = fopen(path, "r+b");
+    assert_true(f && fseek(f, (long)(size / 2), SEEK_SET) == 0);
+    int byte = fgetc(f);
+    assert_true(fseek(f, (long)(size / 2), SEEK_SET) == 0 && fputc(byte ^ 0x10, f) >= 0 && fclose(f) == 0);
+}
+
+static void shorten(const char *path, uint64_t size) {
+    assert_int_equal(truncate(path, (off_t)size - 1), 0);
+}
+
+static void lengthen(const char *path, uint64_t size) {
+    assert_int_equal(truncate(path, (off_t)size + 1), 0);
+}
+
+static void lose(const char *path, uint64_t size) {
+    (void)size;
+    assert_int_equal(unlink(path), 0);
+}
+
+static void copy_file(const char *from, const char *to) {
+    static char bytes[1 << 16];
+    size_t n;
+    FILE *in = fopen(from, "rb"), *out = fopen(to, "wb");
+    assert_true(in && out);
+    while ((n = fread(bytes, 1, sizeof bytes, in)) > 0)
+        assert_int_equal(fwrite(bytes, 1, n, out), n);
+    assert_int_equal(fclose(in) | fclose(out), 0);
+}
+
+static void harm_and_mend(struct world *w, const char *name) {
+    void (*const harms[])(const char *, uint64_t) = {flip, shorten, lengthen, lose};
+    char path[PATH_BYTES], safe[PATH_BYTES], dir[PATH_BYTES];
+    struct backup_result b;
+    struct restore_result back;
+    struct stat st;
+    (void)snprintf(dir, sizeof dir, "backup/%.80s", name);
+    place(w, dir, path);
+    place(w, "safe", safe);
+    assert_int_equal(stat(path, &st), 0);
+    copy_file(path, safe);
+    for (size_t i = 0; i < COUNT_OF(harms); i++) {
+        harms[i](path, (uint64_t)st.st_size);
+        refused(check(w, "backup", &b), -EBADMSG, b.problem, strcmp(name, "MANIFEST") == 0 ? "MANIFEST" : name);
+        bool followed = strcmp(name, "MANIFEST") == 0 && harms[i] == lose;
+        int r = restore_try(w, "backup", "back", (struct wish){0}, &back);
+        assert_true(followed || strcmp(name, "FORMAT") == 0 || r < 0);
+        (void)unlink(path);
+        copy_file(safe, path);
+    }
+}
+
+static void every_file_that_is_harmed_is_named(void **state) {
+    struct world *w = *state;
+    const char *const folders[] = {"backup", "backup/journal"};
+    struct backup_result b;
+    world_create(w);
+    world_random_turns(w, 120, 60);
+    uint64_t seq = backup(w, "backup").seq;
+    for (size_t i = 0; i < COUNT_OF(folders); i++) {
+        char path[PATH_BYTES], name[PATH_BYTES + 60];
+        place(w, folders[i], path);
+        DIR *d = opendir(path);
+        assert_non_null(d);
+        for (struct dirent *e; (e = readdir(d));) {
+            if (e->d_type != DT_REG)
+                continue;
+            (void)snprintf(name, sizeof name, "%s%.60s", i ? "journal/" : "", e->d_name);
+            harm_and_mend(w, name);
+        }
+        (void)closedir(d);
+    }
+    assert_int_equal(check(w, "backup", &b), 0);
+    assert_int_equal(b.seq, seq);
+}
+
+static void a_damaged_store_does_not_replace_a_good_backup(void **state) {
+    struct world *w = *state;
+    struct backup_result b;
+    live(w);
+    uint64_t seq = backup(w, "backup").seq;
+    world_random_turns(w, 200, 30);
+    uint64_t now = store_durable_seq(w->store);
+    world_close(w);
+    world_flip(w, "journal/00000002.seg", 300000);
+    refused(backup_try(w, "backup", &b), -EBADMSG, b.problem, "00000002.seg");
+    assert_int_equal(check(w, "backup", &b), 0);
+    assert_true(b.seq == seq && seq < now);
+}
+
+/* ---- where to ---------------------------------------------------------------------------------------------------- */
+
+static void a_target_that_holds_something_else_is_refused(void **state) {
+    struct world *w = *state;
+    struct backup_result b;
+    struct restore_result back;
+    char path[PATH_BYTES];
+    world_create(w);
+    world_random_turns(w, 2, 5);
+    refused(backup_try(w, "store/inside", &b), -EINVAL, b.problem, "inside the store");
+    refused(backup_try(w, "store", &b), -EINVAL, b.problem, "inside the store");
+    refused(backup_try(w, "", &b), -EEXIST, b.problem, "not empty");
+    place(w, "other", path);
+    assert_int_equal(mkdir(path, 0700), 0);
+    place(w, "other/file", path);
+    FILE *f = fopen(path, "wb");
+    assert_true(f && fclose(f) == 0);
+    refused(backup_try(w, "other", &b), -EEXIST, b.problem, "not empty");
+    (void)backup(w, "backup");
+    refused(restore_try(w, "backup", "other", (struct wish){0}, &back), -EEXIST, back.problem, "not empty");
+    refused(restore_try(w, "backup", "store", (struct wish){0}, &back), -EBUSY, back.problem, "in use");
+    refused(restore_try(w, "store", "back", (struct wish){0}, &back), -EBUSY, back.problem, "in use");
+    world_close(w);
+    refused(restore_try(w, "store", "back", (struct wish){0}, &back), -EEXIST, back.problem, "not a backup");
+}
+
+static void a_backup_of_another_store_is_not_mixed_with_this_one(void **state) {
+    struct world *w = *state;
+    struct backup_result b;
+    world_create(w);
+    (void)backup(w, "backup");
+    world_close(w);
+    (void)snprintf(w->dir, sizeof w->dir, "%.90s/second", w->top);
+    world_create(w);
+    refused(backup_try(w, "backup", &b), -EEXIST, b.problem, "another store");
+}
+
+/* ---- ballast ----------------------------------------------------------------------------------------------------- */
+
+static void the_reserve_is_given_once_and_made_anew_when_there_is_room(void **state) {
+    struct world *w = *state;
+    struct ballast_given g;
+    char path[192];
+    world_create(w);
+    world_path(w, "reserve", path);
+    assert_int_equal(store_ballast_give(w->dir, &g), 0);
+    assert_int_equal(g.bytes, w->options.segment_bytes);
+    assert_int_equal(access(path, F_OK), -1);
+    assert_int_equal(store_ballast_give(w->dir, &g), -ENOENT);
+    assert_int_equal(store_ballast(w->store), -ENOSPC);           /* segments ahead come first */
+    while (store_prepare(w->store, 1 << 20) == 1) {}
+    assert_int_equal(store_ballast(w->store), 0);                 /* looked a moment ago */
+    world_close(w);
+    world_open(w);
+    assert_int_equal(store_ballast(w->store), 1);
+    assert_int_equal(access(path, F_OK), 0);
+    assert_int_equal(store_ballast_give("/nonexistent", &g), -ENOENT);
+    assert_true(g.problem[0] != '\0');
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        WORLD(a_living_store_comes_back_with_the_same_digest_and_every_text),
+        WORLD(a_resting_store_needs_nobody_to_ask),
+        WORLD(tables_that_cannot_be_read_are_left_out_and_folded_by_the_restore),
+        WORLD(what_is_there_already_is_not_copied_again),
+        WORLD(a_rotten_copy_is_made_good_by_the_next_backup),
+        WORLD(a_restore_to_a_seq_is_what_a_replay_up_to_there_gives),
+        WORLD(a_restore_to_every_turn_has_the_digest_of_that_turn),
+        WORLD(what_cannot_be_reached_is_refused),
+        WORLD(a_restored_store_begins_an_epoch_above_all_that_were_seen),
+        WORLD(without_the_slots_the_texts_are_closed_and_everything_else_is_there),
+        WORLD(slots_behind_the_cut_are_drawn_anew),
+        WORLD(an_archive_of_slots_that_does_not_fit_is_refused),
+        WORLD(every_file_that_is_harmed_is_named),
+        WORLD(a_damaged_store_does_not_replace_a_good_backup),
+        WORLD(a_target_that_holds_something_else_is_refused),
+        WORLD(a_backup_of_another_store_is_not_mixed_with_this_one),
+        WORLD(the_reserve_is_given_once_and_made_anew_when_there_is_room),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
+import web
 import whistle_pb2 as pb
 import wl
 from conftest import CTL, QINDU, WHISTLED, run
@@ -54,7 +55,7 @@ def until_refused(clock):
 def test_a_start_without_room_to_fold_serves_questions_and_a_restart_with_room_everything(make_broker, folder):
     with small_disk(folder, 40) as disk:
         broker = make_broker(config=QINDU, data=disk / "store", segment_bytes="1MiB", slots_ahead=1024,
-                             checkpoint_idle_ms="1min", checkpoint_age_ms="10min")
+                             checkpoint_idle_ms="1min", checkpoint_age_ms="10min", http="127.0.0.1:0")
         front = broker.client()
         taken = front.call(report()).case_id
         broker.kill()                                                    # before any checkpoint
@@ -65,6 +66,9 @@ def test_a_start_without_room_to_fold_serves_questions_and_a_restart_with_room_e
         with pytest.raises(wl.Refusal, match="READ_ONLY"):
             front.call(report())
         assert front.status().cases_all == 0                             # as it stood at its last checkpoint
+        status, _, why = web.ask(broker, "/readyz")
+        assert status == 503 and why.startswith("read-only") and web.ask(broker, "/healthz")[0] == 200
+        assert web.figures(broker)["whistled_ready"] == 0
         broker.stop()
         (disk / "ballast").unlink()
         broker.start()

@@ -9,7 +9,7 @@ import time
 import pytest
 import wl
 from conftest import ROOT, WHISTLED, Process, run
-from test_web import address_of, answer, ask
+from web import address_of, answer, ask
 from world import report
 
 

@@ -6,39 +6,13 @@ import time
 
 import pytest
 import wl
-from conftest import QINDU, ROOT, WHISTLED, run
-from world import DISTRICT, report
+from conftest import QINDU, ROOT, WHISTLED, Broker, run, scratch
+from web import address_of, ask, figures
+from world import DAY, DISTRICT, report
 
 FAMILY = re.compile(r"# TYPE (\S+) (gauge|counter|histogram)")
 SAMPLE = re.compile(r'(\w+)(?:\{(\w+)="([^"\\]*)"\})? (\d+(?:\.\d+)?)')
 LABELS = {"version", "state", "level", "reason", "le"}
-
-
-def address_of(broker):
-    return "127.0.0.1", int(re.findall(r"web\.serving address=127\.0\.0\.1:(\d+)", broker.said())[-1])
-
-
-def ask(broker, path="/metrics", method="GET", headers="", body=b"", wait_s=5):
-    """Status, headers and body."""
-    with socket.create_connection(address_of(broker), wait_s) as s:
-        s.sendall(f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{headers}\r\n".encode() + body)
-        return answer(s)
-
-
-def answer(s):
-    data = b""
-    while part := s.recv(65536):
-        data += part
-    head, _, body = data.partition(b"\r\n\r\n")
-    return (int(head.split()[1]) if head else None), head.decode().lower(), body.decode()
-
-
-def figures(broker):
-    """name or name{label="value"} -> number"""
-    time.sleep(0.11)                                    # the page is made ten times a second at the most
-    status, head, text = ask(broker)
-    assert status == 200 and "content-type: text/plain; version=0.0.4" in head
-    return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in text.splitlines() if line[0] != "#"}
 
 
 @pytest.fixture
@@ -49,7 +23,6 @@ def broker(make_broker):
 @pytest.fixture(scope="module")
 def page():
     """One page of a broker that has worked a little."""
-    from conftest import Broker, scratch
     with scratch() as folder:
         b = Broker(folder, http="127.0.0.1:0").start()
         try:
@@ -141,6 +114,29 @@ def test_cases_by_state_outlive_a_restart(broker):
     assert now["whistled_epoch"] == 2
 
 
+def test_a_deadline_that_fires_late_is_seen_to_have_been(make_broker, folder, skew_library):
+    skew = folder / "skew"
+    skew.write_text("0 0")
+    broker = make_broker(http="127.0.0.1:0", environment={"LD_PRELOAD": str(skew_library), "SKEW": str(skew)})
+    broker.client().call(report())
+    before = figures(broker)
+    assert before["whistled_deadline_lateness_seconds_count"] == 0 and before["whistled_deadlines_due"] == 0
+    skew.write_text(f"{10 * DAY} 0")
+    time.sleep(0.5)
+    doubting = figures(broker)
+    assert doubting["whistled_clock_doubting"] == 1 and doubting["whistled_clock_doubted_total"] == 1
+    assert doubting["whistled_deadline_lateness_seconds_count"] == 0
+    skew.write_text(f"{10 * DAY} 1")
+    time.sleep(0.5)
+    after = figures(broker)
+    fired = after["whistled_deadline_lateness_seconds_count"]
+    assert fired == after["whistled_deadlines_fired_total"] == after["whistled_deadlines_late_total"] > 0
+    assert after['whistled_deadline_lateness_seconds_bucket{le="65.536"}'] == 0
+    assert after["whistled_deadline_lateness_seconds_sum"] > 86400
+    assert after["whistled_deadlines_due"] == 0 and after["whistled_deadlines_overdue_seconds"] == 0
+    assert after["whistled_clock_doubting"] == 0
+
+
 # ---- health ----------------------------------------------------------------------------------------------------------
 
 def test_a_broker_that_serves_is_well_and_ready(broker):
@@ -158,6 +154,16 @@ def test_without_space_for_reports_it_is_well_and_not_ready(make_broker):
 
 # ---- visitors --------------------------------------------------------------------------------------------------------
 
+@pytest.fixture(scope="module")
+def office_with_web():
+    with scratch() as folder:
+        b = Broker(folder, http="127.0.0.1:0").start()
+        try:
+            yield b
+        finally:
+            b.close()
+
+
 @pytest.mark.parametrize("status, asked", [
     (404, dict(path="/")), (404, dict(path="/metrics/../x")), (405, dict(method="POST", headers="Content-Length: 1\r\n",
                                                                         body=b"x")),
@@ -168,17 +174,6 @@ def test_without_space_for_reports_it_is_well_and_not_ready(make_broker):
 def test_anything_else_is_refused_and_harms_nobody(office_with_web, status, asked):
     assert ask(office_with_web, **asked)[0] == status
     assert ask(office_with_web, "/healthz")[0] == 200
-
-
-@pytest.fixture(scope="module")
-def office_with_web():
-    from conftest import Broker, scratch
-    with scratch() as folder:
-        b = Broker(folder, http="127.0.0.1:0").start()
-        try:
-            yield b
-        finally:
-            b.close()
 
 
 def test_head_is_get_without_the_body(office_with_web):

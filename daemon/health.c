@@ -10,12 +10,14 @@ enum { SEEN_AGAIN_MS = 100, WHY_BYTES_MAX = 96 };
 
 static bool is_stopping(struct daemon *d) { return d->stopping; }
 static bool is_read_only(struct daemon *d) { return d->read_only; }
+static bool is_draining(struct daemon *d) { return d->draining; }
 static bool has_no_space(struct daemon *d) { return !store_admits(d->store, ADMIT_REPORT); }
 
 /* The first that holds is told. */
 static const struct { bool (*holds)(struct daemon *d); const char *why; } reasons[] = {
     { is_stopping, "stopping\n" },
     { is_read_only, "read-only: there was no space to fold the journal at start; make some and restart\n" },
+    { is_draining, "draining: no new reports are taken; answers and closures are\n" },
     { has_no_space, "no space: reports are refused until there is\n" },
 };
 

@@ -154,11 +154,11 @@ def test_without_space_for_reports_it_is_well_and_not_ready(make_broker):
 
 def test_while_it_drains_it_is_well_and_not_ready(broker):
     front = broker.client()
-    front.call(wl.pb.Drain(on=True))
+    front.call(wl.pb.Drain(on=True), by="tests")
     status, _, why = ask(broker, "/readyz")
     assert status == 503 and why.startswith("draining")
     assert ask(broker, "/healthz")[0] == 200
-    front.call(wl.pb.Drain(on=False))
+    front.call(wl.pb.Drain(on=False), by="tests")
     assert ask(broker, "/readyz")[0] == 200
 
 

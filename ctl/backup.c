@@ -72,11 +72,14 @@ static void digest_row(const struct ctl *c, struct sheet *t, const struct hash *
     sheet_cell(t, "%s", text);
 }
 
-/* -EINVAL, -EEXIST, -ERANGE: said by the store about what was asked for. */
-static int ended(const struct ctl *c, const char *what, int r, const char *problem) {
-    bool usage_fault = r == -EINVAL || r == -EEXIST || r == -ERANGE;
-    int code = offline_failed(c, what, r, problem);
-    return usage_fault ? CTL_USAGE : r == -ESTALE ? CTL_DAMAGED : code;
+int copy_failed(const struct ctl *c, const char *what, int r, const char *problem) {
+    static const struct { int error; enum ctl_exit code; } codes[] = {
+        {-EINVAL, CTL_USAGE}, {-EEXIST, CTL_USAGE}, {-ERANGE, CTL_USAGE}, {-ESTALE, CTL_DAMAGED}, {-EBUSY, CTL_UNREACHABLE},
+    };
+    for (size_t i = 0; problem[0] && i < COUNT_OF(codes); i++)
+        if (r == codes[i].error)
+            return (void)fprintf(stderr, "whistlectl: %s\n", problem), (int)codes[i].code;
+    return offline_failed(c, what, r, problem);
 }
 
 /* ---- backup ------------------------------------------------------------------------------------------------------ */
@@ -151,7 +154,7 @@ static int check_main(struct ctl *c, const struct backup_line *l) {
         return usage("backup", "--check stands alone: it copies nothing");
     int r = store_backup_check(l->check, &b);
     if (r < 0)
-        return ended(c, l->check, r, b.problem);
+        return copy_failed(c, l->check, r, b.problem);
     if (c->json)
         return json_backup(&b, true), CTL_DONE;
     return print_backup(c, &b, true), CTL_DONE;
@@ -173,7 +176,7 @@ int backup_main(struct ctl *c, int argc, char **argv) {
     };
     r = store_backup(&o, &b);
     if (r < 0)
-        return ended(c, l.store, r, b.problem);
+        return copy_failed(c, l.store, r, b.problem);
     c->drill = b.drill;
     if (c->json)
         return json_backup(&b, false), CTL_DONE;
@@ -234,7 +237,7 @@ int restore_main(struct ctl *c, int argc, char **argv) {
     };
     r = store_restore(&o, &b);
     if (r < 0)
-        return ended(c, l.from, r, b.problem);
+        return copy_failed(c, l.from, r, b.problem);
     c->drill = b.drill;
     if (c->json)
         return json_restore(&b), CTL_DONE;
@@ -260,7 +263,7 @@ int emergency_grow_main(struct ctl *c, int argc, char **argv) {
         return CTL_REFUSED;
     }
     if (r < 0)
-        return offline_failed(c, l.store, r, g.problem);
+        return copy_failed(c, l.store, r, g.problem);
     print_bytes(g.bytes, bytes);
     print_bytes(g.free_after, room);
     if (c->json)

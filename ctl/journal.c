@@ -65,8 +65,7 @@ struct following {
 };
 
 static int fail(const struct following *f, int r) {
-    int code = offline_failed(f->c, f->line->to, r, f->problem);
-    return r == -EEXIST ? CTL_USAGE : code;
+    return copy_failed(f->c, f->line->to, r, f->problem);
 }
 
 static int differs(struct following *f, const char *what) {

@@ -68,6 +68,8 @@ static int open_from(struct restore *p) {
     if (r < 0 && !p->ret->followed)
         return say(p, r, "read MANIFEST in", from);
     r = identity_read(p->from, &p->id, p->ret->problem);
+    if (r == -ENOENT)
+        return refuse(p, r, "%.200s is neither a backup nor a followed journal: there is no FORMAT", from);
     p->ret->drill = p->id.drill;
     return say(p, r, "read FORMAT and key in", from);
 }

@@ -138,6 +138,31 @@ def scratch(prefix="wb."):
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@contextmanager
+def small_disk(folder, mebibytes):
+    """A filesystem of its own where we may mount one."""
+    at = folder / "disk"
+    at.mkdir()
+    become = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    options = f"size={mebibytes}m,mode=0777"
+    subprocess.run([*become, "mount", "-t", "tmpfs", "-o", options, "tmpfs", str(at)], check=True)
+    try:
+        yield at
+    finally:
+        subprocess.run([*become, "umount", "-l", str(at)], check=True)
+
+
+def fill(disk):
+    """Not a byte is left."""
+    with open(disk / "ballast", "wb", buffering=0) as f:
+        for size in (1 << 20, 4096, 1):
+            try:
+                while True:
+                    f.write(bytes(size))
+            except OSError:
+                pass
+
+
 @pytest.fixture
 def folder():
     with scratch() as path:

@@ -1,45 +1,18 @@
 """What a machine can do to a broker: fill its disk, damage its files, turn its clock."""
 import json
 import os
-import subprocess
 import time
-from contextlib import contextmanager
 
 import pytest
 
 import web
 import whistle_pb2 as pb
 import wl
-from conftest import CTL, QINDU, WHISTLED, run
+from conftest import CTL, QINDU, WHISTLED, fill, run, small_disk
 from world import (DAY, GRID_WORKER, HOUR, MONDAY, RUBBISH, Clock, accept, at_cursor, dispatch, done, events_of, report,
                    story_kinds)
 
 # ---- a full disk -----------------------------------------------------------------------------------------------------
-
-@contextmanager
-def small_disk(folder, mebibytes):
-    """A filesystem of its own where we may mount one."""
-    at = folder / "disk"
-    at.mkdir()
-    become = [] if os.geteuid() == 0 else ["sudo", "-n"]
-    options = f"size={mebibytes}m,mode=0777"
-    subprocess.run([*become, "mount", "-t", "tmpfs", "-o", options, "tmpfs", str(at)], check=True)
-    try:
-        yield at
-    finally:
-        subprocess.run([*become, "umount", "-l", str(at)], check=True)
-
-
-def fill(disk):
-    """Not a byte is left."""
-    with open(disk / "ballast", "wb", buffering=0) as f:
-        for size in (1 << 20, 4096, 1):
-            try:
-                while True:
-                    f.write(bytes(size))
-            except OSError:
-                pass
-
 
 def until_refused(clock):
     """Reports until there is no room for more; how many were taken."""

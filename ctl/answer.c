@@ -1,39 +1,56 @@
-/* answer.c: `answer`: a party that was asked says accept, done or decline.
+/* answer.c: `answer`: a party that was asked says accept, done or decline; `return`: it names whose matter it is (退回).
  *
  * Who answers, and to which ask, is looked up when it is not said. Repeating under an id must be the same command, and
  * a look-up might find another ask by then: --id wants all three. */
-#include "ctl/ctl.h"
+#include "ctl/commands.h"
 
 #include <stdio.h>
 #include <string.h>
 
 struct answer_line {
-    const char *which, *kind, *party, *milestone, *text;
+    const char *which, *party, *milestone, *text, *proposed;
+    int kind;
     uint64_t stage, attempt;
     struct command_id id;
 };
 
 #define AT(field) offsetof(struct answer_line, field)
-static const struct argument table[] = {
-    {"CASE", NULL, ARGUMENT_TEXT, AT(which), "a case's id or number", true},
-    {"accept|done|decline", NULL, ARGUMENT_TEXT, AT(kind), "what is said: 签收, 办结, 不能办", true},
-    {"--party", "PARTY", ARGUMENT_TEXT, AT(party), "who answers; left out: the party of the one open ask", false},
-    {"--stage", "N", ARGUMENT_NUMBER, AT(stage), "the ask's stage, as `show` lists it", false},
-    {"--attempt", "N", ARGUMENT_NUMBER, AT(attempt), "the ask's attempt", false},
-    {"--milestone", "NAME", ARGUMENT_TEXT, AT(milestone), "with done: only this milestone is reached", false},
-    {"--text", "TEXT", ARGUMENT_TEXT, AT(text), "what was done, or why not", false},
-    {"--id", "HEX", ARGUMENT_ID, AT(id), "repeat an earlier command whose outcome is unknown", false},
+#define ASK_ARGUMENTS \
+    {"--party", "PARTY", ARGUMENT_TEXT, AT(party), \
+     BOTH("谁回应；不写则为唯一未结的派单", "who answers; left out: the party of the one open ask"), false}, \
+    {"--stage", "N", ARGUMENT_NUMBER, AT(stage), \
+     BOTH("派单的阶段，见 show", "the ask's stage, as `show` lists it"), false}, \
+    {"--attempt", "N", ARGUMENT_NUMBER, AT(attempt), BOTH("派单的轮次", "the ask's attempt"), false}, \
+    ID_ARGUMENT(AT(id))
+static const struct argument answer_table[] = {
+    CASE_ARGUMENT(AT(which)),
+    {"accept|done|decline", NULL, ARGUMENT_ANSWER, AT(kind),
+     BOTH("回应：签收、办结、不能办", "what is said: 签收, 办结, 不能办"), true},
+    {"--milestone", "NAME", ARGUMENT_TEXT, AT(milestone),
+     BOTH("仅完成这一阶段目标（与 done 同用）", "with done: only this milestone is reached"), false},
+    {"--text", "TEXT", ARGUMENT_TEXT, AT(text), BOTH("办了什么，或为何不能办", "what was done, or why not"), false},
+    ASK_ARGUMENTS,
+};
+static const struct argument return_table[] = {
+    CASE_ARGUMENT(AT(which)),
+    {"--to", "PARTY", ARGUMENT_TEXT, AT(proposed), BOTH("应由谁办", "whose matter it is"), true},
+    {"--why", "TEXT", ARGUMENT_TEXT, AT(text), BOTH("理由", "the reason"), true},
+    ASK_ARGUMENTS,
 };
 #undef AT
 
-static const struct command_line line = {
-    "answer", "answers for a party that was asked", table, COUNT_OF(table),
-    "When several asks are open and --party does not choose one, they are listed and nothing is sent.\n"
-    "--id needs --party, --stage and --attempt, so that the command is the same.",
+static const char more[] =
+    BOTH("有几个派单未结、又没有用 --party 指明时，只列出，不发送。\n"
+         "--id 需要同时给出 --party、--stage、--attempt，才是同一个命令。",
+         "When several asks are open and --party does not choose one, they are listed and nothing is sent.\n"
+         "--id needs --party, --stage and --attempt, so that the command is the same.");
+const struct command_line answer_command = {
+    "answer", BOTH("被派单的一方回应：签收、办结、不能办", "answers for a party that was asked: accept, done, decline"),
+    answer_table, COUNT_OF(answer_table), more,
 };
-
-static const struct { const char *name; PbAnswerKind kind; } kinds[] = {
-    {"accept", ANSWER_ACCEPT}, {"done", ANSWER_DONE}, {"decline", ANSWER_DECLINE},
+const struct command_line return_command = {
+    "return", BOTH("退回：写明应由谁办和理由", "gives a case back, naming whose matter it is, and why (退回)"), return_table,
+    COUNT_OF(return_table), more,
 };
 
 /* ---- the ask ----------------------------------------------------------------------------------------------------- */
@@ -72,7 +89,7 @@ static int choose(struct ctl *c, const struct answer_line *l, PbAnswerKind kind,
     const PbCaseView *v;
     const PbAskView *found = NULL;
     unsigned count = 0;
-    int r = ask_case(c, line.name, l->which, &v);
+    int r = ask_case(c, c->line->name, l->which, &v);
     if (r)
         return r;
     for (size_t i = 0; i < v->n_asks; i++)
@@ -81,7 +98,7 @@ static int choose(struct ctl *c, const struct answer_line *l, PbAnswerKind kind,
     if (count > 1)
         return list_asks(c, v, l, kind);
     if (!found && !l->party) {
-        (void)fprintf(stderr, "whistlectl answer: %s\n", say(c, "这个案件现在没有等待回应的派单；请用 show 查看",
+        (void)fprintf(stderr, "whistlectl %s: %s\n", c->line->name, say(c, "这个案件现在没有等待回应的派单；请用 show 查看",
                       "nobody is asked for that just now; `whistlectl show` says who was"));
         return CTL_USAGE;
     }
@@ -95,43 +112,47 @@ static int choose(struct ctl *c, const struct answer_line *l, PbAnswerKind kind,
 
 /* ---- the answer -------------------------------------------------------------------------------------------------- */
 
-static int kind_of(const char *word, PbAnswerKind *ret) {
-    for (size_t i = 0; i < COUNT_OF(kinds); i++)
-        if (strcmp(word, kinds[i].name) == 0)
-            return *ret = kinds[i].kind, CTL_DONE;
-    return usage(line.name, "\"%.60s\" is no answer; accept, done and decline are", word);
-}
-
 /* Whoever repeats needs the words that were looked up. */
 static void say_again(const PbAnswer *a) {
     (void)fprintf(stderr, "whistlectl: --party %s --stage %u --attempt %u\n", a->party, a->stage, a->attempt);
 }
 
-int answer_main(struct ctl *c, int argc, char **argv) {
-    struct answer_line l = {.which = NULL};
+/* `l` was read; CTL_DONE: what came of it was printed. */
+static int send(struct ctl *c, struct answer_line *l) {
     PbAnswer answer = {.has_case_id = true, .has_stage = true, .has_attempt = true, .has_kind = true};
     PbEnvelope e = {.command_case = COMMAND_ANSWER, .answer = &answer};
     char party[64];
-    int r = arguments_read(c, &line, argc, argv, &l);
-    if (r)
-        return r == ARGUMENTS_HELPED ? CTL_DONE : r;
-    if (l.stage > UINT32_MAX || l.attempt > UINT32_MAX)
-        return usage(line.name, "a stage and an attempt are small numbers, as `show` lists them");
-    if (l.id.given && !(l.party && l.stage && l.attempt))
-        return usage(line.name, "--id needs --party, --stage and --attempt, so that the command is the same");
-    if (l.milestone && strcmp(l.kind, "done") != 0)
-        return usage(line.name, "--milestone goes with done");
-    r = kind_of(l.kind, &answer.kind);
-    if (r == CTL_DONE)
-        r = choose(c, &l, answer.kind, &answer, party);
+    if (l->stage > UINT32_MAX || l->attempt > UINT32_MAX)
+        return usage(c->line->name, "a stage and an attempt are small numbers, as `show` lists them");
+    if (l->id.given && !(l->party && l->stage && l->attempt))
+        return usage(c->line->name, "--id needs --party, --stage and --attempt, so that the command is the same");
+    answer.kind = (PbAnswerKind)l->kind;
+    int r = choose(c, l, answer.kind, &answer, party);
     if (r)
         return r;
-    if (l.id.given)                                  /* whatever the asks have become meanwhile */
-        answer.stage = (uint32_t)l.stage, answer.attempt = (uint32_t)l.attempt;
-    answer.milestone = (char *)l.milestone;
-    answer.text = (char *)l.text;
-    r = command_send(c, &e, &l.id);
+    if (l->id.given)                                 /* whatever the asks have become meanwhile */
+        answer.stage = (uint32_t)l->stage, answer.attempt = (uint32_t)l->attempt;
+    answer.milestone = (char *)l->milestone;
+    answer.text = (char *)l->text;
+    answer.proposed = (char *)l->proposed;
+    r = command_send(c, &e, &l->id);
     if (r == CTL_UNKNOWN)
         say_again(&answer);
     return r;
+}
+
+int answer_main(struct ctl *c, int argc, char **argv) {
+    struct answer_line l = {.which = NULL};
+    int r = arguments_read(c, c->line, argc, argv, &l);
+    if (r)
+        return r == ARGUMENTS_HELPED ? CTL_DONE : r;
+    if (l.milestone && l.kind != ANSWER_DONE)
+        return usage(c->line->name, "--milestone goes with done");
+    return send(c, &l);
+}
+
+int return_main(struct ctl *c, int argc, char **argv) {
+    struct answer_line l = {.kind = ANSWER_RETURN};
+    int r = arguments_read(c, c->line, argc, argv, &l);
+    return r ? (r == ARGUMENTS_HELPED ? CTL_DONE : r) : send(c, &l);
 }

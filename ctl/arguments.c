@@ -155,6 +155,30 @@ static bool read_language(const struct ctl *c, const char *value, void *at) {
     return true;
 }
 
+bool is_staff_number(const char *word) {
+    size_t len = strspn(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
+    return len >= 1 && len <= BY_BYTES_MAX && !word[len];
+}
+
+static bool read_word(const struct ctl *c, const char *value, void *at) {
+    (void)c;
+    *(const char **)at = value;
+    return is_staff_number(value);
+}
+
+static bool read_limit(const struct ctl *c, const char *value, void *at) {
+    (void)c;
+    size_t digits = strspn(value, "0123456789");
+    PbLimit limit = {.has_unit = true, .has_amount = true};
+    if (!parse_i64(slice_from(value, digits), &limit.amount))
+        return false;
+    for (unsigned i = UNIT_NONE + 1; i < pb_unit__descriptor.n_values; i++)
+        if (strcmp(value + digits, word_unit((PbUnit)i)) == 0)
+            limit.unit = (PbUnit)i;
+    *(PbLimit *)at = limit;
+    return limit_valid(&limit);
+}
+
 /* How a value is read, and what it must be, said after "is not". */
 static const struct reader {
     bool (*read)(const struct ctl *c, const char *value, void *at);
@@ -167,6 +191,8 @@ static const struct reader {
     [ARGUMENT_SPAN] = {read_span, "a time such as 90s, 5min, 2h or 5d"},
     [ARGUMENT_WAIT] = {read_wait, "a time up to 1d, such as 500ms or 5s"},
     [ARGUMENT_INSTANT] = {read_instant, "an instant such as 2026-02-14T09:30:05, 2026-02-14T01:30:05Z or 2026-02-14"},
+    [ARGUMENT_WORD] = {read_word, "a staff number: 1 to 31 of A-Z a-z 0-9 . _ -"},
+    [ARGUMENT_LIMIT] = {read_limit, "a limit such as 3wd, 8wh or 30cd"},
     [ARGUMENT_DIVISION] = {read_division, "a division's code of 2, 4, 6, 9, 12 or 15 digits"},
     [ARGUMENT_DIVISIONS] = {read_divisions, "a division's code of 2, 4, 6, 9, 12 or 15 digits (64 codes at most)"},
     [ARGUMENT_ID] = {read_id, "an id of 32 hexadecimal digits"},
@@ -177,35 +203,65 @@ static const struct reader {
 /* ---- the global options ------------------------------------------------------------------------------------------ */
 
 #define AT(field) offsetof(struct ctl, field)
-static const struct argument globals[] = {
-    {"--front", "ENDPOINT", ARGUMENT_TEXT, AT(front), "where commands and questions go ($WHISTLE_FRONT)", false},
-    {"--feed", "ENDPOINT", ARGUMENT_TEXT, AT(feed), "where updates come from ($WHISTLE_FEED)", false},
-    {"--pool", "ENDPOINT", ARGUMENT_TEXT, AT(pool), "where desks get their work ($WHISTLE_POOL)", false},
-    {"--json", NULL, ARGUMENT_FLAG, AT(json), "for programs: JSON, an object a line", false},
-    {"--lang", "zh|en", ARGUMENT_LANGUAGE, AT(language), "the language of what is said ($LANG)", false},
-    {"--zone", "+HH:MM", ARGUMENT_ZONE, AT(zone_s), "the zone of instants ($WHISTLE_ZONE, +08:00)", false},
-    {"--wait", "TIME", ARGUMENT_WAIT, AT(wait_ms), "how long to wait for an answer (5s)", false},
+const struct argument global_arguments[] = {
+    {"--front", "ENDPOINT", ARGUMENT_TEXT, AT(front),
+     BOTH("命令和查询发往何处（$WHISTLE_FRONT）", "where commands and questions go ($WHISTLE_FRONT)"), false},
+    {"--feed", "ENDPOINT", ARGUMENT_TEXT, AT(feed),
+     BOTH("动态从何处来（$WHISTLE_FEED）", "where updates come from ($WHISTLE_FEED)"), false},
+    {"--pool", "ENDPOINT", ARGUMENT_TEXT, AT(pool),
+     BOTH("值守程序从何处领活（$WHISTLE_POOL）", "where desks get their work ($WHISTLE_POOL)"), false},
+    {"--json", NULL, ARGUMENT_FLAG, AT(json),
+     BOTH("供程序使用：JSON，每行一个对象", "for programs: JSON, an object a line"), false},
+    {"--lang", "zh|en", ARGUMENT_LANGUAGE, AT(language),
+     BOTH("显示语言（$LANG）", "the language of what is said ($LANG)"), false},
+    {"--zone", "+HH:MM", ARGUMENT_ZONE, AT(zone_s),
+     BOTH("时间所用时区（$WHISTLE_ZONE，+08:00）", "the zone of instants ($WHISTLE_ZONE, +08:00)"), false},
+    {"--wait", "TIME", ARGUMENT_WAIT, AT(wait_ms),
+     BOTH("等待回答多久（5s）", "how long to wait for an answer (5s)"), false},
+    {"--by", "NUMBER", ARGUMENT_WORD, AT(by),
+     BOTH("经办人工号，不写姓名（$WHISTLE_BY，否则为登录名）",
+          "who does it, by staff number, no name ($WHISTLE_BY, else the login name)"), false},
 };
 #undef AT
+const size_t global_arguments_count = COUNT_OF(global_arguments);
 
-static void print_options(const struct argument *table, size_t count) {
+struct slice both_in(enum language l, const char *both) {
+    struct slice en = slice_of(both), zh = {NULL, 0};
+    return slice_cut(slice_of(both), '\x1F', &en, &zh) && l == LANGUAGE_ZH ? zh : en;
+}
+#define BOTH_IN(l, both) (int)both_in(l, both).len, (const char *)both_in(l, both).at
+
+/* The words of a choice, below what it is for. */
+static void print_choices(enum language l, enum argument_type type) {
+    size_t count;
+    const struct choice *choices = choices_of(type, &count);
+    for (size_t i = 0; choices && i < count; i++)
+        printf("%s%s%s", i ? "  " : "                           ", choices[i].word,
+               l == LANGUAGE_ZH && strcmp(choices[i].word, choices[i].zh) != 0 ? choices[i].zh : "");
+    if (choices)
+        puts("");
+}
+
+static void print_options(enum language l, const struct argument *table, size_t count) {
     for (size_t i = 0; i < count; i++) {
         char name[64];
         const struct argument *a = &table[i];
         (void)snprintf(name, sizeof name, "%s%s%s", a->name, a->value && a->name[0] == '-' ? " " : "",
                        a->value && a->name[0] == '-' ? a->value : "");
-        printf("  %-24s %s%s\n", name, a->sentence, a->must ? " (must be given)" : "");
+        printf("  %-24s %.*s%s\n", name, BOTH_IN(l, a->sentence),
+               !a->must ? "" : l == LANGUAGE_ZH ? "（必填）" : " (must be given)");
+        print_choices(l, a->type);
     }
 }
 
-void arguments_print_globals(void) {
-    puts("\nOptions of every command:");
-    print_options(globals, COUNT_OF(globals));
-    puts("  --help                   this text");
+void arguments_print_globals(enum language l) {
+    puts(l == LANGUAGE_ZH ? "\n各命令通用的选项：" : "\nOptions of every command:");
+    print_options(l, global_arguments, COUNT_OF(global_arguments));
+    puts(l == LANGUAGE_ZH ? "  --help                   显示这些说明" : "  --help                   this text");
 }
 
-static void print_help(const struct command_line *line) {
-    printf("whistlectl %s: %s\n\n  whistlectl %s", line->name, line->sentence, line->name);
+static void print_help(enum language l, const struct command_line *line) {
+    printf("whistlectl %s: %.*s\n\n  whistlectl %s", line->name, BOTH_IN(l, line->sentence), line->name);
     for (size_t i = 0; i < line->count; i++) {
         const struct argument *a = &line->table[i];
         bool option = a->name[0] == '-';
@@ -213,10 +269,10 @@ static void print_help(const struct command_line *line) {
                option && a->value ? a->value : "", a->must ? "" : "]");
     }
     puts("\n");
-    print_options(line->table, line->count);
-    arguments_print_globals();
+    print_options(l, line->table, line->count);
+    arguments_print_globals(l);
     if (line->more)
-        printf("\n%s\n", line->more);
+        printf("\n%.*s\n", BOTH_IN(l, line->more));
 }
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
@@ -249,19 +305,35 @@ static const struct argument *find(const struct argument *table, size_t count, s
 }
 
 static int no_such_option(struct parser *p, struct slice name) {
-    struct option_spec all[ARGUMENTS_MAX + COUNT_OF(globals)] = {{.name = NULL}};
+    struct option_spec all[ARGUMENTS_MAX + COUNT_OF(global_arguments)] = {{.name = NULL}};
     size_t count = 0;
     const char *near = NULL;
     for (size_t i = 0; i < p->line->count; i++)
         if (p->line->table[i].name[0] == '-')
             all[count++].name = p->line->table[i].name;
-    for (size_t i = 0; i < COUNT_OF(globals); i++)
-        all[count++].name = globals[i].name;
+    for (size_t i = 0; i < COUNT_OF(global_arguments); i++)
+        all[count++].name = global_arguments[i].name;
     (void)option_set(all, count, NULL, name, SLICE(""), &near);
     return wrong(p, "%.*s: no such option; the nearest is %s", (int)(name.len < 64 ? name.len : 64), name.at, near);
 }
 
+static int take_choice(struct parser *p, const struct argument *a, const struct choice *choices, size_t count,
+                       const char *value, int *to) {
+    char all[PROBLEM_BYTES] = "";
+    for (size_t i = 0, len = 0; i < count; i++) {
+        if (strcmp(value, choices[i].word) == 0 || strcmp(value, choices[i].zh) == 0)
+            return *to = choices[i].value, 0;
+        len += (size_t)snprintf(all + len, sizeof all - len, "%s%s", i ? ", " : "", choices[i].word);
+        CHECK(len < sizeof all);
+    }
+    return wrong(p, "%s: \"%.60s\" is none of %.150s", a->name, value, all);
+}
+
 static int take(struct parser *p, const struct argument *a, const char *value, void *into) {
+    size_t count;
+    const struct choice *choices = choices_of(a->type, &count);
+    if (choices)
+        return take_choice(p, a, choices, count, value, (int *)((char *)into + a->offset));
     const struct reader *r = &readers[a->type];
     CHECK((size_t)a->type < COUNT_OF(readers) && r->read);
     if (!r->read(p->c, value, (char *)into + a->offset))
@@ -274,7 +346,7 @@ static int take(struct parser *p, const struct argument *a, const char *value, v
 static int take_option(struct parser *p) {
     const char *word = p->argv[p->at], *value = strchr(word, '=');
     struct slice name = slice_from(word, value ? (size_t)(value - word) : strlen(word));
-    const struct argument *global = find(globals, COUNT_OF(globals), name);
+    const struct argument *global = find(global_arguments, COUNT_OF(global_arguments), name);
     const struct argument *own = find(p->line->table, p->line->count, name), *a = own ? own : global;
     if (!a)
         return p->globals_pass ? 0 : no_such_option(p, name);
@@ -285,7 +357,7 @@ static int take_option(struct parser *p) {
     else if (a->type != ARGUMENT_FLAG) {
         value = p->at + 1 < p->argc ? p->argv[++p->at] : NULL;
         if (!value || strncmp(value, "--", 2) == 0)
-            return wrong(p, "%s needs its %s: %s", a->name, a->value, a->sentence);
+            return wrong(p, "%s needs its %s: %.*s", a->name, a->value, BOTH_IN(p->c->language, a->sentence));
     }
     if ((a == global) != p->globals_pass)
         return 0;
@@ -311,16 +383,17 @@ static int take_word(struct parser *p) {
 }
 
 static int pass(struct parser *p, bool of_globals) {
+    bool help = false;
     p->globals_pass = of_globals;
     for (p->at = 1; p->at < p->argc; p->at++) {
         const char *word = p->argv[p->at];
-        if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
-            return ARGUMENTS_HELPED;
-        int r = word[0] == '-' && word[1] == '-' ? take_option(p) : take_word(p);
+        bool asks = strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+        help |= asks;
+        int r = asks ? 0 : word[0] == '-' && word[1] == '-' ? take_option(p) : take_word(p);
         if (r)
             return r;
     }
-    return 0;
+    return help ? ARGUMENTS_HELPED : 0;                  /* in the language that is named, wherever it stands */
 }
 
 int arguments_parse(struct ctl *c, const struct command_line *line, int argc, char **argv, void *into,
@@ -332,7 +405,7 @@ int arguments_parse(struct ctl *c, const struct command_line *line, int argc, ch
         r = pass(&p, false);
     for (size_t i = 0; r == 0 && i < line->count; i++)
         if (line->table[i].must && !p.seen[i])
-            r = wrong(&p, "%s is missing: %s", line->table[i].name, line->table[i].sentence);
+            r = wrong(&p, "%s is missing: %.*s", line->table[i].name, BOTH_IN(c->language, line->table[i].sentence));
     return r;
 }
 
@@ -350,7 +423,7 @@ int arguments_globals(struct ctl *c, int argc, char **argv, int *ret_index, char
         (void)slice_cut(name, '=', &name, &value);
         if (word_asks(name))
             break;
-        int r = find(globals, COUNT_OF(globals), name) ? take_option(&p) : no_such_option(&p, name);
+        int r = find(global_arguments, COUNT_OF(global_arguments), name) ? take_option(&p) : no_such_option(&p, name);
         if (r)
             return r;
     }
@@ -372,6 +445,6 @@ int arguments_read(struct ctl *c, const struct command_line *line, int argc, cha
     char problem[PROBLEM_BYTES];
     int r = arguments_parse(c, line, argc, argv, into, problem);
     if (r == ARGUMENTS_HELPED)
-        print_help(line);
+        print_help(c->language, line);
     return r == CTL_USAGE ? usage(line->name, "%s", problem) : r;
 }

@@ -1,4 +1,5 @@
 /* backup.c: `backup`, `restore`, `emergency-grow`: for the day on which the disk, the house or the office burns. */
+#include "ctl/commands.h"
 #include "ctl/offline.h"
 #include "daemon/store/backup.h"
 
@@ -32,21 +33,21 @@ static const struct argument grow_table[] = {
     {"--store", "DIR", ARGUMENT_TEXT, offsetof(struct grow_line, store), "the store: /var/lib/whistled", true},
 };
 
-static const struct command_line backup_line = {
+const struct command_line backup_command = {
     "backup", "copies a store into a directory, while its broker runs or rests", backup_table, COUNT_OF(backup_table),
     "The keys of what people wrote go to a file beside it, DIR.slots: keep that for a shorter time, or a restore would\n"
     "bring back what was erased. Again into the same DIR: only what is new is copied. With a running broker give its\n"
     "--front. Exit codes: 0 done, 2 the command line or the target is wrong, 3 the store is in use and no broker\n"
     "answers, 4 something is damaged (it is named), 6 no space, no permission.",
 };
-static const struct command_line restore_line = {
+const struct command_line restore_command = {
     "restore", "makes a new store of a backup, all of it or up to a seq or an instant", restore_table,
     COUNT_OF(restore_table),
     "Every byte is verified and folded before the store gets its name. Without --slots what people wrote stays closed\n"
     "for ever; everything else is there. The next start begins a new epoch: what desks held before is late.\n"
     "Exit codes: 0 done, 2 the command line or the target is wrong, 3 it is in use, 4 the backup is damaged.",
 };
-static const struct command_line grow_line = {
+const struct command_line emergency_grow_command = {
     "emergency-grow", "gives the reserve of a store back to a full disk", grow_table, COUNT_OF(grow_table),
     "Beside a running broker, or when it does not start. The broker makes a new reserve when there is room to spare.",
 };
@@ -163,7 +164,7 @@ static int check_main(struct ctl *c, const struct backup_line *l) {
 int backup_main(struct ctl *c, int argc, char **argv) {
     struct backup_line l = {.store = NULL};
     struct backup_result b;
-    int r = arguments_read(c, &backup_line, argc, argv, &l);
+    int r = arguments_read(c, &backup_command, argc, argv, &l);
     if (r)
         return r == ARGUMENTS_HELPED ? CTL_DONE : r;
     if (l.check)
@@ -226,7 +227,7 @@ static void print_restore(const struct ctl *c, const struct restore_line *l, con
 int restore_main(struct ctl *c, int argc, char **argv) {
     struct restore_line l = {.from = NULL};
     struct restore_result b;
-    int r = arguments_read(c, &restore_line, argc, argv, &l);
+    int r = arguments_read(c, &restore_command, argc, argv, &l);
     if (r)
         return r == ARGUMENTS_HELPED ? CTL_DONE : r;
     if (l.until_seq && l.until_ms)
@@ -252,7 +253,7 @@ int emergency_grow_main(struct ctl *c, int argc, char **argv) {
     struct grow_line l = {.store = NULL};
     struct ballast_given g;
     char bytes[PRINTED_BYTES], room[PRINTED_BYTES];
-    int r = arguments_read(c, &grow_line, argc, argv, &l);
+    int r = arguments_read(c, &emergency_grow_command, argc, argv, &l);
     if (r)
         return r == ARGUMENTS_HELPED ? CTL_DONE : r;
     r = store_ballast_give(l.store, &g);

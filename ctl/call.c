@@ -25,9 +25,15 @@ static void id_print(const uint8_t id[COMMAND_ID_SIZE], char to[static 2 * COMMA
         (void)snprintf(to + 2 * i, 3, "%02x", id[i]);
 }
 
+/* What changes nothing: it is asked again without an id. */
+static bool is_question(const PbEnvelope *e) {
+    return (e->command_case >= COMMAND_SHOW_CASE && e->command_case <= COMMAND_DRILL_GO)
+        || e->command_case >= COMMAND_SHOW_INBOX;
+}
+
 static int unknown(const struct ctl *c, const PbEnvelope *e) {
     char id[2 * COMMAND_ID_SIZE + 1];
-    if (e->command_case >= COMMAND_SHOW_CASE) {              /* a question: nothing can have happened */
+    if (is_question(e)) {
         (void)fprintf(stderr, "whistlectl: %s\n", say(c, "服务器没有在限时内回答；可用 --wait 加长等待",
                       "the broker did not answer in time; --wait gives it longer"));
         return CTL_UNREACHABLE;
@@ -36,6 +42,8 @@ static int unknown(const struct ctl *c, const PbEnvelope *e) {
     (void)fprintf(stderr, "whistlectl: %s --id %s\n", say(c, "结果不明：已发出，没有等到回答。请用同样的参数再发一次，不会重复登记：加上",
                   "the outcome is unknown: it was sent, and no answer came in time. It will not count twice when it is "
                   "repeated with the same arguments and"), id);
+    if (e->by)
+        (void)fprintf(stderr, "whistlectl: --by %s\n", e->by);
     return CTL_UNKNOWN;
 }
 
@@ -102,6 +110,8 @@ int ctl_call(struct ctl *c, PbEnvelope *envelope, const PbReply **ret) {
         envelope->has_command_id = true;
     }
     CHECK(envelope->command_id.len == COMMAND_ID_SIZE);
+    if (!is_question(envelope))
+        envelope->by = (char *)c->by;
     envelope->sent_at_ms = time_of_id(envelope->command_id.data);
     envelope->has_sent_at_ms = true;
     const PbReply *reply = NULL;

@@ -31,33 +31,14 @@ struct ctl {
     bool json;
     bool drill;                                   /* once ctl_call has met a drill store: screens say so */
     enum language language;
+    const char *by;                               /* who sits here, by staff number; NULL: not known */
+    const struct command_line *line;              /* which command this is */
     int zone_s;                                   /* east of Greenwich */
     int wait_ms;                                  /* for one answer */
     int64_t now_ms;                               /* broker time and its last seq, as told when ctl_call opened */
     uint64_t durable_seq;
     struct whistle_client *client;                /* opened by the first ctl_call */
 };
-
-/* One subcommand. argv[0] is its name. Returns an enum ctl_exit. */
-int report_main(struct ctl *c, int argc, char **argv);
-int answer_main(struct ctl *c, int argc, char **argv);
-int dispatch_main(struct ctl *c, int argc, char **argv);
-int escalate_main(struct ctl *c, int argc, char **argv);
-int reject_main(struct ctl *c, int argc, char **argv);
-int note_main(struct ctl *c, int argc, char **argv);
-int show_main(struct ctl *c, int argc, char **argv);
-int list_main(struct ctl *c, int argc, char **argv);
-int watch_main(struct ctl *c, int argc, char **argv);
-int status_main(struct ctl *c, int argc, char **argv);
-int drill_main(struct ctl *c, int argc, char **argv);
-int verify_main(struct ctl *c, int argc, char **argv);
-int replay_main(struct ctl *c, int argc, char **argv);
-int recover_main(struct ctl *c, int argc, char **argv);
-int purge_main(struct ctl *c, int argc, char **argv);
-int backup_main(struct ctl *c, int argc, char **argv);
-int restore_main(struct ctl *c, int argc, char **argv);
-int emergency_grow_main(struct ctl *c, int argc, char **argv);
-int journal_main(struct ctl *c, int argc, char **argv);
 
 /* ---- arguments (arguments.c) ------------------------------------------------------------------------------------- */
 
@@ -74,7 +55,20 @@ enum argument_type {
     ARGUMENT_ID,                                  /* struct command_id, 32 hexadecimal digits */
     ARGUMENT_ZONE,                                /* int seconds east: +08:00, -05:00, UTC */
     ARGUMENT_LANGUAGE,                            /* enum language: zh, en */
+    ARGUMENT_WORD,                                /* const char *: a staff number, no name and no sentence */
+    ARGUMENT_LIMIT,                               /* PbLimit: 3wd 8wh 30cd */
+    /* int: one of a few words, in English or in Chinese (choices.c) */
+    ARGUMENT_LEVEL, ARGUMENT_STATE, ARGUMENT_WALL, ARGUMENT_URGENCY, ARGUMENT_ANSWER, ARGUMENT_REJECTION,
+    ARGUMENT_STAY, ARGUMENT_AUTHORITY, ARGUMENT_OPINION, ARGUMENT_SWITCH,
+    ARGUMENT_TYPES
 };
+/* The words of such a type, for reading, help and completion; NULL: the type is none of those. */
+struct choice { const char *word, *zh; int value; };
+const struct choice *choices_of(enum argument_type type, size_t *ret_count);
+
+/* A sentence in both languages as one literal, for the tables. One without a separator is said in both as it is. */
+#define BOTH(zh, en) en "\x1F" zh
+struct slice both_in(enum language l, const char *both);
 enum { ARGUMENTS_MAX = 24, TEXTS_MAX = 16 };
 struct texts { const char *at[TEXTS_MAX]; unsigned count; };
 struct divisions { uint64_t at[WHISTLE_PREFIXES_MAX]; unsigned count; };
@@ -85,14 +79,21 @@ struct argument {
     const char *value;                            /* what help calls the value: "CODE"; NULL for a flag */
     enum argument_type type;
     size_t offset;                                /* in the struct that is filled */
-    const char *sentence;                         /* for help */
+    const char *sentence;                         /* for help: BOTH */
     bool must;
 };
+/* Arguments that many commands have. */
+#define CASE_ARGUMENT(offset) \
+    {"CASE", NULL, ARGUMENT_TEXT, offset, BOTH("案件的序号或编号", "a case's id or number"), true}
+#define ID_ARGUMENT(offset) \
+    {"--id", "HEX", ARGUMENT_ID, offset, \
+     BOTH("重发结果不明的命令", "repeat an earlier command whose outcome is unknown"), false}
+
 struct command_line {
-    const char *name, *sentence;                  /* "report", "Reports something that happened." */
+    const char *name, *sentence;                  /* "report" or, one of a family, "extend ask"; BOTH */
     const struct argument *table;
     size_t count;
-    const char *more;                             /* printed below the options by --help; may be NULL */
+    const char *more;                             /* printed below the options by --help: BOTH; may be NULL */
 };
 
 /* Fills *into from argv[1..], which is zeroed or holds the defaults. Global options are taken anywhere, into *c.
@@ -105,7 +106,11 @@ int arguments_parse(struct ctl *c, const struct command_line *line, int argc, ch
                     char problem[static 256]);
 /* The global options alone, until the first word that is no option, --help or --version; *ret_index is its place. */
 int arguments_globals(struct ctl *c, int argc, char **argv, int *ret_index, char problem[static 256]);
-void arguments_print_globals(void);
+void arguments_print_globals(enum language l);
+extern const struct argument global_arguments[];
+extern const size_t global_arguments_count;
+/* 1 .. 31 of A-Z a-z 0-9 . _ -: what may stand in a journal for who did it. */
+bool is_staff_number(const char *word);
 /* Says on stderr what is wrong with a command line; gives CTL_USAGE. */
 int usage(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

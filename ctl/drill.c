@@ -1,4 +1,5 @@
 /* drill.c: from the command line to the summary. */
+#include "ctl/commands.h"
 #include "ctl/drill.h"
 #include "ctl/gzip.h"
 #include "daemon/config/config.h"
@@ -21,7 +22,7 @@ static const struct argument arguments[] = {
     { "--quiet", NULL, ARGUMENT_FLAG, AT(quiet), "no progress", false },
 };
 
-static const struct command_line line = {
+const struct command_line drill_command = {
     "drill", "Plays a real year of reports through a drill store, and compares what came out.", arguments,
     COUNT_OF(arguments),
     "The broker must have been started with --drill on an empty directory, and three workers must serve it.\n"
@@ -171,7 +172,7 @@ int drill_main(struct ctl *c, int argc, char **argv) {
     struct drill *d = memory_or_die(sizeof *d);
     d->ctl = c;
     d->options = (struct drill_options){ .data = "config/drill/boston-2015-min.csv.gz", .config = "config/drill" };
-    int r = arguments_read(c, &line, argc, argv, &d->options);
+    int r = arguments_read(c, &drill_command, argc, argv, &d->options);
     if (r == 0) r = run(d);
     if (r == ARGUMENTS_HELPED) r = CTL_DONE;
     close_all(d);

@@ -2,6 +2,7 @@
  *
  * The follower asks for the next bytes, writes them, verifies them, asks again. It knows nothing that its directory does
  * not know: killed at any time, it goes on from the last whole batch. */
+#include "ctl/commands.h"
 #include "ctl/offline.h"
 #include "daemon/store/backup.h"
 
@@ -28,13 +29,13 @@ static const struct argument show_table[] = {
     {"DIR", NULL, ARGUMENT_TEXT, offsetof(struct show_line, dir), "a store, or a followed journal", true},
 };
 
-static const struct command_line follow_line = {
+const struct command_line journal_follow_command = {
     "journal follow", "keeps a copy of a broker's journal up to date, byte for byte", follow_table, COUNT_OF(follow_table),
     "The broker answers its store's owner and root (over ipc; from another machine through `ssh -L`). DIR and an archive\n"
     "of key slots are all that `restore` needs. Exit codes: 0 everything is here, 1 refused, 2 DIR holds something else,\n"
     "3 nobody there (without --once it keeps trying), 4 what is there does not continue what was followed.",
 };
-static const struct command_line show_line = {
+const struct command_line journal_show_command = {
     "journal show", "lists a journal's segments and verifies every batch", show_table, COUNT_OF(show_table),
     "Takes no lock and changes nothing. Exit codes: 0 all of it verifies, 4 damaged (it says where).",
 };
@@ -217,10 +218,10 @@ static int status(struct following *f) {
     return code;
 }
 
-static int follow_main(struct ctl *c, int argc, char **argv) {
+int journal_follow_main(struct ctl *c, int argc, char **argv) {
     struct follow_line l = {.from = NULL};
     struct following f = {.c = c, .line = &l};
-    int r = arguments_read(c, &follow_line, argc, argv, &l);
+    int r = arguments_read(c, &journal_follow_command, argc, argv, &l);
     if (r)
         return r == ARGUMENTS_HELPED ? CTL_DONE : r;
     if (l.from)
@@ -275,14 +276,14 @@ static int show_segment(void *to, const struct segment_seen *s) {
     return 0;
 }
 
-static int show_journal_main(struct ctl *c, int argc, char **argv) {
+int journal_show_main(struct ctl *c, int argc, char **argv) {
     static const char *const zh[] = {"段", "状态", "首序号", "末序号", "批次", "记录", "字节", "见证", "自", "至"};
     static const char *const en[] = {"segment", "state", "first seq", "last seq", "batches", "records", "bytes", "witness",
                                      "from", "to"};
     struct show_line l = {.dir = NULL};
     struct showing p = {.c = c};
     char problem[BACKUP_PROBLEM_SIZE];
-    int r = arguments_read(c, &show_line, argc, argv, &l);
+    int r = arguments_read(c, &journal_show_command, argc, argv, &l);
     if (r)
         return r == ARGUMENTS_HELPED ? CTL_DONE : r;
     if (!c->json)
@@ -293,18 +294,4 @@ static int show_journal_main(struct ctl *c, int argc, char **argv) {
     if (p.sheet)
         sheet_close(p.sheet, stdout);
     return r < 0 ? offline_failed(c, l.dir, r, problem) : CTL_DONE;
-}
-
-int journal_main(struct ctl *c, int argc, char **argv) {
-    const char *word = argc > 1 ? argv[1] : "";
-    if (strcmp(word, "follow") == 0)
-        return follow_main(c, argc - 1, argv + 1);
-    if (strcmp(word, "show") == 0)
-        return show_journal_main(c, argc - 1, argv + 1);
-    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
-        printf("whistlectl journal follow   %s\nwhistlectl journal show     %s\n\nEach has its own --help.\n",
-               follow_line.sentence, show_line.sentence);
-        return CTL_DONE;
-    }
-    return usage("journal", "\"%.60s\": say follow or show", word);
 }

@@ -1,5 +1,5 @@
 /* list.c: `list`: cases of a division, a line each. */
-#include "ctl/ctl.h"
+#include "ctl/commands.h"
 
 #include <stdio.h>
 
@@ -18,7 +18,7 @@ static const struct argument table[] = {
 };
 #undef AT
 
-static const struct command_line line = {
+const struct command_line list_command = {
     "list", "lists open cases", table, COUNT_OF(table), "With --json: one reply a page, a page a line.",
 };
 
@@ -124,11 +124,11 @@ static void close_table(struct listing *g) {
 int list_main(struct ctl *c, int argc, char **argv) {
     struct list_line l = {.limit = LIST_LIMIT};
     struct listing g = {.c = c, .l = &l};
-    int r = arguments_read(c, &line, argc, argv, &l);
+    int r = arguments_read(c, &list_command, argc, argv, &l);
     if (r)
         return r == ARGUMENTS_HELPED ? CTL_DONE : r;
     if (l.limit < 1 || l.limit >= SHEET_ROWS_MAX)
-        return usage(line.name, "--limit is 1 to %d", SHEET_ROWS_MAX - 1);
+        return usage(list_command.name, "--limit is 1 to %d", SHEET_ROWS_MAX - 1);
     if (!c->json)
         open_table(&g);
     r = list_prefix(&g, l.division);

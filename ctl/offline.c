@@ -1,5 +1,8 @@
 /* offline.c: `verify`, `replay`, `recover`: a store without its broker. All three take the store's lock, so a running
  * broker is never disturbed: they say that the store is in use. */
+#include "ctl/commands.h"
+#include "ctl/commands.h"
+#include "ctl/commands.h"
 #include "ctl/offline.h"
 
 #include <errno.h>
@@ -35,16 +38,16 @@ static const struct argument recover_table[] = {
 };
 #undef AT
 
-static const struct command_line verify_line = {
+const struct command_line verify_command = {
     "verify", "reads a resting store's journal from the first byte and compares what it folds to", verify_table,
     COUNT_OF(verify_table), "Exit codes: 0 agreed, 1 it differs or is damaged, 3 the store is in use.",
 };
-static const struct command_line replay_line = {
+const struct command_line replay_command = {
     "replay", "prints a resting store's journal, a line an event (with --json a record a line)", replay_table,
     COUNT_OF(replay_table),
     "What people wrote is sealed and stays so. Exit codes: 0 done, 3 the store is in use, 4 it is damaged.",
 };
-static const struct command_line recover_line = {
+const struct command_line recover_command = {
     "recover", "opens a resting store as a start would, says what was missing and makes it good", recover_table,
     COUNT_OF(recover_table),
     "What only the tables have lost is folded again from the journal. What the journal has lost is said and never\n"
@@ -138,7 +141,7 @@ static void json_verified(const struct verify_result *v, bool folded, bool good)
 int verify_main(struct ctl *c, int argc, char **argv) {
     struct offline_line l = {.dir = NULL};
     struct verify_result v = {.seq = 0};
-    int r = arguments_read(c, &verify_line, argc, argv, &l);
+    int r = arguments_read(c, &verify_command, argc, argv, &l);
     if (r)
         return r == ARGUMENTS_HELPED ? CTL_DONE : r;
     struct store_options o = offline_options(l.dir, true);
@@ -201,7 +204,7 @@ int replay_main(struct ctl *c, int argc, char **argv) {
     struct store *s = NULL;
     struct store_found found = {.epoch = 0};
     struct journal_cursor *from = NULL;
-    int r = arguments_read(c, &replay_line, argc, argv, &l);
+    int r = arguments_read(c, &replay_command, argc, argv, &l);
     if (r)
         return r == ARGUMENTS_HELPED ? CTL_DONE : r;
     struct store_options o = offline_options(l.dir, true);
@@ -258,7 +261,7 @@ int recover_main(struct ctl *c, int argc, char **argv) {
     struct offline_line l = {.dir = NULL};
     struct store *s = NULL;
     struct store_found found = {.epoch = 0};
-    int r = arguments_read(c, &recover_line, argc, argv, &l);
+    int r = arguments_read(c, &recover_command, argc, argv, &l);
     if (r)
         return r == ARGUMENTS_HELPED ? CTL_DONE : r;
     struct store_options o = offline_options(l.dir, false);

@@ -1,4 +1,5 @@
 /* purge.c: `purge`: what is old enough leaves the journal of a resting store. */
+#include "ctl/commands.h"
 #include "ctl/offline.h"
 
 #include <errno.h>
@@ -25,7 +26,7 @@ static const struct argument purge_table[] = {
 };
 #undef AT
 
-static const struct command_line purge_line = {
+const struct command_line purge_command = {
     "purge", "takes what is old enough out of a resting store's journal", purge_table, COUNT_OF(purge_table),
     "Stop whistled first. The whole journal is verified, what it folds to is written as a base and proved, and only then do\n"
     "segments go; whoever kills it in between does it again. Cases stay; the stories of before are not told any more. Six\n"
@@ -87,7 +88,7 @@ static void json_purged(const struct purge_line *l, const struct purge_result *p
 int purge_main(struct ctl *c, int argc, char **argv) {
     struct purge_line l = {.dir = NULL};
     struct purge_result p = {.seq = 0};
-    int r = arguments_read(c, &purge_line, argc, argv, &l);
+    int r = arguments_read(c, &purge_command, argc, argv, &l);
     if (r)
         return r == ARGUMENTS_HELPED ? CTL_DONE : r;
     r = check(&l);

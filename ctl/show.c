@@ -1,5 +1,5 @@
 /* show.c: `show`: a case's story. Who was asked, who is silent, each limit, and why it went where it went. */
-#include "ctl/ctl.h"
+#include "ctl/commands.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +11,7 @@ struct show_line { const char *which; };
 static const struct argument table[] = {
     {"CASE", NULL, ARGUMENT_TEXT, offsetof(struct show_line, which), "a case's id or number", true},
 };
-static const struct command_line line = {
+const struct command_line show_command = {
     "show", "tells a case's story: who was asked, who is silent, each limit, and why it went where it went", table,
     COUNT_OF(table), "With --json: one reply a page of the story, a page a line.",
 };
@@ -213,10 +213,10 @@ int show_main(struct ctl *c, int argc, char **argv) {
     struct story s = {.c = c};
     PbShowCase show;
     char day[PRINTED_BYTES] = "";
-    int r = arguments_read(c, &line, argc, argv, &l);
+    int r = arguments_read(c, &show_command, argc, argv, &l);
     if (r)
         return r == ARGUMENTS_HELPED ? CTL_DONE : r;
-    r = case_question(l.which, &show, line.name);
+    r = case_question(l.which, &show, show_command.name);
     for (bool first = true, more = true; r == CTL_DONE && more; first = false) {
         PbEnvelope e = {.command_case = COMMAND_SHOW_CASE, .show_case = &show};
         const PbReply *reply;

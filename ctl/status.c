@@ -1,5 +1,5 @@
 /* status.c: `status`: how the broker is. Figures first, then every counter that has counted something. */
-#include "ctl/ctl.h"
+#include "ctl/commands.h"
 
 #include <stdio.h>
 
@@ -11,7 +11,7 @@ static const struct argument table[] = {
 };
 #undef AT
 
-static const struct command_line line = {"status", "says how the broker is", table, COUNT_OF(table), NULL};
+const struct command_line status_command = {"status", "says how the broker is", table, COUNT_OF(table), NULL};
 
 static void row(const struct ctl *c, struct sheet *t, const char *zh, const char *en, const char *value) {
     sheet_cell(t, "%s", say(c, zh, en));
@@ -77,7 +77,7 @@ static void figures(const struct ctl *c, struct sheet *t, const PbStatus *s) {
 
 int status_main(struct ctl *c, int argc, char **argv) {
     struct status_line l = {.digest = false};
-    int r = arguments_read(c, &line, argc, argv, &l);
+    int r = arguments_read(c, &status_command, argc, argv, &l);
     if (r)
         return r == ARGUMENTS_HELPED ? CTL_DONE : r;
     PbAskStatus ask = {.has_digest = l.digest, .digest = l.digest};

@@ -1,6 +1,6 @@
 /* watch.c: `watch`: what happens, as it happens. The feed resumes by itself from the last seq it gave, so what is
  * printed has no gap and no repeat, whatever the broker does in between; that contact was lost and is back is said. */
-#include "ctl/ctl.h"
+#include "ctl/commands.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -25,7 +25,7 @@ static const struct argument table[] = {
 };
 #undef AT
 
-static const struct command_line line = {
+const struct command_line watch_command = {
     "watch", "shows what happens, as it happens", table, COUNT_OF(table),
     "Without --from and --snapshot: from now on. It resumes after a restart of the broker without gap or repeat.\n"
     "Ctrl-C ends it with 0. With --json: {\"seq\", \"kind\": update, snapshot, live, lost, back, ...} a line.",
@@ -172,11 +172,11 @@ static int watch(struct ctl *c, struct whistle_feed *f, uint64_t count) {
 int watch_main(struct ctl *c, int argc, char **argv) {
     struct watch_line l = {.from_seq = NOT_GIVEN};
     struct whistle_feed *f = NULL;
-    int r = arguments_read(c, &line, argc, argv, &l);
+    int r = arguments_read(c, &watch_command, argc, argv, &l);
     if (r)
         return r == ARGUMENTS_HELPED ? CTL_DONE : r;
     if (l.snapshot && l.from_seq != NOT_GIVEN)
-        return usage(line.name, "--from and --snapshot are two beginnings; choose one");
+        return usage(watch_command.name, "--from and --snapshot are two beginnings; choose one");
     catch_signals();
     r = begin(c, &l);
     if (r == CTL_DONE)

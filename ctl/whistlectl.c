@@ -1,39 +1,15 @@
-/* whistlectl.c: the table of commands, and the surroundings they start in. */
-#include "ctl/ctl.h"
+/* whistlectl.c: the surroundings a command starts in, and the help that lists them all. */
+#include "ctl/commands.h"
 
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #ifndef WHISTLED_VERSION
 #define WHISTLED_VERSION "0.1.0"
 #endif
-
-static const struct command {
-    const char *name;
-    int (*main)(struct ctl *c, int argc, char **argv);
-    const char *sentence;
-} commands[] = {
-    {"report", report_main, "reports something that happened"},
-    {"answer", answer_main, "answers for a party that was asked: accept, done, decline"},
-    {"show", show_main, "tells a case's story: who was asked, who is silent, why it went where it went"},
-    {"list", list_main, "lists open cases"},
-    {"watch", watch_main, "shows what happens, as it happens"},
-    {"status", status_main, "says how the broker is"},
-    {"dispatch", dispatch_main, "asks parties to deal with a case, for its desk"},
-    {"escalate", escalate_main, "takes a case to the next level up"},
-    {"reject", reject_main, "ends a case that is not this office's"},
-    {"note", note_main, "leaves a note in a case's story"},
-    {"drill", drill_main, "plays a year against a drill broker"},
-    {"verify", verify_main, "checks a resting store, byte by byte"},
-    {"replay", replay_main, "prints a resting store's journal"},
-    {"recover", recover_main, "makes a resting store fit to start"},
-    {"backup", backup_main, "copies a store, while it lives or rests"},
-    {"restore", restore_main, "makes a store of a backup, or of a followed journal"},
-    {"journal", journal_main, "follows a journal onto another machine, or looks at one"},
-    {"emergency-grow", emergency_grow_main, "gives a full disk its reserve back"},
-    {"purge", purge_main, "takes what is old enough out of a resting store's journal"},
-};
 
 static const char *environment(const char *name, const char *otherwise) {
     const char *value = getenv(name);
@@ -45,37 +21,67 @@ static enum language language_of_environment(void) {
     return strncmp(value, "zh", 2) == 0 ? LANGUAGE_ZH : LANGUAGE_EN;
 }
 
-static void print_help(void) {
-    puts("whistlectl: the broker's words, for people and for scripts\n"
-         "\n"
-         "  whistlectl [OPTION]... COMMAND [ARGUMENT]...\n"
-         "\n"
-         "Commands (whistlectl COMMAND --help says more):");
-    for (size_t i = 0; i < COUNT_OF(commands); i++)
-        printf("  %-14s %s\n", commands[i].name, commands[i].sentence);
-    arguments_print_globals();
-    puts("\n"
-         "Exit codes: 0 done; 1 refused by the broker (verify: it differs); 2 the command line is wrong; 3 nobody\n"
-         "there to ask, or the store is in use; 4 damaged data; 5 no answer in time, the outcome is unknown: repeat\n"
-         "it with --id; 6 this machine failed.");
+/* Who sits here: as the office wrote it, else as the system calls them; NULL when that is no such word. */
+static const char *login_name(void) {
+    const struct passwd *p = getpwuid(getuid());
+    return p && is_staff_number(p->pw_name) ? p->pw_name : NULL;
 }
 
-static int no_such_command(const char *word) {
-    struct option_spec names[COUNT_OF(commands)] = {{.name = NULL}};
-    const char *near = NULL;
-    for (size_t i = 0; i < COUNT_OF(commands); i++)
-        names[i].name = commands[i].name;
-    (void)option_set(names, COUNT_OF(names), NULL, slice_of(word), SLICE(""), &near);
-    (void)fprintf(stderr, "whistlectl: %.60s: no such command; the nearest is %s; whistlectl --help lists them\n", word,
-                  near);
+static void print_command(enum language l, const struct command *k) {
+    struct slice sentence = both_in(l, k->line->sentence);
+    printf("  %-20s %.*s\n", k->line->name, (int)sentence.len, (const char *)sentence.at);
+}
+
+static void print_group(enum language l, enum command_group g) {
+    struct slice title = both_in(l, group_title(g));
+    printf("\n%.*s\n", (int)title.len, (const char *)title.at);
+    for (size_t i = 0; i < commands_count; i++)
+        if (commands[i].group == g)
+            print_command(l, &commands[i]);
+}
+
+/* `whistlectl extend --help`: the commands whose names begin so. */
+static int print_family(enum language l, const char *word) {
+    int r = CTL_USAGE;
+    for (size_t i = 0; i < commands_count; i++)
+        if (command_family(&commands[i], word))
+            print_command(l, &commands[i]), r = CTL_DONE;
+    return r;
+}
+
+static void print_help(const struct ctl *c) {
+    puts(say(c, "whistlectl：服务器的话，给人看，也给脚本用\n\n  whistlectl [选项]... 命令 [参数]...\n\n"
+                "whistlectl 命令 --help 说明更多。",
+             "whistlectl: the broker's words, for people and for scripts\n\n"
+             "  whistlectl [OPTION]... COMMAND [ARGUMENT]...\n\nwhistlectl COMMAND --help says more."));
+    for (int g = 0; g < GROUPS; g++)
+        print_group(c->language, (enum command_group)g);
+    arguments_print_globals(c->language);
+    puts(say(c, "\n退出码：0 已完成；1 服务器未接受（verify：不一致）；2 命令行有误；3 无人应答，或数据目录正在使用；\n"
+                "4 数据损坏；5 没有及时回答，结果不明：请加 --id 再发一次；6 本机故障。",
+             "\nExit codes: 0 done; 1 refused by the broker (verify: it differs); 2 the command line is wrong; 3 nobody\n"
+             "there to ask, or the store is in use; 4 damaged data; 5 no answer in time, the outcome is unknown: repeat\n"
+             "it with --id; 6 this machine failed."));
+}
+
+static int no_such_command(const struct ctl *c, const char *word) {
+    char near[LINE_BYTES];
+    command_nearest(word, near);
+    (void)fprintf(stderr, "whistlectl: %.60s: %s %s; whistlectl --help %s\n", word,
+                  say(c, "没有这个命令；最接近的是", "no such command; the nearest is"), near, say(c, "列出全部", "lists them"));
     return CTL_USAGE;
 }
 
 static int run(struct ctl *c, int argc, char **argv) {
-    for (size_t i = 0; i < COUNT_OF(commands); i++)
-        if (strcmp(argv[0], commands[i].name) == 0)
-            return commands[i].main(c, argc, argv);
-    return no_such_command(argv[0]);
+    int words;
+    const struct command *command = command_find(argc, argv, &words);
+    bool asks = argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
+    if (!command && asks && print_family(c->language, argv[0]) == CTL_DONE)
+        return CTL_DONE;
+    if (!command)
+        return no_such_command(c, argv[0]);
+    c->line = command->line;
+    return command->main(c, argc - words + 1, argv + words - 1);
 }
 
 /* Options of before the command; -1: go on at *ret_at. */
@@ -84,13 +90,16 @@ static int begin(struct ctl *c, int argc, char **argv, int *ret_at) {
     char *zone[] = {"whistlectl", "--zone", (char *)environment("WHISTLE_ZONE", "+08:00")};
     if (arguments_globals(c, COUNT_OF(zone), zone, ret_at, problem) != 0)
         return (void)fprintf(stderr, "whistlectl: $WHISTLE_ZONE: %s\n", problem), CTL_USAGE;
+    if (c->by && !is_staff_number(c->by))
+        return (void)fprintf(stderr, "whistlectl: $WHISTLE_BY: \"%.60s\" is not a staff number: 1 to 31 of A-Z a-z 0-9 "
+                             ". _ -\n", c->by), CTL_USAGE;
     if (arguments_globals(c, argc, argv, ret_at, problem) != 0)
         return (void)fprintf(stderr, "whistlectl: %s\n", problem), CTL_USAGE;
     const char *word = *ret_at < argc ? argv[*ret_at] : "--help";
     if (strcmp(word, "--version") == 0)
         return puts("whistlectl " WHISTLED_VERSION), CTL_DONE;
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0)
-        return print_help(), *ret_at < argc ? CTL_DONE : CTL_USAGE;
+        return print_help(c), *ret_at < argc ? CTL_DONE : CTL_USAGE;
     return -1;
 }
 
@@ -99,7 +108,7 @@ int main(int argc, char **argv) {
         .front = environment("WHISTLE_FRONT", "ipc:///run/whistled/front"),
         .feed = environment("WHISTLE_FEED", "ipc:///run/whistled/feed"),
         .pool = environment("WHISTLE_POOL", "ipc:///run/whistled/pool"),
-        .language = language_of_environment(), .wait_ms = 5000,
+        .language = language_of_environment(), .wait_ms = 5000, .by = environment("WHISTLE_BY", login_name()),
     };
     int at = 1;
     int r = begin(&c, argc, argv, &at);

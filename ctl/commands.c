@@ -1,0 +1,111 @@
+/* commands.c: every command there is, in the order of the help. */
+#include "ctl/commands.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define VERB(kind, group) {&verb_commands[VERB_##kind], verb_main, GROUP_##group}
+
+const struct command commands[] = {
+    {&report_command, report_main, GROUP_CASES},
+    {&show_command, show_main, GROUP_CASES},
+    {&list_command, list_main, GROUP_CASES},
+    {&watch_command, watch_main, GROUP_CASES},
+    {&answer_command, answer_main, GROUP_CASES},
+    {&return_command, return_main, GROUP_CASES},
+    VERB(EXTEND_ASK, CASES),
+    VERB(NOTE, CASES),
+
+    VERB(ACCEPT, DESK),
+    VERB(DISPATCH, DESK),
+    VERB(REASSIGN, DESK),
+    VERB(ESCALATE, DESK),
+    VERB(DELEGATE, DESK),
+    VERB(REJECT, DESK),
+    VERB(MERGE, DESK),
+    VERB(SPLIT, DESK),
+    VERB(TRANSFER, DESK),
+    VERB(ACKNOWLEDGE_TRANSFER, DESK),
+    VERB(CORRECT, DESK),
+
+    VERB(EXTEND_GRANT, LEADER),
+    VERB(EXTEND_REFUSE, LEADER),
+    VERB(SUSPEND, LEADER),
+    VERB(RESUME, LEADER),
+    VERB(REMIND, LEADER),
+    VERB(SUPERVISE, LEADER),
+
+    VERB(WITHDRAW, AFTER),
+    VERB(APPEAL, AFTER),
+    VERB(FOLLOW_UP, AFTER),
+    VERB(REOPEN, AFTER),
+    VERB(VOID, AFTER),
+
+    {&status_command, status_main, GROUP_BROKER},
+    VERB(DEAD_RETRY, BROKER),
+    VERB(DEAD_DROP, BROKER),
+    {&drill_command, drill_main, GROUP_BROKER},
+
+    {&verify_command, verify_main, GROUP_STORE},
+    {&replay_command, replay_main, GROUP_STORE},
+    {&recover_command, recover_main, GROUP_STORE},
+    {&backup_command, backup_main, GROUP_STORE},
+    {&restore_command, restore_main, GROUP_STORE},
+    {&journal_follow_command, journal_follow_main, GROUP_STORE},
+    {&journal_show_command, journal_show_main, GROUP_STORE},
+    {&emergency_grow_command, emergency_grow_main, GROUP_STORE},
+    {&purge_command, purge_main, GROUP_STORE},
+};
+const size_t commands_count = COUNT_OF(commands);
+
+const char *group_title(enum command_group g) {
+    static const char *const titles[] = {
+        [GROUP_CASES] = BOTH("案件，以及被派单的各方：", "Cases, and who was asked:"),
+        [GROUP_DESK] = BOTH("值守席：", "What a desk decides:"),
+        [GROUP_LEADER] = BOTH("审批与督促：", "What a leader says:"),
+        [GROUP_AFTER] = BOTH("上报人，以及事后：", "The reporter, and afterwards:"),
+        [GROUP_MANY] = BOTH("多个案件：", "Many cases at once:"),
+        [GROUP_BROKER] = BOTH("服务器：", "The broker:"),
+        [GROUP_STORE] = BOTH("数据目录：", "The store:"),
+    };
+    CHECK((size_t)g < COUNT_OF(titles));
+    return titles[g];
+}
+
+/* ---- finding one ------------------------------------------------------------------------------------------------- */
+
+bool command_family(const struct command *k, const char *word) {
+    struct slice first, rest;
+    return slice_cut(slice_of(k->line->name), ' ', &first, &rest) && slice_equal(first, slice_of(word));
+}
+
+const struct command *command_find(int argc, char *const *argv, int *ret_words) {
+    char two[PRINTED_BYTES] = "";
+    if (argc > 1)
+        (void)snprintf(two, sizeof two, "%.40s %.40s", argv[0], argv[1]);
+    for (size_t i = 0; i < commands_count; i++) {
+        const char *name = commands[i].line->name;
+        bool family = strcmp(name, two) == 0;
+        if (family || strcmp(name, argv[0]) == 0)
+            return *ret_words = family ? 2 : 1, &commands[i];
+    }
+    return NULL;
+}
+
+void command_nearest(const char *word, char to[static LINE_BYTES]) {
+    struct option_spec names[COUNT_OF(commands)] = {{.name = NULL}};
+    const char *near = NULL;
+    size_t len = 0;
+    to[0] = '\0';
+    for (size_t i = 0; i < commands_count; i++) {
+        names[i].name = commands[i].line->name;
+        if (!command_family(&commands[i], word))
+            continue;
+        len += (size_t)snprintf(to + len, LINE_BYTES - len, "%s%s", len ? ", " : "", names[i].name);
+        CHECK(len < LINE_BYTES);
+    }
+    if (len)
+        return;
+    (void)option_set(names, commands_count, NULL, slice_of(word), SLICE(""), &near);
+    (void)snprintf(to, LINE_BYTES, "%s", near);
+}

@@ -199,6 +199,31 @@ static void a_long_run_folds_to_the_same_digest_again(void **state) {
     assert_int_equal(store_rules_number(w->store), 2);
 }
 
+static uint64_t told_seq, told_times;
+
+static void note_folded(uint64_t seq) {
+    assert_true(seq > told_seq);
+    told_seq = seq;
+    told_times++;
+}
+
+static void whoever_waits_for_a_fold_is_told_how_far_it_is(void **state) {
+    struct world *w = *state;
+    world_create(w);
+    world_random_turns(w, 20, 10);
+    uint64_t last = store_durable_seq(w->store);
+    world_close(w);
+    char path[192];
+    world_path(w, "state.mdb", path);
+    assert_int_equal(unlink(path), 0);
+    told_seq = told_times = 0;
+    w->options.folded = note_folded;
+    world_open(w);
+    w->options.folded = NULL;
+    assert_int_equal(told_seq, last);
+    assert_int_equal(told_times, w->found.refolded);
+}
+
 static void cases_are_counted_by_their_state(void **state) {
     struct world *w = *state;
     struct store_figures f;
@@ -508,6 +533,7 @@ int main(void) {
         WORLD(an_abandoned_turn_never_happened),
         WORLD(a_receipt_is_found_under_its_source_only),
         WORLD(a_long_run_folds_to_the_same_digest_again), WORLD(cases_are_counted_by_their_state),
+        WORLD(whoever_waits_for_a_fold_is_told_how_far_it_is),
         WORLD(a_digest_is_of_the_rows_and_not_of_the_file),
         WORLD(every_row_of_a_case_follows_from_the_case),
         WORLD(work_waits_by_level_in_order_of_readiness),

@@ -379,6 +379,14 @@ int command_deadline(struct daemon *d, const struct due_row *due) {
     return 0;
 }
 
+int command_archive(struct daemon *d, uint64_t case_id, int64_t ended_before_ms) {
+    PbRefusal refusal;
+    struct order order = { .kind = ORDER_ARCHIVE, .archive.ended_before_ms = ended_before_ms };
+    int r = own_order(d, "broker", case_id, &order, &refusal);
+    CHECK(r < 0 || refusal == REFUSED_NOTHING); /* who walked the rows asked what decide asks */
+    return r;
+}
+
 static int offer_failed(struct daemon *d, const struct pool_item *item, PbOfferEnd how, int64_t retry_ms,
                         PbRefusal *ret) {
     struct order order = { .kind = ORDER_OFFER_FAILED };

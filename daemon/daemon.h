@@ -57,12 +57,16 @@ enum clock_word broker_clock_read(struct broker_clock *c, int64_t *ret_now_ms);
 
 /* Where the two walks are: over the receipts, for those that may go; over the cases, for those to archive. Forgotten at a
  * restart: what they did is in the journal. */
+enum { ARCHIVED_MAX = 8 };                        /* in a turn: each costs a sync of the key slots */
 struct housekeeping {
     struct receipts_round receipts;
-    uint64_t receipts_gone, archive_cursor;
+    uint64_t receipts_gone, archived, archive_cursor;
     bool receipts_walk, archive_walk;             /* under way */
     bool ballast_told;                            /* that it is gone */
     int64_t receipts_ms, archive_ms, slice_ms;    /* monotonic: the next round of each, and the last slice */
+    int64_t archive_before_ms;
+    uint64_t wipe[ARCHIVED_MAX];                  /* slots of the cases that this turn has archived */
+    unsigned wipe_count;
 };
 
 /* ---- the daemon ------------------------------------------------------------------------------------------------ */
@@ -112,6 +116,7 @@ struct command {
 int command_do(struct daemon *d, const struct command *c);
 int command_deadline(struct daemon *d, const struct due_row *due);
 int command_offer_failed(struct daemon *d, const struct pool_item *item);
+int command_archive(struct daemon *d, uint64_t case_id, int64_t ended_before_ms);      /* d->after: the case archived */
 uint64_t command_case(const PbEnvelope *e);       /* that it is about; 0: of none, or it makes one */
 void command_refuse(struct daemon *d, const struct command *c, const PbEnvelope *e, PbRefusal code, const char *field);
 /* about NULL: no case. */
@@ -129,6 +134,8 @@ int broker_adopt(struct daemon *d, struct slice canonical, const struct hash *ha
 
 /* housekeeping.c: a slice of what nobody asked for; within a turn, behind everything else. 0; -ENOSPC; negative: final. */
 int housekeeping_take(struct daemon *d);
+void housekeeping_done(struct daemon *d);         /* after the sync: what was archived is erased */
+void housekeeping_forget(struct daemon *d);       /* the turn was abandoned */
 bool housekeeping_wants_turn(const struct daemon *d);
 void housekeeping_ballast(struct daemon *d);      /* between turns: the reserve that was given back */
 

@@ -14,6 +14,7 @@ enum {
     BUSY_EVERY_MS = 1000,                         /* ... so often */
     ROUND_EVERY_MS = 6 * 3600000,                 /* a day more or less does not matter: the rest is cheap, too */
 };
+_Static_assert(BUSY_SHARE <= (int)ARCHIVED_MAX, "a busy turn archives at least one");
 #define DAY_MS 86400000LL
 
 static int64_t days_ago(const struct daemon *d, uint64_t days) {
@@ -53,6 +54,53 @@ static int receipts_take(struct daemon *d, unsigned share) {
     return 0;
 }
 
+/* ---- the archive ----------------------------------------------------------------------------------------------- */
+
+static void archive_round_over(struct daemon *d) {
+    struct housekeeping *h = &d->housekeeping;
+    if (h->archived)
+        log_info("cases.archived count=%llu ended_before_ms=%lld", (unsigned long long)h->archived,
+                 (long long)h->archive_before_ms);
+    h->archive_walk = false;
+    h->archive_ms = d->mono_ms + ROUND_EVERY_MS;
+}
+
+/* Archives what is found among the next cases. The event comes first; the text goes when it is on disk. */
+static int archive_take(struct daemon *d, unsigned share) {
+    struct housekeeping *h = &d->housekeeping;
+    if (!h->archive_walk) {
+        if (d->mono_ms < h->archive_ms) return 0;
+        h->archive_before_ms = days_ago(d, d->settings.archive_after_days);
+        h->archive_cursor = h->archived = 0;
+        h->archive_walk = true;
+    }
+    for (unsigned found = 0; found < ARCHIVED_MAX / share; found++) {
+        uint64_t id = 0;
+        int r = store_next_ended(d->store, &h->archive_cursor, h->archive_before_ms, SLICE_CASES / share, &id);
+        if (r == -ENOENT) return archive_round_over(d), 0;
+        if (r <= 0) return r;
+        r = command_archive(d, id, h->archive_before_ms);
+        if (r < 0) return r;
+        h->wipe[h->wipe_count++] = d->after.slot;
+        h->archived++;
+        COUNT(ARCHIVED);
+    }
+    return 0;
+}
+
+void housekeeping_done(struct daemon *d) {
+    struct housekeeping *h = &d->housekeeping;
+    for (unsigned i = 0; i < h->wipe_count; i++) {
+        int r = store_wipe_slot(d->store, h->wipe[i]);
+        if (r < 0) die("slots.lost", r, "a key could not be wiped; the next start does it again");
+    }
+    h->wipe_count = 0;
+}
+
+void housekeeping_forget(struct daemon *d) {
+    d->housekeeping.wipe_count = 0;
+}
+
 /* ---- ballast --------------------------------------------------------------------------------------------------- */
 
 void housekeeping_ballast(struct daemon *d) {
@@ -79,5 +127,7 @@ int housekeeping_take(struct daemon *d) {
     if (d->drill || (!idle && d->mono_ms - h->slice_ms < BUSY_EVERY_MS)) return 0;
     if (!store_admits(d->store, ADMIT_CLOSURE)) return 0;
     h->slice_ms = d->mono_ms;
-    return receipts_take(d, idle ? 1 : BUSY_SHARE);
+    unsigned share = idle ? 1 : BUSY_SHARE;
+    int r = receipts_take(d, share);
+    return r == 0 ? archive_take(d, share) : r;
 }

@@ -103,6 +103,7 @@ static void turn_abandon(struct daemon *d) {
     front_forget(d->front);
     pool_forget(d->pool);
     feed_forget(d->feed);
+    housekeeping_forget(d);
     d->queries_count = 0;
     d->draining = d->drained_before;
     int r = store_abandon(d->store);
@@ -151,6 +152,7 @@ void turn(struct daemon *d) {
         die("state.unreadable", r,
             "a row could not be read or written; the next start folds it again from the journal");
     turn_commit(d);
+    housekeeping_done(d);
     turn_speak(d);
     pulse_beat();
 }

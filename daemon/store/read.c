@@ -202,7 +202,7 @@ int store_next_case(struct store *s, uint64_t after_case, uint64_t *ret_case) {
 }
 
 static bool ended(const struct case_state *c, int64_t before_ms) {
-    return !case_open(c) && c->closed_at_ms < before_ms;
+    return case_ended(c) && c->state != STATE_ARCHIVED && c->closed_at_ms < before_ms;
 }
 
 int store_next_ended(struct store *s, uint64_t *cursor, int64_t before_ms, unsigned most, uint64_t *ret_case) {
@@ -258,6 +258,11 @@ struct journal *store_journal(struct store *s) {
 int store_slot_key(struct store *s, uint64_t slot, struct key *ret) {
     int r = slot == s->tables.facts.next_slot && !s->options.read_only ? store_slots_reach(s) : 0;
     return r == 0 ? slots_key(s->slots, slot, ret) : r;
+}
+
+int store_wipe_slot(struct store *s, uint64_t slot) {
+    CHECK(!s->turn && !s->options.read_only && slot < s->tables.facts.next_slot);
+    return slots_wipe(s->slots, slot);
 }
 
 uint32_t store_rules_number(const struct store *s) {

@@ -150,8 +150,8 @@ int store_next_open(struct store *s, uint64_t prefix, uint64_t after_division, u
                     uint64_t *ret_division, uint64_t *ret_case);
 /* All cases by id. */
 int store_next_case(struct store *s, uint64_t after_case, uint64_t *ret_case);
-/* The next case behind *cursor that ended before that instant, looking at `most` at the most. *cursor moves on to the last
- * one looked at. 1: *ret_case; 0: none among them; -ENOENT: none at all behind *cursor. */
+/* The next case behind *cursor that ended before that instant and is not archived yet, looking at `most` at the most.
+ * *cursor moves on to the last one looked at. 1: *ret_case; 0: none among them; -ENOENT: none at all behind *cursor. */
 int store_next_ended(struct store *s, uint64_t *cursor, int64_t before_ms, unsigned most, uint64_t *ret_case);
 /* Cases merged into this one, by id; after 0: the first. 0, -ENOENT. */
 int store_next_follower(struct store *s, uint64_t master, uint64_t after_case, uint64_t *ret_case);
@@ -173,6 +173,9 @@ struct journal *store_journal(struct store *s);
 
 /* Sealed text: the key of a case's slot. 0, -ENOENT, -ENODATA (erased); -ENOSPC only for the next one. */
 int store_slot_key(struct store *s, uint64_t slot, struct key *ret);
+/* Erases what was sealed under it, for good: between turns, and only when the event that says so is on disk. A crash
+ * before it is made good at the next start. Negative: final. */
+int store_wipe_slot(struct store *s, uint64_t slot);
 
 /* ---- rules ------------------------------------------------------------------------------------------------------- */
 

@@ -32,6 +32,7 @@
     X(WEB_DROPPED,       "web.dropped",         "HTTP visits ended by us: too slow, or the oldest of too many") \
     X(CLOCK_DOUBTED,     "clock.doubted",       "steps of the wall clock that were not believed at once") \
     X(ABANDONED,         "turns.abandoned",     "turns undone for lack of space") \
+    X(ARCHIVED,          "cases.archived",      "cases archived: long enough after their end, their text is erased") \
     X(RECEIPTS_EXPIRED,  "receipts.expired",    "receipts dropped: old enough, and their case is not open") \
     X(JOURNAL_PARTS,     "journal.parts",       "parts of the journal given to followers") \
     X(BALLASTS,          "store.ballasts",      "times the reserve was made anew after it had been given back") \

@@ -93,7 +93,8 @@ static void print_hash(const struct ctl *c, struct sheet *t, const char *zh, con
 
 static void print_verified(const struct ctl *c, const struct verify_result *v) {
     const struct { const char *zh, *en; uint64_t value; } rows[] = {
-        {"起始序号", "first seq", v->first_seq}, {"基线序号", "base at seq", v->base_seq}, {"序号", "seq", v->seq}, {"记录", "records", v->records}, {"批次", "batches", v->batches},
+        {"起始序号", "first seq", v->first_seq}, {"基线序号", "base at seq", v->base_seq},
+        {"序号", "seq", v->seq}, {"记录", "records", v->records}, {"批次", "batches", v->batches},
         {"案件", "cases", v->cases},
     };
     struct sheet *t;

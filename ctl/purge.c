@@ -28,10 +28,10 @@ static const struct argument purge_table[] = {
 
 const struct command_line purge_command = {
     "purge", "takes what is old enough out of a resting store's journal", purge_table, COUNT_OF(purge_table),
-    "Stop whistled first. The whole journal is verified, what it folds to is written as a base and proved, and only then do\n"
-    "segments go; whoever kills it in between does it again. Cases stay; the stories of before are not told any more. Six\n"
-    "months of log are kept at least, except of a drill. Exit codes: 0 done, 1 it would keep too little or the archive has\n"
-    "another file, 3 the store is in use, 4 it is damaged and was left as it is.",
+    "Stop whistled first. The whole journal is verified, what it folds to is written as a base and proved, and only\n"
+    "then do segments go; whoever kills it in between does it again. Cases stay; the stories of before are not told\n"
+    "any more. Six months of log are kept at least, except of a drill. Exit codes: 0 done, 1 it would keep too little\n"
+    "or the archive has another file, 3 the store is in use, 4 it is damaged and was left as it is.",
 };
 
 /* CTL_DONE: go on. */
@@ -73,9 +73,11 @@ static void print_purged(const struct ctl *c, const struct purge_line *l, const 
 }
 
 static void json_purged(const struct purge_line *l, const struct purge_result *p, bool good) {
-    printf("{\"purged\":%s,\"segments\":\"%llu\",\"segments_gone\":\"%llu\",\"bytes_gone\":\"%llu\",\"first_seq\":\"%llu\","
-           "\"base_seq\":\"%llu\",\"seq\":\"%llu\",\"held_case\":\"%llu\",\"held_segments\":\"%llu\"",
-           good && !l->dry_run ? "true" : "false", (unsigned long long)p->segments, (unsigned long long)p->segments_gone,
+    printf("{\"purged\":%s,\"segments\":\"%llu\",\"segments_gone\":\"%llu\",\"bytes_gone\":\"%llu\","
+           "\"first_seq\":\"%llu\",\"base_seq\":\"%llu\",\"seq\":\"%llu\",\"held_case\":\"%llu\","
+           "\"held_segments\":\"%llu\"",
+           good && !l->dry_run ? "true" : "false", (unsigned long long)p->segments,
+           (unsigned long long)p->segments_gone,
            (unsigned long long)p->bytes_gone, (unsigned long long)p->first_seq, (unsigned long long)p->base_seq,
            (unsigned long long)p->seq, (unsigned long long)p->held_case, (unsigned long long)p->held_segments);
     if (p->problem[0]) {

@@ -198,8 +198,8 @@ static void print_page(const struct ctl *c, const PbCaseStory *page, bool first,
         print_timers(c, v);
         printf("\n%s\n", say(c, "经过", "What happened"));
         if (page->has_story_from_seq)
-            printf("  %s %llu %s\n", say(c, "（序号", "(what happened before seq"), (unsigned long long)page->story_from_seq,
-                   say(c, "之前的经过已移出日志）", "is no longer in the journal)"));
+            printf("  %s %llu %s\n", say(c, "（序号", "(what happened before seq"),
+                   (unsigned long long)page->story_from_seq, say(c, "之前的经过已移出日志）", "is no longer in the journal)"));
     }
     s->names = v;
     for (size_t i = 0; i < page->n_story; i++) {

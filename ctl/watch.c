@@ -95,8 +95,8 @@ static void print_for_people(const struct ctl *c, const struct whistle_update *u
     case WHISTLE_BACK: printf("-- %s\n", say(c, "已恢复联系", "contact is back")); break;
     case WHISTLE_REFUSED: print_refused(c, u->refused); break;
     case WHISTLE_OTHER_PAST:
-        printf("-- %s\n", say(c, "这是另一份数据或已恢复的备份：之前的全部作废，重新列出",
-                             "another store, or one restored: forget all above; it is listed anew"));
+        printf("-- %s\n", say(c, "这是另一份数据、已恢复的备份，或其间的日志已清理：之前的全部作废，重新列出",
+                             "another store, or one restored or purged: forget all above; it is listed anew"));
         break;
     }
     (void)fflush(stdout);

@@ -55,8 +55,8 @@ enum clock_word broker_clock_read(struct broker_clock *c, int64_t *ret_now_ms);
 
 /* ---- housekeeping ---------------------------------------------------------------------------------------------- */
 
-/* Where the two walks are: over the receipts, for those that may go; over the cases, for those to archive. Forgotten at a
- * restart: what they did is in the journal. */
+/* Where the two walks are: over the receipts, for those that may go; over the cases, for those to archive. Forgotten
+ * at a restart: what they did is in the journal. */
 enum { ARCHIVED_MAX = 8 };                        /* in a turn: each costs a sync of the key slots */
 struct housekeeping {
     struct receipts_round receipts;
@@ -132,7 +132,8 @@ int broker_order(struct daemon *d, const struct command *c, const PbEnvelope *e,
 int broker_event(struct daemon *d, PbEvent *event);
 int broker_adopt(struct daemon *d, struct slice canonical, const struct hash *hash);
 
-/* housekeeping.c: a slice of what nobody asked for; within a turn, behind everything else. 0; -ENOSPC; negative: final. */
+/* housekeeping.c: a slice of what nobody asked for; within a turn, behind everything else. 0; -ENOSPC; negative:
+ * final. */
 int housekeeping_take(struct daemon *d);
 void housekeeping_done(struct daemon *d);         /* after the sync: what was archived is erased */
 void housekeeping_forget(struct daemon *d);       /* the turn was abandoned */

@@ -1,8 +1,8 @@
 /* housekeeping.c: what nobody asks for and must be done all the same. Receipts expire; ended cases are archived.
  *
- * A slice is taken at the end of a turn, so what it does is in that turn's batch. In an idle turn always; in a busy one, once
- * a second and a smaller one, so that load can delay a round but not stop it. Not in a drill: what two drills journal is the
- * same, and idleness is not. */
+ * A slice is taken at the end of a turn, so what it does is in that turn's batch. In an idle turn always; in a busy
+ * one, once a second and a smaller one, so that load can delay a round but not stop it. Not in a drill: what two
+ * drills journal is the same, and idleness is not. */
 #include "daemon/daemon.h"
 
 #include <errno.h>

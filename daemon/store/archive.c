@@ -78,9 +78,10 @@ int archive_file(int from, const char *name, int to, char problem[static STORE_P
     if (original >= 0)
         (void)close(original);
     if (r == -EEXIST)
-        (void)snprintf(problem, STORE_PROBLEM_SIZE, "%.60s: the archive has another file of that name: give each store an "
-                       "archive of its own", name);
+        (void)snprintf(problem, STORE_PROBLEM_SIZE, "%.60s: the archive has another file of that name: give each "
+                       "store an archive of its own", name);
     else if (r < 0)
-        (void)snprintf(problem, STORE_PROBLEM_SIZE, "%.60s: it could not be copied to the archive: %s", name, strerror(-r));
+        (void)snprintf(problem, STORE_PROBLEM_SIZE, "%.60s: it could not be copied to the archive: %s", name,
+                       strerror(-r));
     return r;
 }

@@ -13,10 +13,11 @@
  *                end: 0 u8, rows u64
  *    last  32  BLAKE2b-256 of all bytes before it
  *
- * The same tables make the same bytes. A segment's header names the base by that last hash under the store's key; so what is
- * loaded is what was written, or it is refused.
+ * The same tables make the same bytes. A segment's header names the base by that last hash under the store's key; so
+ * what is loaded is what was written, or it is refused.
  *
- * Errors: -ENOENT: it is not there; -EBADMSG: it is not what the journal names; both in words. Others are the world's. */
+ * Errors: -ENOENT: it is not there; -EBADMSG: it is not what the journal names; both in words. Others are the
+ * world's. */
 #ifndef BASE_FILE_H
 #define BASE_FILE_H
 #include "daemon/store/tables.h"

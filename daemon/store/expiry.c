@@ -4,11 +4,12 @@
  *   expire   the event, folded: in that range, exactly those that are old enough and whose case is not open
  *   age      what a command without a receipt is: young, or stale
  *
- * Which receipts go is a function of the event and the tables, so a replay drops the same ones. The horizon holds from the
- * first slice of a round on, not from its last: between the two a repeat would find its receipt gone and count again.
+ * Which receipts go is a function of the event and the tables, so a replay drops the same ones. The horizon holds
+ * from the first slice of a round on, not from its last: between the two a repeat would find its receipt gone and
+ * count again.
  *
  * A receipt is as old as the youngest age that its command could claim. Its id is in its key: the time in a UUIDv7 is
- * known. Any other command says sent_at_ms, which was not further ahead of us than RECEIPT_SKEW_MS when it was taken. */
+ * known. Any other command says sent_at_ms, which was not further ahead than RECEIPT_SKEW_MS when it was taken. */
 #include "daemon/store/store_internal.h"
 
 #include <errno.h>

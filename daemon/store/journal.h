@@ -8,9 +8,10 @@
  *   block   = 512 B, 4096 if the device says so. All integers are little-endian; journal_internal.h has every byte.
  *
  * segment header: magic, format, block, store id, ordinal, first seq, epoch, length of the previous segment, hash of
- * its last batch (0 in the first), MAC, crc32c; the base that was made just before it, if one was. batch header: magic, flags (witness), record count, segment ordinal,
- * offset in the segment, first seq, seq count, payload bytes, epoch, at_ms, previous batch's hash, hash = BLAKE2b
- * over (header fields before it ‖ payload), MAC = BLAKE2b keyed with the store's key over (header fields ‖ hash).
+ * its last batch (0 in the first), MAC, crc32c; the base that was made just before it, if one was. batch header:
+ * magic, flags (witness), record count, segment ordinal, offset in the segment, first seq, seq count, payload bytes,
+ * epoch, at_ms, previous batch's hash, hash = BLAKE2b over (header fields before it ‖ payload), MAC = BLAKE2b keyed
+ * with the store's key over (header fields ‖ hash).
  *
  * Invariants:
  *   J1  a batch that journal_append returned 0 for is on disk: one pwrite, one fdatasync, and acknowledged sectors keep

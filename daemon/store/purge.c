@@ -5,9 +5,10 @@
  *   name      a new segment begins, and its header names the base
  *   go        segment by segment from the first: copied to the archive and read back, or not; then removed
  *
- * A step changes nothing that the step before it has not made good: a base that nothing names is only a file, and a segment
- * goes only when a named base has what was in it. So a kill at any point leaves a store that opens, and a purge that can be
- * done again. The segment that the base's last record stands in always stays: tables, base and journal meet there. */
+ * A step changes nothing that the step before it has not made good: a base that nothing names is only a file, and a
+ * segment goes only when a named base has what was in it. So a kill at any point leaves a store that opens, and a
+ * purge that can be done again. The segment that the base's last record stands in always stays: tables, base and
+ * journal meet there. */
 #include "daemon/store/archive.h"
 #include "daemon/store/base.h"
 #include "daemon/store/store_internal.h"
@@ -36,7 +37,8 @@ struct purging {
 
 static int say(struct purging *p, int r, const char *what, const char *why) {
     if (r < 0 && p->ret->problem[0] == '\0')
-        (void)snprintf(p->ret->problem, sizeof p->ret->problem, "%.80s: %.300s", what, why && *why ? why : strerror(-r));
+        (void)snprintf(p->ret->problem, sizeof p->ret->problem, "%.80s: %.300s", what,
+                       why && *why ? why : strerror(-r));
     return r;
 }
 
@@ -221,7 +223,8 @@ static bool is_base(const char *name) {
         && slice_equal(slice_from(s.at + s.len - end.len, end.len), end);
 }
 
-/* Bases that nothing names any more: what is archived stands on the earlier one. The one that is named is copied, too. */
+/* Bases that nothing names any more: what is archived stands on the earlier one. The one that is named is copied,
+ * too. */
 static int bases_go(struct purging *p) {
     char named[BASE_NAME_SIZE];
     base_name(p->ret->base_seq, named);

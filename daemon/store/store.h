@@ -127,8 +127,8 @@ struct receipts_round {
     uint8_t after_len, upto_len;                  /* of the slice: behind `after`, up to `upto` */
     uint8_t after[DB_KEY_MAX], upto[DB_KEY_MAX];
 };
-/* The next slice of at most `most` receipts. How many of them would expire; when any would, *ret is the event to journal
- * before anything else, borrowed from *round. Negative: fault. */
+/* The next slice of at most `most` receipts. How many of them would expire; when any would, *ret is the event to
+ * journal before anything else, borrowed from *round. Negative: fault. */
 int store_receipts_look(struct store *s, struct receipts_round *round, unsigned most, PbReceiptsExpired *ret);
 
 struct due_row { int64_t due_ms; uint64_t case_id; PbTimerKind kind; };
@@ -233,14 +233,14 @@ struct verify_result {
  * -EBADMSG: the journal is damaged. progress may be NULL. */
 int store_verify(const struct store_options *o, const char *scratch_dir, struct verify_result *ret,
                  void (*progress)(void *to, uint64_t seq, uint64_t last), void *to);
-/* Makes room on a resting store: what the journal folds to becomes a base, and the segments that are old enough are moved
- * to an archive or deleted. Killed at any step, it is done again from the beginning. */
+/* Makes room on a resting store: what the journal folds to becomes a base, and the segments that are old enough are
+ * moved to an archive or deleted. Killed at any step, it is done again from the beginning. */
 struct purge_options {
     int64_t before_ms;                            /* records before this instant may go; or, when it is 0: */
     int64_t keep_ms;                              /* those older than this, counted from the last record */
     const char *archive;                          /* NULL: what goes is deleted */
     bool dry_run;                                 /* says what would go */
-    bool open_too;                                /* even what open cases were told in: their text is not shown any more */
+    bool open_too;                                /* even what open cases were told in: their text is lost */
 };
 enum purge_step { PURGE_VERIFIED, PURGE_BASE, PURGE_PROVED, PURGE_NAMED, PURGE_ARCHIVED, PURGE_GONE };
 struct purge_result {
@@ -253,8 +253,8 @@ struct purge_result {
 };
 /* The least that is kept of an ordinary store's log: six months, of whatever length (网络安全法, article 21). */
 #define PURGE_KEEP_MS_MIN (184 * 86400000LL)
-/* step: after each; number: of the base's seq or the segment. 0; -EPERM: it would keep too little; -EBADMSG: damaged, nothing
- * was changed; -EEXIST: the archive holds another file of that name; others as store_open. */
+/* step: after each; number: of the base's seq or the segment. 0; -EPERM: it would keep too little; -EBADMSG: damaged,
+ * nothing was changed; -EEXIST: the archive holds another file of that name; others as store_open. */
 int store_purge(const struct store_options *o, const char *scratch_dir, const struct purge_options *p,
                 struct purge_result *ret, void (*step)(void *to, enum purge_step step, uint64_t number), void *to);
 

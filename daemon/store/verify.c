@@ -1,6 +1,6 @@
 /* verify.c: is everything still what it was? The journal is read from its first byte to its last and folded into tables
- * beside the store; they must be those of the store, byte for byte. Where a purge has taken the first segments, the fold
- * begins with the base; where they are still there, the base is held against the fold.
+ * beside the store; they must be those of the store, byte for byte. Where a purge has taken the first segments, the
+ * fold begins with the base; where they are still there, the base is held against the fold.
  *
  * The store's own tables are looked at in a child: LMDB believes what it reads, and a damaged tree may end the process
  * that walks it. */
@@ -142,8 +142,8 @@ static int compare(struct verification *v) {
     return 0;
 }
 
-/* What was folded from the first record on must be what the base was made from. One that a purge has made and nothing needs
- * yet may be gone. */
+/* What was folded from the first record on must be what the base was made from. One that a purge has made and nothing
+ * needs yet may be gone. */
 static int prove_base(struct verification *v) {
     struct hash said, folded;
     int r = base_check(v->dir, &v->found.base, true, &said, v->ret->problem);
@@ -233,8 +233,8 @@ static int verify_fold(struct verification *v) {
         r = say(v, db_digest(v->scratch.db, &v->ret->state_digest), "digest", NULL);
     v->ret->cases = v->scratch.facts.cases_all;
     if (r == 0 && v->state.result == 0 && v->state.seq < v->ret->base_seq)
-        (void)snprintf(v->ret->problem, sizeof v->ret->problem, "the tables stand at seq %llu, before the base at %llu; "
-                       "fold them again: `whistlectl recover`", (unsigned long long)v->state.seq,
+        (void)snprintf(v->ret->problem, sizeof v->ret->problem, "the tables stand at seq %llu, before the base at "
+                       "%llu; fold them again: `whistlectl recover`", (unsigned long long)v->state.seq,
                        (unsigned long long)v->ret->base_seq);
     if (r == 0 && v->state.result == 0 && v->state.seq > v->ret->seq)
         (void)snprintf(v->ret->problem, sizeof v->ret->problem, "the tables stand at seq %llu and the journal ends at "

@@ -95,7 +95,7 @@ enum whistle_feed_kind {
     WHISTLE_LIVE,                                 /* all there was has been given; again after every resumption */
     WHISTLE_LOST_CONTACT, WHISTLE_BACK,
     WHISTLE_REFUSED,                              /* of the subscription; it is tried again every 5 s */
-    WHISTLE_OTHER_PAST                            /* another store, or one restored: forget all; a snapshot follows */
+    WHISTLE_OTHER_PAST                            /* another store, restored, purged: forget all; a snapshot follows */
 };
 struct whistle_update {
     enum whistle_feed_kind kind;

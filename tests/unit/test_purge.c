@@ -11,7 +11,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-/* ---- a disk that is killed at its n-th change --------------------------------------------------------------------- */
+/* ---- a disk that is killed at its n-th change ---------------------------------------------------------------------
+ * */
 
 static unsigned changes, killed_at;               /* 0: never */
 
@@ -120,7 +121,7 @@ static unsigned segments_of(const struct world *w, char first[static 32]) {
             continue;
         count++;
         if (first[0] == '\0' || strcmp(e->d_name, first) < 0)
-            (void)snprintf(first, 32, "%s", e->d_name);
+            (void)snprintf(first, 32, "%.12s", e->d_name);
     }
     (void)closedir(d);
     return count;

@@ -150,7 +150,7 @@ static void an_id_without_a_time_is_as_old_as_it_was_sent(void **state) {
     world_create(w);
     int64_t sent = w->now_ms + DAY_MS;            /* as far ahead as is taken */
     closed_at_once(w, id);
-    assert_int_equal(store_age(w->store, other, NULL), AGE_YOUNG);     /* nothing has expired yet: nothing need be said */
+    assert_int_equal(store_age(w->store, other, NULL), AGE_YOUNG);     /* nothing has expired: nothing need be said */
     w->now_ms += 30 * DAY_MS + 1;
     assert_int_equal(expire_as_set(w), 0);        /* a day more, for a clock that was ahead */
     w->now_ms += DAY_MS;

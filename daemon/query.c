@@ -1,24 +1,25 @@
 /* query.c: questions, answered after the sync from what is on disk. A page at a time: nothing is unbounded. */
-#include "daemon/daemon.h"
+#include "daemon/query.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-/* A page ends when it has so many entries or bytes: what a front sends has a limit, and the last entry may be large. */
-enum { LIST_MAX = 200, STORY_MAX = 100, SCAN_MAX = 4000, PAGE_BYTES_MAX = 64 << 10 };
-
-/* What cannot be read is not told, and nothing else after it: the next start folds the state again from the journal. */
-static void must_read(int r) {
+void must_read(int r) {
     if (r < 0) die("state.unreadable", r, "a row or a record could not be read; the next start folds it again");
 }
 
-static void refuse(struct daemon *d, const struct query *q, PbRefusal code, const char *field) {
+bool was_found(int r) {
+    if (r != -ENOENT) must_read(r);
+    return r == 0;
+}
+
+void query_refuse(struct daemon *d, const struct query *q, PbRefusal code, const char *field) {
     const ProtobufCBinaryData *id = &q->envelope->command_id;
     front_refuse(d->front, q->peer, slice_from(id->data, id->len), code, field);
 }
 
-static void answer(struct daemon *d, const struct query *q, PbReply *reply) {
+void query_reply(struct daemon *d, const struct query *q, PbReply *reply) {
     SET(reply, command_id, q->envelope->command_id);
     front_reply(d->front, q->peer, reply);
 }
@@ -61,7 +62,7 @@ static void tell_story(struct daemon *d, const PbShowCase *s, PbCaseStory *story
     story->story = arena_must(&d->room, STORY_MAX * sizeof *story->story);
     story->texts = arena_must(&d->room, STORY_MAX * sizeof *story->texts);
     seq = story_start(d, seq, story, c);
-    while (store_next_story(d->store, c->id, seq, &seq) == 0) {
+    while (was_found(store_next_story(d->store, c->id, seq, &seq))) {
         struct slice bytes;
         PbRecord *record = NULL;
         if (story->n_story == STORY_MAX || bytes_used > PAGE_BYTES_MAX
@@ -83,50 +84,120 @@ static void tell_story(struct daemon *d, const PbShowCase *s, PbCaseStory *story
 static void show_case(struct daemon *d, const struct query *q) {
     const PbShowCase *s = q->envelope->show_case;
     int r = find_case(d, s, &d->before);
-    if (r == -ENOENT) return refuse(d, q, REFUSED_NO_SUCH_CASE, s->number ? "number" : "case_id");
+    if (r == -ENOENT) return query_refuse(d, q, REFUSED_NO_SUCH_CASE, s->number ? "number" : "case_id");
     must_read(r);
-    if (!guard_may(&q->source, GUARD_QUERY, d->before.division)) return refuse(d, q, REFUSED_NOT_PERMITTED, NULL);
+    if (!guard_may(&q->source, GUARD_QUERY, d->before.division)) return query_refuse(d, q, REFUSED_NOT_PERMITTED, NULL);
     PbCaseStory story = { .case_view = view_case(d->store, &d->before, true, &d->room) };
     tell_story(d, s, &story, &d->before);
     PbReply reply = { .reply_case = REPLY_STORY, .story = &story };
-    answer(d, q, &reply);
+    query_reply(d, q, &reply);
 }
 
 /* ---- lists ----------------------------------------------------------------------------------------------------- */
 
+unsigned page_most(uint32_t count) {
+    return count && count < LIST_MAX ? count : LIST_MAX;
+}
+
+void page_begin(struct daemon *d, struct page *p, uint32_t count) {
+    *p = (struct page){ .most = page_most(count) };
+    p->list.cases = arena_must(&d->room, p->most * sizeof *p->list.cases);
+}
+
+bool page_full(const struct page *p) {
+    return p->list.n_cases == p->most || p->bytes_used > PAGE_BYTES_MAX;
+}
+
+void page_add(struct daemon *d, struct page *p, const struct case_state *c) {
+    PbCaseView *view = p->list.cases[p->list.n_cases++] = view_case(d->store, c, false, &d->room);
+    codec_prepare(CODEC_CASE_VIEW, view);
+    p->bytes_used += codec_size(CODEC_CASE_VIEW, view);
+}
+
+void page_reply(struct daemon *d, const struct query *q, struct page *p) {
+    PbReply reply = { .reply_case = REPLY_LIST, .list = &p->list };
+    query_reply(d, q, &reply);
+}
+
+/* Behind a case, in the order of an index by (division, case): its division. false: refused. */
+static bool go_on_behind(struct daemon *d, const struct query *q, uint64_t id, uint64_t *ret_division) {
+    int r = id ? store_case(d->store, id, &d->before) : -ENOENT;
+    if (r == 0) *ret_division = d->before.division;
+    if (id && !was_found(r)) return query_refuse(d, q, REFUSED_NO_SUCH_CASE, "after_case_id"), false;
+    return true;
+}
+
+static bool may_list(struct daemon *d, const struct query *q, uint64_t prefix) {
+    PbRefusal refusal = prefix && !division_digits(prefix)               ? REFUSED_BAD_DIVISION
+                        : !guard_may(&q->source, GUARD_QUERY, prefix) ? REFUSED_NOT_PERMITTED
+                                                                        : REFUSED_NOTHING;
+    if (refusal) query_refuse(d, q, refusal, "prefix");
+    return !refusal;
+}
+
 static bool next_listed(struct daemon *d, const PbListCases *l, uint64_t *division, uint64_t *id) {
-    if (l->open_only) return store_next_open(d->store, l->prefix, *division, *id, division, id) == 0;
-    return store_next_case(d->store, *id, id) == 0;
+    if (l->open_only) return was_found(store_next_open(d->store, l->prefix, *division, *id, division, id));
+    return was_found(store_next_case(d->store, *id, id));
 }
 
 static void list_cases(struct daemon *d, const struct query *q) {
     const PbListCases *l = q->envelope->list_cases;
-    uint64_t division = 0, id = l->after_case_id;
-    unsigned most = l->count && l->count < LIST_MAX ? l->count : LIST_MAX;
-    if (l->prefix && !division_digits(l->prefix)) return refuse(d, q, REFUSED_BAD_DIVISION, "prefix");
-    if (!guard_may(&q->source, GUARD_QUERY, l->prefix)) return refuse(d, q, REFUSED_NOT_PERMITTED, "prefix");
-    if (l->open_only && id) { /* the open index is by division: go on from that case's */
-        if (store_case(d->store, id, &d->before) < 0) return refuse(d, q, REFUSED_NO_SUCH_CASE, "after_case_id");
-        division = d->before.division;
-    }
-    PbCaseList list = { .cases = arena_must(&d->room, most * sizeof *list.cases) };
-    size_t bytes_used = 0;
-    uint64_t seen = id;
+    uint64_t division = 0, id = l->after_case_id, seen = id;
+    struct page page;
+    if (!may_list(d, q, l->prefix) || (l->open_only && !go_on_behind(d, q, id, &division))) return;
+    page_begin(d, &page, l->count);
     for (unsigned scanned = 0; next_listed(d, l, &division, &id); scanned++) {
-        if (list.n_cases == most || scanned == SCAN_MAX || bytes_used > PAGE_BYTES_MAX) {
-            SET(&list, more, true);
-            SET(&list, next_after, seen);
+        if (page_full(&page) || scanned == SCAN_MAX) {
+            SET(&page.list, more, true);
+            SET(&page.list, next_after, seen);
             break;
         }
         seen = id;
         must_read(store_case(d->store, id, &d->before));
-        if (l->prefix && !division_covers(l->prefix, d->before.division)) continue;
-        PbCaseView *view = list.cases[list.n_cases++] = view_case(d->store, &d->before, false, &d->room);
-        codec_prepare(CODEC_CASE_VIEW, view);
-        bytes_used += codec_size(CODEC_CASE_VIEW, view);
+        if (!l->prefix || division_covers(l->prefix, d->before.division)) page_add(d, &page, &d->before);
     }
-    PbReply reply = { .reply_case = REPLY_LIST, .list = &list };
-    answer(d, q, &reply);
+    page_reply(d, q, &page);
+}
+
+/* 死信: what desks were offered and did not decide. */
+static void list_dead(struct daemon *d, const struct query *q) {
+    const PbListDead *l = q->envelope->list_dead;
+    uint64_t division = 0, id = l->after_case_id, seen = id;
+    struct page page;
+    if (!may_list(d, q, l->prefix) || !go_on_behind(d, q, id, &division)) return;
+    page_begin(d, &page, l->count);
+    while (was_found(store_next_dead(d->store, l->prefix, division, id, &division, &id))) {
+        if (page_full(&page)) {
+            SET(&page.list, more, true);
+            SET(&page.list, next_after, seen);
+            break;
+        }
+        seen = id;
+        must_read(store_case(d->store, id, &d->before));
+        page_add(d, &page, &d->before);
+    }
+    page_reply(d, q, &page);
+}
+
+/* ---- batches --------------------------------------------------------------------------------------------------- */
+
+static void show_batch(struct daemon *d, const struct query *q) {
+    const PbShowBatch *w = q->envelope->show_batch;
+    struct batch_state b;
+    if (w->batch.len != COMMAND_ID_SIZE) return query_refuse(d, q, REFUSED_FIELD_RANGE, "batch");
+    if (!was_found(store_batch(d->store, w->batch.data, &b))) return query_refuse(d, q, REFUSED_NO_SUCH_BATCH, "batch");
+    PbBatchView view = {
+        .has_batch = 1, .batch = w->batch, .has_verb = 1, .verb = (PbBatchVerb)b.verb, .has_cases = 1, .cases = b.cases,
+        .has_done = 1, .done = b.done, .has_digest = 1, .digest = { .len = sizeof b.digest, .data = b.digest },
+        .by = b.by, .has_asked_at_ms = 1, .asked_at_ms = b.asked_at_ms, .has_expires_at_ms = 1,
+        .expires_at_ms = batch_expires_ms(&b),
+    };
+    if (b.confirmed) {
+        view.confirmed_by = b.confirmed_by;
+        SET(&view, confirmed_at_ms, b.confirmed_at_ms);
+    }
+    PbReply reply = { .reply_case = REPLY_BATCH, .batch = &view };
+    query_reply(d, q, &reply);
 }
 
 /* ---- status, hello --------------------------------------------------------------------------------------------- */
@@ -176,6 +247,7 @@ static void status_figures(struct daemon *d, PbStatus *s) {
     SET(s, workers, pool_workers_all(d->pool));
     SET(s, consoles, feed_consoles(d->feed));
     SET(s, offers_open, pool_offers_open(d->pool));
+    if (d->draining) SET(s, draining, true);
 }
 
 static void ask_status(struct daemon *d, const struct query *q) {
@@ -183,7 +255,7 @@ static void ask_status(struct daemon *d, const struct query *q) {
     PbStatus status = { .broker = &welcome, .store = d->settings.data };
     struct hash rules = store_rules_hash(d->store), digest;
     uint64_t seq;
-    if (q->envelope->ask_status->digest && !d->drill) return refuse(d, q, REFUSED_ONLY_IN_DRILL, "digest");
+    if (q->envelope->ask_status->digest && !d->drill) return query_refuse(d, q, REFUSED_ONLY_IN_DRILL, "digest");
     welcome_fill(d, &welcome);
     status_figures(d, &status);
     status_counters(d, &status);
@@ -194,14 +266,14 @@ static void ask_status(struct daemon *d, const struct query *q) {
         SET(&status, digest_seq, seq);
     }
     PbReply reply = { .reply_case = REPLY_STATUS, .status = &status };
-    answer(d, q, &reply);
+    query_reply(d, q, &reply);
 }
 
 static void hello(struct daemon *d, const struct query *q) {
     PbWelcome welcome = { .version = 0 };
     welcome_fill(d, &welcome);
     PbReply reply = { .reply_case = REPLY_WELCOME, .welcome = &welcome };
-    answer(d, q, &reply);
+    query_reply(d, q, &reply);
 }
 
 /* ---- the journal, for followers -------------------------------------------------------------------------------- */
@@ -224,13 +296,13 @@ static void read_journal(struct daemon *d, const struct query *q) {
     size_t cap = ask->bytes < JOURNAL_PART_BYTES_MAX ? ask->bytes : JOURNAL_PART_BYTES_MAX;
     uint8_t id[16];
     struct journal_part p;
-    if (!guard_may_follow(&q->source, d->drill)) return refuse(d, q, REFUSED_NOT_PERMITTED, "read_journal");
-    if (d->journal_parts == TURN_JOURNAL_PARTS_MAX) return refuse(d, q, REFUSED_BUSY, NULL);
+    if (!guard_may_follow(&q->source, d->drill)) return query_refuse(d, q, REFUSED_NOT_PERMITTED, "read_journal");
+    if (d->journal_parts == TURN_JOURNAL_PARTS_MAX) return query_refuse(d, q, REFUSED_BUSY, NULL);
     uint8_t *bytes = arena_must(&d->room, JOURNAL_PART_BYTES_MAX);
     int r = journal_part(store_journal(d->store), ask->ordinal, ask->offset, bytes, cap, &p);
     if (r < 0) {
         log_warn("journal.unreadable ordinal=%llu error=\"%s\"", (unsigned long long)ask->ordinal, strerror(-r));
-        return refuse(d, q, REFUSED_RETRY_LATER, "ordinal");
+        return query_refuse(d, q, REFUSED_RETRY_LATER, "ordinal");
     }
     store_id(d->store, id);
     PbJournalPart part = { .has_ordinal = 1, .ordinal = p.ordinal };
@@ -246,12 +318,12 @@ static void read_journal(struct daemon *d, const struct query *q) {
     PbReply reply = { .reply_case = REPLY_JOURNAL_PART, .journal_part = &part };
     d->journal_parts++;
     COUNT(JOURNAL_PARTS);
-    answer(d, q, &reply);
+    query_reply(d, q, &reply);
 }
 
 static void go(struct daemon *d, const struct query *q) {
     PbRefusal refusal = d->drill ? drill_go(d, q) : REFUSED_NOT_A_DRILL;
-    if (refusal) refuse(d, q, refusal, "drill_go");
+    if (refusal) query_refuse(d, q, refusal, "drill_go");
 }
 
 void query_answer(struct daemon *d, const struct query *q) {
@@ -259,11 +331,15 @@ void query_answer(struct daemon *d, const struct query *q) {
     switch (q->envelope->command_case) {
     case COMMAND_SHOW_CASE: show_case(d, q); break;
     case COMMAND_LIST_CASES: list_cases(d, q); break;
+    case COMMAND_LIST_DEAD: list_dead(d, q); break;
+    case COMMAND_SHOW_INBOX: show_inbox(d, q); break;
+    case COMMAND_FIND_SIMILAR: find_similar(d, q); break;
+    case COMMAND_SHOW_BATCH: show_batch(d, q); break;
     case COMMAND_ASK_STATUS: ask_status(d, q); break;
     case COMMAND_HELLO: hello(d, q); break;
     case COMMAND_DRILL_GO: go(d, q); break;
     case COMMAND_READ_JOURNAL: read_journal(d, q); break;
-    default: refuse(d, q, REFUSED_NOT_YET, "command");
+    default: query_refuse(d, q, REFUSED_NOT_YET, "command");
     }
     d->room.used = mark;                                               /* replies are packed already */
 }

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+enum { FOLLOWERS_COUNTED_MAX = 1000 };
+
 static char *text_in(struct arena *room, const char *text) {
     char *at = arena_text(room, slice_of(text));
     CHECK(at);
@@ -62,6 +64,7 @@ static void view_timers(const struct case_state *c, const PbCategory *g, PbCaseV
         SET(to->limit, amount, t->amount);
         if (t->milestone && g && t->milestone <= g->n_milestones) to->milestone = g->milestones[t->milestone - 1]->name;
         if (t->past_calendar) SET(to, past_calendar, true);
+        if (t->stopped) SET(to, stopped, true);
     }
 }
 
@@ -85,6 +88,7 @@ static void view_text(struct store *s, const struct case_state *c, PbCaseView *v
     const PbEvent *e = record->events[0];
     const PbReported *r = e->event_case == EVENT_REPORTED       ? e->reported
                           : e->event_case == EVENT_SELF_HANDLED ? e->self_handled->report
+                          : e->event_case == EVENT_IMPORTED     ? e->imported->report
                                                                 : NULL;
     if (!r) return;
     v->text = open_sealed(&k, "text", r->text, room);
@@ -92,19 +96,30 @@ static void view_text(struct store *s, const struct case_state *c, PbCaseView *v
     wipe(&k, sizeof k);
 }
 
-/* The one text that an event carries besides a report's own. */
+/* Where in its event a text stands, of those that may carry one besides a report's own. */
+static const uint16_t text_at[] = {
+    [EVENT_SELF_HANDLED] = offsetof(PbSelfHandled, text), [EVENT_REJECTED] = offsetof(PbRejected, text),
+    [EVENT_ANSWERED] = offsetof(PbAnswered, text), [EVENT_MILESTONE_DONE] = offsetof(PbMilestoneDone, text),
+    [EVENT_RESOLVED] = offsetof(PbResolved, text), [EVENT_REWORK] = offsetof(PbRework, text),
+    [EVENT_NOTED] = offsetof(PbNoted, text), [EVENT_REMINDED] = offsetof(PbReminded, text),
+    [EVENT_SUPERVISED] = offsetof(PbSupervised, text), [EVENT_CLOSED] = offsetof(PbClosed, text),
+    [EVENT_APPEALED] = offsetof(PbAppealed, text), [EVENT_WITHDRAWN] = offsetof(PbWithdrawn, text),
+    [EVENT_RETURNED] = offsetof(PbReturned, text), [EVENT_EXTENSION_ASKED] = offsetof(PbExtensionAsked, text),
+    [EVENT_EXTENSION_GRANTED] = offsetof(PbExtensionGranted, text),
+    [EVENT_EXTENSION_REFUSED] = offsetof(PbExtensionRefused, text), [EVENT_SUSPENDED] = offsetof(PbSuspended, text),
+    [EVENT_DELEGATED] = offsetof(PbDelegated, text), [EVENT_FOLLOWED_UP] = offsetof(PbFollowedUp, text),
+    [EVENT_REOPENED] = offsetof(PbReopened, text), [EVENT_TRANSFERRED] = offsetof(PbTransferred, text),
+    [EVENT_VOID_ASKED] = offsetof(PbVoidAsked, text), [EVENT_VOIDED] = offsetof(PbVoided, text),
+    [EVENT_CORRECTED] = offsetof(PbCorrected, text),
+};
+
+/* Every event stands at the same place of its union. */
 static const PbSealed *text_of(const PbEvent *e, const char **ret_context) {
+    const PbSealed *text = NULL;
     *ret_context = e->event_case == EVENT_SELF_HANDLED ? "deed" : "text";
-    switch (e->event_case) {
-    case EVENT_SELF_HANDLED: return e->self_handled->text;
-    case EVENT_REJECTED: return e->rejected->text;
-    case EVENT_ANSWERED: return e->answered->text;
-    case EVENT_MILESTONE_DONE: return e->milestone_done->text;
-    case EVENT_RESOLVED: return e->resolved->text;
-    case EVENT_REWORK: return e->rework->text;
-    case EVENT_NOTED: return e->noted->text;
-    default: return NULL;
-    }
+    if ((size_t)e->event_case < COUNT_OF(text_at) && text_at[e->event_case])
+        memcpy(&text, (const uint8_t *)e->reported + text_at[e->event_case], sizeof text);
+    return text;
 }
 
 char *view_text_of(struct store *s, const struct case_state *c, const PbRecord *record, struct arena *room) {
@@ -120,9 +135,19 @@ char *view_text_of(struct store *s, const struct case_state *c, const PbRecord *
     return text ? text : arena_must(room, 1);
 }
 
-/* Whom the case waits for, in one word for a list: the desk, or the party in the lead. */
+static const char *authority_name(uint8_t authority) {
+    static const char *const names[] = { "", "police", "fire", "ambulance", "court", "petition", "district", "hotline",
+                                         "other" };
+    CHECK(authority < COUNT_OF(names));
+    return names[authority];
+}
+
+/* Whom an open case waits for, in one word for a list: the party in the lead, the reporter, another authority, or the
+ * desk of its level. */
 static char *waiting_for(const struct case_state *c, const PbRules *r, struct arena *room) {
     if (!case_open(c)) return NULL;
+    if (c->state == STATE_FOLLOWUP) return text_in(room, c->reporter[0] ? c->reporter : "reporter");
+    if (c->state == STATE_TRANSFERRED) return text_in(room, authority_name(c->more.authority));
     for (unsigned i = 0; i < c->asks_count; i++)
         if (ask_at_cursor(c, &c->asks[i]) && ask_is_open(&c->asks[i]) && c->asks[i].lead)
             return text_in(room, c->asks[i].party);
@@ -159,6 +184,40 @@ static void view_counts(const struct case_state *c, PbCaseView *v) {
     if (c->offer_dead) SET(v, work_dead, true);
 }
 
+/* How often it left the main way; what never happened is not said. */
+static void view_detours(const struct case_state *c, PbCaseView *v, struct arena *room) {
+    const struct case_detours *m = &c->more;
+    if (m->returns) SET(v, returns, m->returns);
+    if (m->extensions) SET(v, extensions, m->extensions);
+    if (m->extension_amount) SET(v, extension_asked, true);
+    if (m->suspensions) SET(v, suspensions, m->suspensions);
+    if (m->reopens) SET(v, reopens, m->reopens);
+    if (m->delegations) SET(v, delegations, m->delegations);
+    if (m->authority) SET(v, authority, (PbAuthority)m->authority);
+    if (m->solved) SET(v, solved, (PbOpinion)m->solved);
+    if (m->satisfied) SET(v, satisfied, (PbOpinion)m->satisfied);
+    if (m->arbitrated) SET(v, arbitrated, true);
+    if (m->void_by[0] && c->state != STATE_VOID) SET(v, void_asked, true);
+    if (m->origin[0]) v->origin = text_in(room, m->origin);
+    if (c->exercise) SET(v, exercise, true);
+    SET(v, rules, c->rules);
+}
+
+/* The case it was merged into, and how many were merged into it. */
+static void view_family(struct store *s, const struct case_state *c, PbCaseView *v, struct arena *room) {
+    struct case_state master;
+    uint64_t follower = 0;
+    uint32_t count = 0;
+    char number[NUMBER_BYTES];
+    if (c->more.master) SET(v, master, c->more.master);
+    if (c->more.master && store_case(s, c->more.master, &master) == 0) {
+        view_number(master.district, master.day, master.day_number, number);
+        v->master_number = text_in(room, number);
+    }
+    while (count < FOLLOWERS_COUNTED_MAX && store_next_follower(s, c->id, follower, &follower) == 0) count++;
+    if (count) SET(v, followers, count);
+}
+
 PbCaseView *view_case(struct store *s, const struct case_state *c, bool with_text, struct arena *room) {
     const PbRules *r = store_rules(s, c->rules);
     const PbCategory *g = rules_category(r, slice_of(c->category));
@@ -182,6 +241,8 @@ PbCaseView *view_case(struct store *s, const struct case_state *c, bool with_tex
     view_counts(c, v);
     view_asks(c, r, v, room);
     view_timers(c, g, v, room);
+    view_detours(c, v, room);
+    view_family(s, c, v, room);
     if (c->external_id[0]) v->external_id = text_in(room, c->external_id);
     v->waiting_for = waiting_for(c, r, room);
     if (with_text && (c->has_text || c->has_address)) view_text(s, c, v, room);

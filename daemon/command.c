@@ -161,20 +161,44 @@ static int seal_texts(struct daemon *d, struct parts *p, uint64_t slot, const st
 
 /* ---- decided: into the record ---------------------------------------------------------------------------------- */
 
-/* Divisions that a case concerns besides its own and those above or below it: where it was until now, and where its
- * other parties sit. */
-static size_t routes_of(const struct case_state *c, uint64_t was, uint64_t to[static ROUTES_MAX]) {
-    size_t count = 0;
-    if (was && !division_covers(was, c->division) && !division_covers(c->division, was)) to[count++] = was;
-    for (unsigned i = 0; i < c->asks_count && count < ROUTES_MAX; i++) {
+/* The divisions that a case concerns: its own, then those where its parties sit. */
+struct scope { unsigned count; uint64_t at[ROUTES_MAX]; };
+
+/* Whoever covers that division covers one of these, too. */
+static bool scope_reaches(const struct scope *s, uint64_t division) {
+    for (unsigned i = 0; i < s->count; i++)
+        if (division_covers(division, s->at[i])) return true;
+    return false;
+}
+
+static void scope_of(const struct case_state *c, struct scope *s) {
+    *s = (struct scope){ .count = 0 };
+    if (c->id == 0) return;
+    s->at[s->count++] = c->division;
+    for (unsigned i = 0; i < c->asks_count; i++) {
         struct slice role;
         uint64_t at;
         CHECK(party_split(slice_of(c->asks[i].party), &role, &at));
-        bool known = division_covers(at, c->division) || division_covers(c->division, at);
-        for (size_t k = 0; k < count; k++) known |= to[k] == at;
-        if (!known) to[count++] = at;
+        if (!scope_reaches(s, at)) s->at[s->count++] = at;
     }
-    return count;
+}
+
+/* Whom a record concerns besides the case's own division, and whom it concerned until now: they are told it and no
+ * more. */
+static void routes_into(struct daemon *d, PbRecord *record) {
+    struct scope before, after, left = { .count = 0 };
+    scope_of(&d->before, &before);
+    scope_of(&d->after, &after);
+    for (unsigned i = 0; i < before.count; i++)
+        if (!scope_reaches(&after, before.at[i]) && !scope_reaches(&left, before.at[i]))
+            left.at[left.count++] = before.at[i];
+    uint64_t *routes = arena_must(&d->room, (after.count + left.count) * sizeof *routes);
+    memcpy(routes, after.at + 1, (after.count - 1) * sizeof *routes);
+    memcpy(routes + after.count, left.at, left.count * sizeof *routes);
+    record->n_routes = after.count - 1;
+    record->routes = routes;
+    record->n_left = left.count;
+    record->left = routes + after.count;
 }
 
 /* `envelope`: whose words about who, which batch and where from go into the record; NULL: our own order. */
@@ -198,10 +222,7 @@ static int journal(struct daemon *d, const char *source, const PbEnvelope *envel
     case_check(&d->after);
     SET(record, case_id, d->after.id);
     SET(record, division, d->after.division);
-    uint64_t *routes = arena_take(&d->room, ROUTES_MAX * sizeof *routes);
-    CHECK(routes);
-    record->n_routes = routes_of(&d->after, d->before.id ? d->before.division : 0, routes);
-    record->routes = routes;
+    routes_into(d, record);
     int r = store_record(d->store, record, &d->before, &d->after, &d->room);
     if (r < 0) return r;
     COUNT_ADD(EVENTS, decision->count);

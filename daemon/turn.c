@@ -111,13 +111,20 @@ static void turn_abandon(struct daemon *d) {
     pulse_beat();
 }
 
+static void speak_of_rows(struct daemon *d) {
+    int r = d->read_only ? 0 : pool_speak(d->pool, d->mono_ms, d->now_ms, &d->room);
+    if (r == 0) r = feed_speak(d->feed, d->mono_ms, d->now_ms, &d->room);
+    if (r < 0)
+        die("state.unreadable", r,
+            "a row or a record that was to be told could not be read; the next start folds it again from the journal");
+}
+
 static void turn_speak(struct daemon *d) {
     for (unsigned i = 0; i < d->queries_count; i++) query_answer(d, &d->queries[i]);
     d->queries_count = 0;
     if (d->drill) drill_spoken(d);
     front_speak(d->front);
-    pool_speak(d->pool, d->mono_ms, d->now_ms, &d->room);
-    feed_speak(d->feed, d->mono_ms, d->now_ms, &d->room);
+    speak_of_rows(d);
 }
 
 /* The store cannot be written: questions are answered, everything else is refused, no desk is asked. */
@@ -131,7 +138,7 @@ static void turn_read_only(struct daemon *d) {
     for (unsigned i = 0; i < d->queries_count; i++) query_answer(d, &d->queries[i]);
     d->queries_count = 0;
     front_speak(d->front);
-    feed_speak(d->feed, d->mono_ms, d->now_ms, &d->room);
+    speak_of_rows(d);
     pulse_beat();
 }
 

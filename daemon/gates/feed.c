@@ -36,8 +36,8 @@ struct console {
 /* A record of this turn, packed once for everybody. */
 struct live {
     struct wire_shared *update;
-    uint64_t first_seq, last_seq, division, routes[ROUTES_MAX];
-    unsigned routes_count;
+    uint64_t first_seq, last_seq, division, routes[ROUTES_MAX], left[ROUTES_MAX];
+    unsigned routes_count, left_count;
 };
 
 struct feed {
@@ -212,14 +212,30 @@ void feed_take(struct feed *f, int64_t mono_ms, int64_t now_ms) {
 
 /* ---- whose is it ----------------------------------------------------------------------------------------------- */
 
-/* A console covers what lies under one of its prefixes: where the case is, was, or whom it asks. */
-static bool covers(const struct console *c, uint64_t division, const uint64_t *routes, size_t routes_count) {
-    for (unsigned p = 0; p < c->prefixes_count; p++) {
-        if (division_covers(c->prefixes[p], division)) return true;
-        for (size_t i = 0; i < routes_count; i++)
-            if (division_covers(c->prefixes[p], routes[i])) return true;
-    }
+static bool covers(const struct console *c, const uint64_t *divisions, size_t count) {
+    for (unsigned p = 0; p < c->prefixes_count; p++)
+        for (size_t i = 0; i < count; i++)
+            if (division_covers(c->prefixes[p], divisions[i])) return true;
     return false;
+}
+
+/* A console covers what lies under one of its prefixes: where the case is, or whom it asks. Where that was so until now,
+ * this is the last it is told of the case. false: nothing of it is its affair. */
+static bool concerns(const struct console *c, const struct live *l, PbFeedKind *ret_kind) {
+    bool here = covers(c, &l->division, 1) || covers(c, l->routes, l->routes_count);
+    *ret_kind = here ? FEED_UPDATE : FEED_LEFT;
+    return here || covers(c, l->left, l->left_count);
+}
+
+/* The same of a record, live or from the journal. */
+static void live_of(const PbRecord *record, struct live *ret) {
+    CHECK(record->n_routes <= ROUTES_MAX && record->n_left <= ROUTES_MAX);
+    *ret = (struct live){ .first_seq = record->first_seq, .last_seq = record->first_seq + record->n_events - 1,
+                          .division = record->division };
+    ret->routes_count = (unsigned)record->n_routes;
+    ret->left_count = (unsigned)record->n_left;
+    if (record->n_routes) memcpy(ret->routes, record->routes, record->n_routes * sizeof ret->routes[0]);
+    if (record->n_left) memcpy(ret->left, record->left, record->n_left * sizeof ret->left[0]);
 }
 
 /* ---- live ------------------------------------------------------------------------------------------------------ */
@@ -233,11 +249,9 @@ void feed_record(struct feed *f, PbRecord *record, struct arena *room) {
     struct slice bytes = codec_packed(CODEC_UPDATE, &update, room);
     CHECK(bytes.at);
     struct live *l = &f->live[f->live_count++];
-    *l = (struct live){ .update = wire_share(bytes), .first_seq = record->first_seq, .division = record->division };
+    live_of(record, l);
+    l->update = wire_share(bytes);
     CHECK(l->update);
-    l->last_seq = record->first_seq + record->n_events - 1;
-    for (size_t i = 0; i < record->n_routes && l->routes_count < ROUTES_MAX; i++)
-        l->routes[l->routes_count++] = record->routes[i];
     room->used = mark;
 }
 
@@ -250,9 +264,10 @@ static void fall_behind(struct feed *f, struct console *c, uint64_t seq) {
 static void say_live(struct feed *f, struct console *c) {
     for (unsigned i = 0; i < f->live_count; i++) {
         const struct live *l = &f->live[i];
-        if (l->last_seq < c->next_seq || !covers(c, l->division, l->routes, l->routes_count)) continue;
+        PbFeedKind kind;
+        if (l->last_seq < c->next_seq || !concerns(c, l, &kind)) continue;
         uint8_t bytes[48];
-        struct slice head = head_of(FEED_UPDATE, c->session_seq + 1, l->last_seq, bytes);
+        struct slice head = head_of(kind, c->session_seq + 1, l->last_seq, bytes);
         if (!c->credit || wire_send_shared(f->socket, c->peer, head, l->update) < 0)
             return fall_behind(f, c, l->first_seq);
         c->session_seq++;
@@ -264,15 +279,17 @@ static void say_live(struct feed *f, struct console *c) {
 
 /* ---- catching up ----------------------------------------------------------------------------------------------- */
 
-/* One open case; false when it cannot be sent now. */
-static bool say_row(struct feed *f, struct console *c, uint64_t case_id, struct arena *room) {
+/* Each step of it: 1 it was said; 0 it cannot be sent now; negative: what is on disk cannot be read. */
+
+static int say_row(struct feed *f, struct console *c, uint64_t case_id, struct arena *room) {
     static struct case_state state;
     size_t mark = room->used;
-    CHECK(store_case(f->store, case_id, &state) == 0);
+    int r = store_case(f->store, case_id, &state);
+    if (r < 0) return r;
     PbCaseView *view = view_case(f->store, &state, true, room);
     struct slice bytes = codec_packed(CODEC_CASE_VIEW, view, room);
     CHECK(bytes.at);
-    int r = say(f, c, FEED_SNAPSHOT, state.last_seq, bytes);
+    r = say(f, c, FEED_SNAPSHOT, state.last_seq, bytes);
     room->used = mark;
     if (r == 0) c->credit--;
     return r == 0;
@@ -285,19 +302,22 @@ static bool row_is_repeated(const struct console *c, uint64_t division) {
     return false;
 }
 
-static void say_snapshot(struct feed *f, struct console *c, struct arena *room) {
+static int say_snapshot(struct feed *f, struct console *c, struct arena *room) {
     uint64_t division, case_id;
     for (unsigned rows = 0; c->credit && rows < SLICE_ROWS; rows++) {
         uint64_t prefix = c->prefixes[c->row_prefix];
-        if (store_next_open(f->store, prefix, c->row_division, c->row_case, &division, &case_id) < 0) {
+        int r = store_next_open(f->store, prefix, c->row_division, c->row_case, &division, &case_id);
+        if (r == -ENOENT) {
             c->row_division = c->row_case = 0;
             if (++c->row_prefix < c->prefixes_count) continue;
-            return set_mode(f, c, MODE_CATCHING_UP);
+            return set_mode(f, c, MODE_CATCHING_UP), 1;
         }
-        if (!row_is_repeated(c, division) && !say_row(f, c, case_id, room)) return;
+        if (r == 0) r = row_is_repeated(c, division) ? 1 : say_row(f, c, case_id, room);
+        if (r <= 0) return r;
         c->row_division = division;
         c->row_case = case_id;
     }
+    return 1;
 }
 
 static void now_live(struct feed *f, struct console *c) {
@@ -306,43 +326,48 @@ static void now_live(struct feed *f, struct console *c) {
     set_mode(f, c, MODE_LIVE);
 }
 
-/* One record of the journal to a console that it concerns. false: not now. */
-static bool say_record(struct feed *f, struct console *c, struct slice bytes, struct arena *room) {
+/* One record of the journal to a console that it concerns. */
+static int say_record(struct feed *f, struct console *c, struct slice bytes, struct arena *room) {
     PbRecord *record = NULL;
     PbUpdate update;
+    PbFeedKind kind;
     size_t mark = room->used;
-    CHECK(codec_unpack_own(CODEC_RECORD, bytes, room, &record) == 0);      /* the cursor has checked its CRC */
-    uint64_t last = record->first_seq + record->n_events - 1;
+    int r = codec_unpack_own(CODEC_RECORD, bytes, room, &record);
+    if (r < 0) return r;
+    struct live l;
+    live_of(record, &l);
     bool sent = true;
-    if (record->case_id && covers(c, record->division, record->routes, record->n_routes)) {
+    if (record->case_id && concerns(c, &l, &kind)) {
         codec_update_of(record, &update);
         struct slice packed = codec_packed(CODEC_UPDATE, &update, room);
         CHECK(packed.at);
-        sent = say(f, c, FEED_UPDATE, last, packed) == 0;
+        sent = say(f, c, kind, l.last_seq, packed) == 0;
         if (sent) c->credit--, COUNT(UPDATES);
     }
-    if (sent) c->next_seq = last + 1;
+    if (sent) c->next_seq = l.last_seq + 1;
     room->used = mark;
     return sent;
 }
 
-static void catch_up(struct feed *f, struct console *c, struct arena *room) {
+static int catch_up(struct feed *f, struct console *c, struct arena *room) {
     uint64_t first;
     uint32_t seqs;
     struct slice bytes;
-    if (c->next_seq > store_durable_seq(f->store)) return now_live(f, c);
-    if (!c->cursor && journal_cursor_open(&c->cursor, store_journal(f->store), c->next_seq) < 0) return;
+    int r = 1;
+    if (c->next_seq > store_durable_seq(f->store)) return now_live(f, c), 1;
+    if (!c->cursor) r = journal_cursor_open(&c->cursor, store_journal(f->store), c->next_seq);
+    if (r < 0) return r == -EBADMSG || r == -EIO ? r : 0;     /* no file can be opened just now: later */
     for (unsigned i = 0; c->credit && i < SLICE_RECORDS; i++) {
-        int r = journal_next(c->cursor, &first, &seqs, &bytes);
-        CHECK(r >= 0); /* a damaged journal ends the process: it would serve what is not true */
-        if (r == 0) return now_live(f, c);
-        if (first + seqs - 1 < c->next_seq) continue;
-        if (!say_record(f, c, bytes, room)) {                 /* not read: again from here, later */
-            journal_cursor_close(c->cursor);
-            c->cursor = NULL;
-            return;
-        }
+        r = journal_next(c->cursor, &first, &seqs, &bytes);
+        if (r == 0) return now_live(f, c), 1;
+        if (r == 1 && first + seqs - 1 < c->next_seq) continue;
+        if (r == 1) r = say_record(f, c, bytes, room);
+        if (r == 1) continue;
+        journal_cursor_close(c->cursor);              /* not read by the console: again from here, later */
+        c->cursor = NULL;
+        return r;
     }
+    return 1;
 }
 
 /* ---- the end of the turn --------------------------------------------------------------------------------------- */
@@ -358,24 +383,33 @@ void feed_forget(struct feed *f) {
     f->live_count = 0;
 }
 
-void feed_speak(struct feed *f, int64_t mono_ms, int64_t now_ms, struct arena *room) {
+/* What one console is owed. Negative: what is on disk cannot be read. */
+static int serve(struct feed *f, struct console *c, struct arena *room) {
+    int r = 0;
+    if (c->mode == MODE_LIVE) {
+        if (f->live_count == LIVE_MAX) fall_behind(f, c, c->next_seq);
+        else if (f->live_count) say_live(f, c);
+        else c->next_seq = store_durable_seq(f->store) + 1;
+    }
+    if (c->mode == MODE_SNAPSHOT) r = say_snapshot(f, c, room);
+    if (r >= 0 && c->mode == MODE_CATCHING_UP) r = catch_up(f, c, room);
+    if (c->credit && (c->mode == MODE_SNAPSHOT || c->mode == MODE_CATCHING_UP)) f->behind = true;
+    return r;
+}
+
+int feed_speak(struct feed *f, int64_t mono_ms, int64_t now_ms, struct arena *room) {
     (void)now_ms;
     f->behind = false;
     for (unsigned i = 0; i < f->consoles_used; i++) {
         struct console *c = &f->consoles[(f->turn_of + i) % f->consoles_used];
         if (!c->session) continue;
-        if (c->mode == MODE_LIVE) {
-            if (f->live_count == LIVE_MAX) fall_behind(f, c, c->next_seq);
-            else if (f->live_count) say_live(f, c);
-            else c->next_seq = store_durable_seq(f->store) + 1;
-        }
-        if (c->mode == MODE_SNAPSHOT) say_snapshot(f, c, room);
-        if (c->mode == MODE_CATCHING_UP) catch_up(f, c, room);
-        if (c->credit && (c->mode == MODE_SNAPSHOT || c->mode == MODE_CATCHING_UP)) f->behind = true;
+        int r = serve(f, c, room);
+        if (r < 0) return r;
         heartbeat(f, c, mono_ms);
     }
     f->turn_of++;                                 /* nobody is always served first */
     feed_forget(f);
+    return 0;
 }
 
 /* ---- figures and life ------------------------------------------------------------------------------------------ */

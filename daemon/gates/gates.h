@@ -26,7 +26,7 @@ enum {
     WORKERS_MAX = 256, WORKER_DIVISIONS_MAX = 64, LEASES_MAX = 4096, WORKER_CREDIT_MAX = 1024,
     CONSOLES_MAX = 1024, CONSOLE_PREFIXES_MAX = 64, CONSOLE_CREDIT_MAX = 65536,
     SOURCE_MAX = STORE_SOURCE_BYTES_MAX,
-    ROUTES_MAX = 4,                                           /* divisions a record concerns besides its own */
+    ROUTES_MAX = 1 + CASE_ASKS_MAX,                           /* divisions a record concerns besides its own */
 };
 
 /* A field of a message: its value, and that it is there. */
@@ -103,8 +103,8 @@ void pool_close(struct pool *p);                              /* says goodbye to
 bool pool_take(struct pool *p, int64_t mono_ms, int64_t now_ms, struct pool_item *ret);
 /* What became of a result; spoken after the sync. */
 void pool_taken(struct pool *p, const struct pool_item *item, PbRefusal refusal, uint64_t seq);
-/* Answers to results, new offers, heartbeats. */
-void pool_speak(struct pool *p, int64_t mono_ms, int64_t now_ms, struct arena *room);
+/* Answers to results, new offers, heartbeats. Negative: a row cannot be read, which is final. */
+int pool_speak(struct pool *p, int64_t mono_ms, int64_t now_ms, struct arena *room);
 void pool_forget(struct pool *p);
 unsigned pool_offers_open(const struct pool *p);
 unsigned pool_workers(const struct pool *p, PbLevel level);
@@ -132,8 +132,8 @@ void feed_take(struct feed *f, int64_t mono_ms, int64_t now_ms);
 /* A record of this turn, told after its sync. */
 void feed_record(struct feed *f, PbRecord *record, struct arena *room);
 void feed_forget(struct feed *f);                             /* the turn was abandoned */
-/* Live updates, then slices of catching up, heartbeats. */
-void feed_speak(struct feed *f, int64_t mono_ms, int64_t now_ms, struct arena *room);
+/* Live updates, then slices of catching up, heartbeats. Negative: what is on disk cannot be read, which is final. */
+int feed_speak(struct feed *f, int64_t mono_ms, int64_t now_ms, struct arena *room);
 bool feed_wants_turn(const struct feed *f);                   /* somebody is catching up and has credit */
 unsigned feed_consoles(const struct feed *f);
 int64_t feed_next_ms(const struct feed *f, int64_t mono_ms);

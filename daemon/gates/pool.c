@@ -264,30 +264,32 @@ static bool covers(const struct worker *w, uint64_t division) {
 
 /* Offers to one worker what waits at its level, from where it last looked. What became ready in this millisecond is
  * looked at again: another case may yet become ready in it, and come before. */
-static unsigned offer_to(struct pool *p, struct worker *w, unsigned most, int64_t mono_ms, int64_t now_ms,
-                         struct arena *room) {
+static int offer_to(struct pool *p, struct worker *w, unsigned *left, int64_t mono_ms, int64_t now_ms,
+                    struct arena *room) {
     struct work_row at = w->seen, row;
     bool any = w->seen_any;
-    unsigned made = 0;
-    for (unsigned scanned = 0; w->credit && made < most && p->leases_free != LEASE_NONE; scanned++) {
-        if (scanned == SCAN_MAX) return p->more = true, made;
-        if (store_next_work(p->store, w->level, any ? &at : NULL, &row) < 0 || row.ready_ms > now_ms) break;
+    for (unsigned scanned = 0; w->credit && *left && p->leases_free != LEASE_NONE; scanned++) {
+        if (scanned == SCAN_MAX) return p->more = true, 0;
+        int r = store_next_work(p->store, w->level, any ? &at : NULL, &row);
+        if (r == -ENOENT || (r == 0 && row.ready_ms > now_ms)) return 0;
+        if (r < 0) return r;
         at = row;
         any = true;
         if (row.ready_ms < now_ms) w->seen = row, w->seen_any = true;
         if (!covers(w, row.division) || lease_of_case(p, row.case_id)) continue;
         struct lease *l = lease_new(p, w, &row, mono_ms);
-        if (!pool_offer(p, w, l, now_ms, room)) {             /* it does not read: later, or it falls silent */
+        r = pool_offer(p, w, l, now_ms, room);
+        if (r <= 0) {                                         /* it does not read: later, or it falls silent */
             lease_end(p, l);
             w->seen_any = false;
-            break;
+            return r;
         }
         w->credit--;
         w->outstanding++;
-        made++;
+        --*left;
         COUNT(OFFERS);
     }
-    return made;
+    return 0;
 }
 
 static void heartbeats(struct pool *p, int64_t mono_ms) {
@@ -301,18 +303,20 @@ static void heartbeats(struct pool *p, int64_t mono_ms) {
     }
 }
 
-void pool_speak(struct pool *p, int64_t mono_ms, int64_t now_ms, struct arena *room) {
+int pool_speak(struct pool *p, int64_t mono_ms, int64_t now_ms, struct arena *room) {
     for (unsigned i = 0; i < p->taken_count; i++) say_taken(p, &p->taken[i]);
     p->taken_count = 0;
     p->more = false;
     unsigned left = SPEAK_OFFERS_MAX;
     for (unsigned i = 0; i < WORKERS_MAX && left; i++) {
         struct worker *w = &p->workers[(p->turn_of + i) % WORKERS_MAX];
-        if (w->session && w->credit) left -= offer_to(p, w, left, mono_ms, now_ms, room);
+        int r = w->session && w->credit ? offer_to(p, w, &left, mono_ms, now_ms, room) : 0;
+        if (r < 0) return r;
     }
     p->turn_of = (p->turn_of + 1) % WORKERS_MAX;              /* nobody is always served first */
     if (left == 0) p->more = true;
     heartbeats(p, mono_ms);
+    return 0;
 }
 
 void pool_forget(struct pool *p) {

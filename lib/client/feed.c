@@ -160,7 +160,7 @@ static int on_refused(struct whistle_feed *f, struct slice body, struct whistle_
     return 1;
 }
 
-static int on_update(struct whistle_feed *f, uint64_t seq, struct slice body, struct whistle_update *ret) {
+static int on_update(struct whistle_feed *f, uint64_t seq, bool left, struct slice body, struct whistle_update *ret) {
     struct codec_result why;
     f->snapshot = false;                          /* its rows come before all updates */
     if (seq <= f->last_seq) {
@@ -174,7 +174,9 @@ static int on_update(struct whistle_feed *f, uint64_t seq, struct slice body, st
         return 0;
     }
     f->counts.updates++;
-    *ret = (struct whistle_update){.kind = WHISTLE_UPDATE, .seq = seq, .update = update, .bytes = body};
+    *ret = (struct whistle_update){
+        .kind = WHISTLE_UPDATE, .seq = seq, .update = update, .left = left, .bytes = body,
+    };
     return 1;
 }
 
@@ -216,10 +218,12 @@ static int on_numbered(struct whistle_feed *f, const PbFeedHead *head, struct sl
         return 0;
     }
     f->session_seq++;
-    f->credit_used += head->kind == FEED_UPDATE || head->kind == FEED_SNAPSHOT;
+    f->credit_used += head->kind == FEED_UPDATE || head->kind == FEED_LEFT || head->kind == FEED_SNAPSHOT;
     switch (head->kind) {
     case FEED_UPDATE:
-        return on_update(f, head->seq, body, ret);
+        return on_update(f, head->seq, false, body, ret);
+    case FEED_LEFT:
+        return on_update(f, head->seq, true, body, ret);
     case FEED_SNAPSHOT:
         return on_row(f, head->seq, body, ret);
     case FEED_LIVE:

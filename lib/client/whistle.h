@@ -101,6 +101,7 @@ struct whistle_update {
     enum whistle_feed_kind kind;
     uint64_t seq;                                 /* of an update its last, of a case its own, else the last one told */
     const PbUpdate *update;                       /* WHISTLE_UPDATE */
+    bool left;                                    /* it is the last of its case: that went to other divisions */
     const PbCaseView *case_view;                  /* WHISTLE_SNAPSHOT */
     const PbRefused *refused;                     /* WHISTLE_REFUSED */
     struct slice bytes;                           /* what the broker sent, of an update or a case */

@@ -95,6 +95,50 @@ static void name_step(struct desk_decision *d, const PbOffer *offer, const struc
         d->parties_count = 1;
 }
 
+/* ---- after a return ---------------------------------------------------------------------------------------------- */
+
+static const PbCandidate *candidate_of(const PbOffer *offer, const char *party) {
+    for (size_t i = 0; party != NULL && i < offer->n_candidates; i++)
+        if (offer->candidates[i]->party != NULL && strcmp(offer->candidates[i]->party, party) == 0)
+            return offer->candidates[i];
+    return NULL;
+}
+
+static bool has_duty(const PbOffer *offer, const PbCandidate *c) {
+    for (size_t i = 0; i < offer->n_duty_roles; i++)
+        if (plays(c, offer->duty_roles[i]))
+            return true;
+    return false;
+}
+
+/* Of the desks among the candidates the lowest: its division has the most digits. */
+static const PbCandidate *territory_of(const PbOffer *offer) {
+    const PbCandidate *lowest = NULL;
+    size_t digits = 0;
+    for (size_t i = 0; i < offer->n_candidates; i++) {
+        const PbCandidate *c = offer->candidates[i];
+        const char *at = may_be_asked(c, ROLE_DESK, true) ? strchr(c->party, '@') : NULL;
+        if (at != NULL && strlen(at) > digits)
+            digits = strlen(at), lowest = c;
+    }
+    return lowest;
+}
+
+/* false: it did not come back, or that names nobody; the table goes on. */
+static bool decide_return(struct desk_decision *d, const PbOffer *offer) {
+    bool ruling = offer->has_arbitrating && offer->arbitrating;
+    const PbCandidate *proposed = candidate_of(offer, offer->proposed), *chosen = proposed;
+    if (ruling && (proposed == NULL || !has_duty(offer, proposed)))
+        chosen = territory_of(offer);
+    if (!ruling && proposed != NULL && proposed->has_tried && proposed->tried)
+        chosen = NULL;
+    if (chosen == NULL)
+        return false;
+    *d = (struct desk_decision){.verb = DESK_DISPATCH, .cause = CAUSE_DUTY};
+    name(d, chosen->party);
+    return true;
+}
+
 /* ---- the decision ------------------------------------------------------------------------------------------------ */
 
 void desk_decide(PbLevel level, const PbOffer *offer, struct desk_decision *ret) {
@@ -102,6 +146,8 @@ void desk_decide(PbLevel level, const PbOffer *offer, struct desk_decision *ret)
     CHECK(row != NULL && offer != NULL);
     bool last_rung = offer->has_last_rung && offer->last_rung;
 
+    if (decide_return(ret, offer))
+        return;
     *ret = (struct desk_decision){.verb = DESK_ESCALATE, .cause = cause_to_send_up(row, offer)};
     if (ret->cause != CAUSE_NONE && !last_rung)
         return;

@@ -158,6 +158,59 @@ static void desks_do_what_the_table_says(void **state) {
     }
 }
 
+/* A street's offer: dept-law is its duty; dept-water came into it by a return. */
+static void what_came_back_goes_to_whom_the_return_named(void **state) {
+    (void)state;
+    const struct {
+        const char *what, *proposed;
+        bool ruling, tried, last_rung;
+        PbLevel duty;
+        const char *asked;
+    } returns[] = {
+        {"whom the return named", "dept-water@610402001", false, false, false, LEVEL_STREET, "dept-water@610402001"},
+        {"who was tried is not asked again", "dept-water@610402001", false, true, false, LEVEL_STREET,
+         "dept-law@610402001"},
+        {"nor one that is no candidate", "dept-land@610402", false, false, false, LEVEL_STREET, "dept-law@610402001"},
+        {"even what another level's duty is", "dept-water@610402001", false, false, false, LEVEL_DISTRICT,
+         "dept-water@610402001"},
+        {"a ruling names whose duty it is", "dept-law@610402001", true, true, false, LEVEL_STREET, "dept-law@610402001"},
+        {"else the territory", "dept-water@610402001", true, false, false, LEVEL_STREET, "community-desk@610402001001"},
+        {"and where nobody was named", NULL, true, false, true, LEVEL_DISTRICT, "community-desk@610402001001"},
+    };
+    for (size_t i = 0; i < COUNT_OF(returns); i++) {
+        PbCandidate candidates[] = {
+            {.party = (char *)"dept-law@610402001", .has_kind = true, .kind = ROLE_DEPARTMENT},
+            {.party = (char *)"street-desk@610402001", .has_kind = true, .kind = ROLE_DESK},
+            {.party = (char *)"dept-water@610402001", .has_kind = true, .kind = ROLE_DEPARTMENT, .has_tried = true,
+             .tried = returns[i].tried},
+            {.party = (char *)"community-desk@610402001001", .has_kind = true, .kind = ROLE_DESK},
+        };
+        PbCandidate *pointers[] = {&candidates[0], &candidates[1], &candidates[2], &candidates[3]};
+        char *duty_roles[] = {(char *)"dept-law"};
+        PbOffer offer = {
+            .has_duty_level = true, .duty_level = returns[i].duty, .n_duty_roles = 1, .duty_roles = duty_roles,
+            .n_candidates = COUNT_OF(pointers), .candidates = pointers, .has_last_rung = true,
+            .last_rung = returns[i].last_rung, .proposed = (char *)(uintptr_t)returns[i].proposed,
+            .has_arbitrating = returns[i].ruling, .arbitrating = returns[i].ruling,
+        };
+        struct desk_decision d;
+        print_message("%s\n", returns[i].what);
+        desk_decide(LEVEL_STREET, &offer, &d);
+        assert_int_equal(d.verb, DESK_DISPATCH);
+        assert_int_equal(d.parties_count, 1);
+        assert_string_equal(d.parties[0], returns[i].asked);
+    }
+}
+
+static void a_ruling_without_anybody_to_name_is_sent_up(void **state) {
+    (void)state;
+    PbOffer offer = {.has_arbitrating = true, .arbitrating = true, .proposed = (char *)"dept-law@610402001"};
+    struct desk_decision d;
+    desk_decide(LEVEL_STREET, &offer, &d);
+    assert_int_equal(d.verb, DESK_ESCALATE);
+    assert_int_equal(d.cause, CAUSE_NOBODY_TO_ASK);
+}
+
 static void an_offer_that_says_nothing_goes_up(void **state) {
     (void)state;
     PbCandidate nobody = {.has_kind = true, .kind = ROLE_DESK}, *candidates[] = {&nobody};
@@ -183,6 +236,8 @@ static void three_levels_have_desks(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(desks_do_what_the_table_says),
+        cmocka_unit_test(what_came_back_goes_to_whom_the_return_named),
+        cmocka_unit_test(a_ruling_without_anybody_to_name_is_sent_up),
         cmocka_unit_test(an_offer_that_says_nothing_goes_up),
         cmocka_unit_test(three_levels_have_desks),
     };

@@ -163,11 +163,11 @@ static int prove(struct purging *p, const struct journal_base *b) {
     return r;
 }
 
-/* A base at the last record. What is written is believed only when it has been read back. */
+/* A base at the last record. What is written is believed only when it has been read back. A purge that was killed may
+ * have named it already: it is made again all the same, because its file may have been lost since. The same tables make
+ * the same bytes. */
 static int make_base(struct purging *p) {
-    struct journal_base b = journal_base(p->s->journal);
-    if (b.seq == p->ret->seq)
-        return 0;
+    struct journal_base b, named = journal_base(p->s->journal);
     int r = say(p, base_write(&p->s->tables, p->s->dir_fd, &b), "write the base", p->s->tables.problem);
     if (r < 0)
         return r;
@@ -176,6 +176,8 @@ static int make_base(struct purging *p) {
     if (r < 0)
         return r;
     done(p, PURGE_PROVED, b.seq);
+    if (named.seq == b.seq && hash_equal(&named.hash, &b.hash))
+        return 0;
     r = journal_turn_over_upon(p->s->journal, &b);
     if (r == 0)
         done(p, PURGE_NAMED, b.seq);

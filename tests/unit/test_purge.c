@@ -329,6 +329,35 @@ static void killed_at_every_step_a_purge_leaves_a_store_that_opens(void **state)
     assert_true(n > 20);
 }
 
+static void die_when_named(void *to, enum purge_step step, uint64_t number) {
+    (void)to, (void)number;
+    if (step == PURGE_NAMED)
+        (void)kill(getpid(), SIGKILL);
+}
+
+static void a_base_that_was_named_and_lost_is_made_again_before_anything_goes(void **state) {
+    struct world *w = *state;
+    struct purge_options o = {.before_ms = INT64_MAX / 2, .open_too = true};
+    struct purge_result p;
+    char name[BASE_NAME_SIZE];
+    struct hash digest = lived(w, 650);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0)
+        _exit(store_purge(&w->options, w->top, &o, &p, die_when_named, NULL) == 0 ? 0 : 1);
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    opens_as(w, "serve", &digest);
+    base_name(w->found.journal.base.seq, name);
+    lose(w, name);
+    verifies_as(w, &digest);                      /* nothing stands on it yet */
+    assert_int_equal(purge(w, NULL, &p), 0);
+    assert_true(p.segments_gone > 0 && there(w, name));
+    lose(w, "state.mdb");
+    opens_as(w, "state-missing", &digest);
+}
+
 static void every_kind_of_flip_in_the_base_is_found(void **state) {
     struct world *w = *state;
     struct purge_result p;
@@ -517,6 +546,7 @@ int main(void) {
         WORLD(tables_of_before_the_purge_are_folded_again_from_the_base),
         WORLD(a_purge_can_be_done_again_and_again),
         WORLD(killed_at_every_step_a_purge_leaves_a_store_that_opens),
+        WORLD(a_base_that_was_named_and_lost_is_made_again_before_anything_goes),
         WORLD(every_kind_of_flip_in_the_base_is_found),
         WORLD(a_base_cut_short_or_gone_is_refused_by_name),
         WORLD(flips_in_the_header_that_names_the_base_are_found),

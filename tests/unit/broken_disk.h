@@ -143,6 +143,10 @@ int rename(const char *from, const char *to) {
     return fails() ? -1 : (int)syscall(SYS_rename, from, to);
 }
 
+int renameat(int from_at, const char *from, int to_at, const char *to) {
+    return fails() ? -1 : (int)syscall(SYS_renameat2, from_at, from, to_at, to, 0);
+}
+
 int renameat2(int from_at, const char *from, int to_at, const char *to, unsigned flags) {
     return fails() ? -1 : (int)syscall(SYS_renameat2, from_at, from, to_at, to, flags);
 }

@@ -234,6 +234,40 @@ static void folding_again_that_fails_is_done_by_the_next_start(void **state) {
     }
 }
 
+/* Calls far into it are like those beside them: the further, the wider the stride. */
+static void a_purge_that_fails_leaves_a_store_that_opens_and_can_be_purged(void **state) {
+    struct world *w = *state;
+    struct purge_options o = {.before_ms = INT64_MAX / 2, .open_too = true};
+    struct purge_result p;
+    struct verify_result v;
+    char archive[140];
+    (void)snprintf(archive, sizeof archive, "%s/archive", w->top);
+    o.archive = archive;
+    w->options.slots_ahead = 64;
+    w->options.drill = true;
+    world_create(w);
+    world_random_turns(w, 400, 1);
+    struct hash digest = world_digest(w);
+    world_close(w);
+    keep(w, "full");
+    bool hit = true;
+    for (unsigned at = 1; hit; at += 1 + at / 10) {
+        restore(w, "full");
+        (void)nftw(archive, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+        break_disk(at, at % 2 ? ONCE : FROM_THEN_ON, at % 3 ? EIO : ENOSPC);
+        int r = store_purge(&w->options, w->top, &o, &p, NULL, NULL);
+        hit = mend_disk();
+        assert_true(at < 2000 && (hit || r == 0) && (r == 0 || p.problem[0]));
+        world_open(w);
+        struct hash now = world_digest(w);
+        assert_memory_equal(&now, &digest, sizeof now);
+        world_close(w);
+        assert_int_equal(store_purge(&w->options, w->top, &o, &p, NULL, NULL), 0);
+        assert_int_equal(store_verify(&w->options, w->top, &v, NULL, NULL), 0);
+        assert_true(v.equal && v.first_seq > 1 && v.problem[0] == '\0');
+    }
+}
+
 int main(void) {
     if (!disk_share())
         return 1;
@@ -243,6 +277,7 @@ int main(void) {
         WORLD(whatever_fails_in_a_turn_or_a_rest_the_next_start_knows_what_was_acknowledged),
         WORLD(a_start_that_fails_leaves_everything_for_the_next),
         WORLD(a_verification_that_fails_never_says_equal),
+        WORLD(a_purge_that_fails_leaves_a_store_that_opens_and_can_be_purged),
         WORLD(folding_again_that_fails_is_done_by_the_next_start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -317,8 +317,8 @@ static int no_such_option(struct parser *p, struct slice name) {
     return wrong(p, "%.*s: no such option; the nearest is %s", (int)(name.len < 64 ? name.len : 64), name.at, near);
 }
 
-static int take_choice(struct parser *p, const struct argument *a, const struct choice *choices, size_t count,
-                       const char *value, int *to) {
+static int take_choice(const struct argument *a, const struct choice *choices, size_t count, const char *value, int *to,
+                       char problem[static PROBLEM_BYTES]) {
     char all[PROBLEM_BYTES] = "";
     for (size_t i = 0, len = 0; i < count; i++) {
         if (strcmp(value, choices[i].word) == 0 || strcmp(value, choices[i].zh) == 0)
@@ -326,19 +326,27 @@ static int take_choice(struct parser *p, const struct argument *a, const struct 
         len += (size_t)snprintf(all + len, sizeof all - len, "%s%s", i ? ", " : "", choices[i].word);
         CHECK(len < sizeof all);
     }
-    return wrong(p, "%s: \"%.60s\" is none of %.150s", a->name, value, all);
+    (void)snprintf(problem, PROBLEM_BYTES, "%s: \"%.60s\" is none of %.150s", a->name, value, all);
+    return CTL_USAGE;
+}
+
+int argument_take(const struct ctl *c, const struct argument *a, const char *value, void *into,
+                  char problem[static PROBLEM_BYTES]) {
+    size_t count;
+    const struct choice *choices = choices_of(a->type, &count);
+    void *at = (char *)into + a->offset;
+    if (choices)
+        return take_choice(a, choices, count, value, at, problem);
+    const struct reader *r = &readers[a->type];
+    CHECK((size_t)a->type < COUNT_OF(readers) && r->read);
+    if (r->read(c, value, at))
+        return 0;
+    (void)snprintf(problem, PROBLEM_BYTES, "%s: \"%.60s\" is not %s", a->name, value, r->must_be);
+    return CTL_USAGE;
 }
 
 static int take(struct parser *p, const struct argument *a, const char *value, void *into) {
-    size_t count;
-    const struct choice *choices = choices_of(a->type, &count);
-    if (choices)
-        return take_choice(p, a, choices, count, value, (int *)((char *)into + a->offset));
-    const struct reader *r = &readers[a->type];
-    CHECK((size_t)a->type < COUNT_OF(readers) && r->read);
-    if (!r->read(p->c, value, (char *)into + a->offset))
-        return wrong(p, "%s: \"%.60s\" is not %s", a->name, value, r->must_be);
-    return 0;
+    return argument_take(p->c, a, value, into, p->problem);
 }
 
 /* --name, --name value, --name=value. A value that begins with dashes must be given the third way: else it is taken for

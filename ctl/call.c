@@ -20,7 +20,7 @@ static int refused(const struct ctl *c, const PbReply *reply) {
     return CTL_REFUSED;
 }
 
-static void id_print(const uint8_t id[COMMAND_ID_SIZE], char to[static 2 * COMMAND_ID_SIZE + 1]) {
+void id_print(const uint8_t id[COMMAND_ID_SIZE], char to[static 2 * COMMAND_ID_SIZE + 1]) {
     for (unsigned i = 0; i < COMMAND_ID_SIZE; i++)
         (void)snprintf(to + 2 * i, 3, "%02x", id[i]);
 }
@@ -91,7 +91,7 @@ static int open_client(struct ctl *c) {
     return CTL_DONE;
 }
 
-static int64_t time_of_id(const uint8_t id[COMMAND_ID_SIZE]) {
+int64_t id_instant(const uint8_t id[COMMAND_ID_SIZE]) {
     return (int64_t)(get_be64(id) >> 16);                /* the first 48 bits of a UUIDv7 */
 }
 
@@ -99,7 +99,7 @@ int ctl_open(struct ctl *c) {
     return c->client ? CTL_DONE : open_client(c);
 }
 
-int ctl_call(struct ctl *c, PbEnvelope *envelope, const PbReply **ret) {
+int ctl_try(struct ctl *c, PbEnvelope *envelope, const PbReply **ret) {
     uint8_t id[COMMAND_ID_SIZE];
     int r = ctl_open(c);
     if (r)
@@ -112,16 +112,24 @@ int ctl_call(struct ctl *c, PbEnvelope *envelope, const PbReply **ret) {
     CHECK(envelope->command_id.len == COMMAND_ID_SIZE);
     if (!is_question(envelope))
         envelope->by = (char *)c->by;
-    envelope->sent_at_ms = time_of_id(envelope->command_id.data);
+    envelope->sent_at_ms = id_instant(envelope->command_id.data);
     envelope->has_sent_at_ms = true;
     const PbReply *reply = NULL;
     r = whistle_call(c->client, envelope, c->wait_ms, &reply);
     if (r < 0)
         return r == -ETIMEDOUT ? unknown(c, envelope) : fault(c, r);
-    if (reply->reply_case == REPLY_REFUSED)
-        return refused(c, reply);
     *ret = reply;
     return CTL_DONE;
+}
+
+int ctl_call(struct ctl *c, PbEnvelope *envelope, const PbReply **ret) {
+    const PbReply *reply = NULL;
+    int r = ctl_try(c, envelope, &reply);
+    if (r == CTL_DONE && reply->reply_case == REPLY_REFUSED)
+        return refused(c, reply);
+    if (r == CTL_DONE)
+        *ret = reply;
+    return r;
 }
 
 void ctl_done(struct ctl *c) {
@@ -155,7 +163,7 @@ int case_question(const char *word, PbShowCase *to, const char *command) {
 int ask_case(struct ctl *c, const char *command, const char *word, const PbCaseView **ret) {
     PbShowCase show;
     PbEnvelope e = {.command_case = COMMAND_SHOW_CASE, .show_case = &show};
-    const PbReply *reply;
+    const PbReply *reply = NULL;
     int r = case_question(word, &show, command);
     if (r)
         return r;

@@ -5,9 +5,11 @@
 #include <string.h>
 
 #define VERB(kind, group) {&verb_commands[VERB_##kind], verb_main, GROUP_##group}
+#define BULK(verb) {&bulk_commands[BATCH_##verb - 1], bulk_main, GROUP_MANY}
 
 const struct command commands[] = {
     {&report_command, report_main, GROUP_CASES},
+    {&tell_command, tell_main, GROUP_CASES},
     {&show_command, show_main, GROUP_CASES},
     {&list_command, list_main, GROUP_CASES},
     {&watch_command, watch_main, GROUP_CASES},
@@ -16,6 +18,8 @@ const struct command commands[] = {
     VERB(EXTEND_ASK, CASES),
     VERB(NOTE, CASES),
 
+    {&inbox_command, inbox_main, GROUP_DESK},
+    {&similar_command, similar_main, GROUP_DESK},
     VERB(ACCEPT, DESK),
     VERB(DISPATCH, DESK),
     VERB(REASSIGN, DESK),
@@ -41,7 +45,21 @@ const struct command commands[] = {
     VERB(REOPEN, AFTER),
     VERB(VOID, AFTER),
 
+    {&hand_over_command, hand_over_main, GROUP_MANY},
+    BULK(REASSIGN),
+    BULK(CLOSE),
+    BULK(VOID),
+    BULK(CORRECT),
+    BULK(HAND_OVER),
+    BULK(MOVE),
+    {&bulk_confirm_command, bulk_confirm_main, GROUP_MANY},
+    {&bulk_run_command, bulk_run_main, GROUP_MANY},
+    {&bulk_show_command, bulk_show_main, GROUP_MANY},
+
     {&status_command, status_main, GROUP_BROKER},
+    {&top_command, top_main, GROUP_BROKER},
+    {&drain_command, drain_main, GROUP_BROKER},
+    {&dead_list_command, dead_list_main, GROUP_BROKER},
     VERB(DEAD_RETRY, BROKER),
     VERB(DEAD_DROP, BROKER),
     {&drill_command, drill_main, GROUP_BROKER},

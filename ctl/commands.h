@@ -31,7 +31,9 @@ const char *group_title(enum command_group g);                    /* BOTH */
 
 extern const struct command_line report_command, answer_command, return_command, show_command, list_command, watch_command,
     status_command, drill_command, verify_command, replay_command, recover_command, purge_command,
-    backup_command, restore_command, emergency_grow_command, journal_follow_command, journal_show_command;
+    backup_command, restore_command, emergency_grow_command, journal_follow_command, journal_show_command,
+    inbox_command, dead_list_command, similar_command, drain_command, hand_over_command, tell_command, top_command,
+    bulk_confirm_command, bulk_run_command, bulk_show_command;
 
 int report_main(struct ctl *c, int argc, char **argv);
 int answer_main(struct ctl *c, int argc, char **argv);
@@ -50,6 +52,21 @@ int restore_main(struct ctl *c, int argc, char **argv);
 int emergency_grow_main(struct ctl *c, int argc, char **argv);
 int journal_follow_main(struct ctl *c, int argc, char **argv);
 int journal_show_main(struct ctl *c, int argc, char **argv);
+
+int inbox_main(struct ctl *c, int argc, char **argv);
+int dead_list_main(struct ctl *c, int argc, char **argv);
+int similar_main(struct ctl *c, int argc, char **argv);
+int drain_main(struct ctl *c, int argc, char **argv);
+int hand_over_main(struct ctl *c, int argc, char **argv);
+int tell_main(struct ctl *c, int argc, char **argv);
+int top_main(struct ctl *c, int argc, char **argv);
+int bulk_confirm_main(struct ctl *c, int argc, char **argv);
+int bulk_run_main(struct ctl *c, int argc, char **argv);
+int bulk_show_main(struct ctl *c, int argc, char **argv);
+
+/* bulk.c: one function for all that is asked for many; by PbBatchVerb - 1. */
+extern const struct command_line bulk_commands[];
+int bulk_main(struct ctl *c, int argc, char **argv);
 
 /* verbs.c: one function for all that is said of one case. */
 enum verb_kind {

@@ -104,6 +104,8 @@ int arguments_read(struct ctl *c, const struct command_line *line, int argc, cha
 /* The same without printing, for tests: problem is what is wrong in one line. */
 int arguments_parse(struct ctl *c, const struct command_line *line, int argc, char **argv, void *into,
                     char problem[static 256]);
+/* One value into *into, as its argument says; 0 or CTL_USAGE. */
+int argument_take(const struct ctl *c, const struct argument *a, const char *value, void *into, char problem[static 256]);
 /* The global options alone, until the first word that is no option, --help or --version; *ret_index is its place. */
 int arguments_globals(struct ctl *c, int argc, char **argv, int *ret_index, char problem[static 256]);
 void arguments_print_globals(enum language l);
@@ -120,6 +122,10 @@ int usage(const char *command, const char *format, ...) __attribute__((format(pr
  * Anything else was said on stderr (with --json a refusal is an object on stdout): CTL_REFUSED, CTL_UNREACHABLE
  * (nothing was ever heard), CTL_UNKNOWN. */
 int ctl_call(struct ctl *c, PbEnvelope *envelope, const PbReply **ret);
+/* The same, where a refusal is an answer like others: nothing is said of it. */
+int ctl_try(struct ctl *c, PbEnvelope *envelope, const PbReply **ret);
+int64_t id_instant(const uint8_t id[COMMAND_ID_SIZE]);   /* when it was drawn: the milliseconds of a UUIDv7 */
+void id_print(const uint8_t id[COMMAND_ID_SIZE], char to[static 2 * COMMAND_ID_SIZE + 1]);
 int ctl_open(struct ctl *c);                      /* the hello alone: c->now_ms, durable_seq, drill; the same codes */
 /* One part of the broker's journal, for a follower and for a backup; the same codes. Borrowed until the next call. */
 int ask_journal(struct ctl *c, const PbReadJournal *question, const PbJournalPart **ret);
@@ -143,7 +149,7 @@ void sheet_open(struct sheet **ret, unsigned columns);
 void sheet_align(struct sheet *t, unsigned column, enum alignment a);        /* ALIGN_LEFT unless told */
 void sheet_cell(struct sheet *t, const char *format, ...) __attribute__((format(printf, 2, 3)));    /* the next one */
 /* Prints header (the first row) and rows to `to` (a FILE), two spaces between columns; closes. */
-void sheet_close(struct sheet *t, void *to);
+void sheet_close(struct sheet *t, void *to);                                 /* NULL: prints nothing */
 void sheet_write(struct sheet *t, char *to, size_t cap);                     /* the same into memory, for tests */
 unsigned text_width(const char *text);                                       /* in columns of a terminal */
 /* What people wrote, made safe to show: nothing that moves the cursor or turns the text; cut at `columns`. */
@@ -182,6 +188,10 @@ void print_left(const struct ctl *c, int64_t due_ms, char to[static PRINTED_BYTE
 void print_bytes(uint64_t bytes, char to[static PRINTED_BYTES]);                      /* 12.5 MiB */
 void print_limit(const PbLimit *l, char to[static PRINTED_BYTES]);                    /* 2wh; - when there is none */
 void print_drill_banner(const struct ctl *c);                                         /* when it is one, for people */
+void print_used(uint32_t percent, char to[static PRINTED_BYTES]);                      /* [#####.....]  52% */
+/* A sheet of cases, a row each (list.c). */
+void case_sheet(const struct ctl *c, struct sheet **ret);
+void case_row(const struct ctl *c, struct sheet *t, const PbCaseView *v);
 void json_print(enum codec_type type, const void *message);                           /* one line, flushed */
 void json_text(const char *text);                                                     /* in quotes, escaped */
 void json_print_at(const char *kind, uint64_t seq, enum codec_type type, const void *message);

@@ -32,15 +32,17 @@ struct listing {
 
 /* ---- the table --------------------------------------------------------------------------------------------------- */
 
-static void open_table(struct listing *g) {
+void case_sheet(const struct ctl *c, struct sheet **ret) {
     static const struct { const char *zh, *en; } heads[] = {
         {"编号", "NUMBER"}, {"案件", "CASE"}, {"状态", "STATE"}, {"层级", "LEVEL"}, {"类别", "CATEGORY"},
         {"地点", "PLACE"}, {"上报时间", "OPENED"}, {"等待", "WAITS FOR"}, {"到期", "DUE"}, {"余", "LEFT"},
     };
-    sheet_open(&g->t, COUNT_OF(heads));
-    sheet_align(g->t, 1, ALIGN_RIGHT);
+    struct sheet *t;
+    sheet_open(&t, COUNT_OF(heads));
+    sheet_align(t, 1, ALIGN_RIGHT);
     for (size_t i = 0; i < COUNT_OF(heads); i++)
-        sheet_cell(g->t, "%s", say(g->c, heads[i].zh, heads[i].en));
+        sheet_cell(t, "%s", say(c, heads[i].zh, heads[i].en));
+    *ret = t;
 }
 
 static int64_t next_due(const PbCaseView *v) {
@@ -51,8 +53,7 @@ static int64_t next_due(const PbCaseView *v) {
     return due;
 }
 
-static void add_row(struct listing *g, const PbCaseView *v) {
-    const struct ctl *c = g->c;
+void case_row(const struct ctl *c, struct sheet *t, const PbCaseView *v) {
     const char *name = c->language == LANGUAGE_ZH ? v->category_zh : v->category_en;
     char opened[PRINTED_BYTES], due[PRINTED_BYTES] = "-", left[PRINTED_BYTES] = "-";
     int64_t due_ms = next_due(v);
@@ -61,17 +62,17 @@ static void add_row(struct listing *g, const PbCaseView *v) {
         print_instant(c, due_ms, due);
         print_left(c, due_ms, left);
     }
-    sheet_cell(g->t, "%s", v->number ? v->number : "-");
-    sheet_cell(g->t, "%llu", (unsigned long long)v->case_id);
-    sheet_cell(g->t, "%s%s", word_state(c->language, v->state), v->overdue ? "!" : "");
-    sheet_cell(g->t, "%s", word_level(c->language, v->level));
-    sheet_cell(g->t, "%s %s", v->category ? v->category : "-", name ? name : "");
-    sheet_cell(g->t, "%llu %s", v->place ? (unsigned long long)v->place->division : 0ULL,
+    sheet_cell(t, "%s", v->number ? v->number : "-");
+    sheet_cell(t, "%llu", (unsigned long long)v->case_id);
+    sheet_cell(t, "%s%s", word_state(c->language, v->state), v->overdue ? "!" : "");
+    sheet_cell(t, "%s", word_level(c->language, v->level));
+    sheet_cell(t, "%s %s", v->category ? v->category : "-", name ? name : "");
+    sheet_cell(t, "%llu %s", v->place ? (unsigned long long)v->place->division : 0ULL,
                v->division_zh ? v->division_zh : "");
-    sheet_cell(g->t, "%.16s", opened);
-    sheet_cell(g->t, "%s", v->waiting_for ? v->waiting_for : "-");
-    sheet_cell(g->t, "%.16s", due);
-    sheet_cell(g->t, "%s", left);
+    sheet_cell(t, "%.16s", opened);
+    sheet_cell(t, "%s", v->waiting_for ? v->waiting_for : "-");
+    sheet_cell(t, "%.16s", due);
+    sheet_cell(t, "%s", left);
 }
 
 /* ---- the pages --------------------------------------------------------------------------------------------------- */
@@ -101,7 +102,7 @@ static int list_prefix(struct listing *g, uint64_t prefix) {
             return r;
         for (size_t i = 0; i < page->n_cases; i++, g->listed++)
             if (!g->c->json)
-                add_row(g, page->cases[i]);
+                case_row(g->c, g->t, page->cases[i]);
         more = page->more;
         g->more = more && g->listed >= g->l->limit;
         if (more) {
@@ -130,7 +131,7 @@ int list_main(struct ctl *c, int argc, char **argv) {
     if (l.limit < 1 || l.limit >= SHEET_ROWS_MAX)
         return usage(list_command.name, "--limit is 1 to %d", SHEET_ROWS_MAX - 1);
     if (!c->json)
-        open_table(&g);
+        case_sheet(c, &g.t);
     r = list_prefix(&g, l.division);
     if (r == CTL_DONE && !c->json)
         close_table(&g);

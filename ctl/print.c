@@ -71,6 +71,14 @@ void print_drill_banner(const struct ctl *c) {
         puts(say(c, "〔演练〕这是演练系统，不是真实案件", "[DRILL] this is a drill system, these are no real cases"));
 }
 
+/* How much of a limit is used. Plain letters: a bar of blocks is two columns wide on some terminals. */
+void print_used(uint32_t percent, char to[static PRINTED_BYTES]) {
+    enum { CELLS = 10 };
+    unsigned full = percent >= 100 ? CELLS : percent * CELLS / 100;
+    (void)snprintf(to, PRINTED_BYTES, "[%.*s%.*s] %3u%%%s", (int)full, "##########", (int)(CELLS - full), "..........",
+                   percent < 999 ? percent : 999, percent >= 100 ? "!" : "");
+}
+
 /* ---- JSON -------------------------------------------------------------------------------------------------------- */
 
 static char *json_of(enum codec_type type, const void *message) {

@@ -164,7 +164,8 @@ static void write_rows(const struct sheet *t, FILE *to) {
 }
 
 void sheet_close(struct sheet *t, void *to) {
-    write_rows(t, to);
+    if (to)
+        write_rows(t, to);
     free(t);
 }
 

@@ -196,6 +196,13 @@ def drill(make_broker):
     return make_broker(config=DRILL, drill=True)
 
 
+@pytest.fixture
+def free_port():
+    with socket.socket() as any:
+        any.bind(("127.0.0.1", 0))
+        return any.getsockname()[1]
+
+
 def library(tmp_path_factory, name):
     """tests/blackbox/NAME.c, to be preloaded."""
     to = tmp_path_factory.mktemp(name) / f"{name}.so"

@@ -63,6 +63,11 @@ def envelope(command=None, id=None, at=None, sent=None, **more):
     return e
 
 
+def party_digits(party):
+    """How many digits the division of a party has: 9 is a street's."""
+    return len(party.partition("@")[2])
+
+
 def last_seq(update):
     return update.first_seq + len(update.events) - 1
 
@@ -323,7 +328,8 @@ class Told:
 
     def __init__(self, head, body):
         self.session_seq, self.kind, self.seq, self.bytes = head.session_seq, head.kind, head.seq, body
-        self.update = pb.Update.FromString(body) if head.kind == pb.FEED_UPDATE else None
+        self.left = head.kind == pb.FEED_LEFT
+        self.update = pb.Update.FromString(body) if self.left or head.kind == pb.FEED_UPDATE else None
         self.row = pb.CaseView.FromString(body) if head.kind == pb.FEED_SNAPSHOT else None
 
     def __repr__(self):
@@ -375,7 +381,7 @@ class Console(Peer):
             assert head.session_seq == self.session_seq + 1, f"a gap: {self.session_seq} -> {head.session_seq}"
             self.session_seq = head.session_seq
             told = Told(head, body)
-            if told.kind == pb.FEED_UPDATE:
+            if told.update is not None:
                 assert told.seq == last_seq(told.update) and told.seq > self.seq, "order"
                 self.seq = told.seq
             return told

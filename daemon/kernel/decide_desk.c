@@ -122,6 +122,15 @@ PbAsk **ask_one(struct scene *s, const char *party) {
     return list;
 }
 
+const struct ask *who_did_it(const struct scene *s) {
+    const struct ask *last = NULL;
+    for (const struct ask *a = s->c->asks; a < s->c->asks + s->c->asks_count; a++)
+        if (a->status == ASK_DONE && stage_at(s->playbook, a->stage)->kind == STAGE_HANDLE &&
+            (!last || a->answered_at_ms >= last->answered_at_ms))
+            last = a;
+    return last;
+}
+
 bool may_verify(const struct scene *s, const char *party, const struct ask *handled) {
     for (unsigned i = 0; i < s->c->asks_count; i++) {
         const struct ask *a = &s->c->asks[i];

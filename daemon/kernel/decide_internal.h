@@ -81,6 +81,7 @@ void climb_declined(struct scene *s, PbCause cause);               /* where the 
 /* The rung at `stage`: its desk is asked, with a limit of its own. from: the level it comes from. */
 PbEscalated *climb_to(struct scene *s, uint32_t stage, PbLevel from, PbCause cause);
 PbAsk **ask_one(struct scene *s, const char *party);               /* it alone, the lead; copied into the room */
+const struct ask *who_did_it(const struct scene *s);               /* not who verified it; NULL: nobody's done yet */
 bool may_verify(const struct scene *s, const char *party, const struct ask *handled);
 /* From that level up, a desk that did not help to do what this ask was for, or else a verifier. NULL: nobody. */
 const char *choose_verifier(struct scene *s, PbLevel from, const struct ask *handled);

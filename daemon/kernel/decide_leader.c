@@ -13,10 +13,11 @@ static PbLevel highest_level(const PbPlaybook *p) {
     return highest;
 }
 
-static bool is_asked(const struct case_state *c, const char *party) {
+static bool is_asked(const struct scene *s, const char *party) {
+    const struct case_state *c = s->c;
     for (unsigned i = 0; i < c->asks_count; i++)
         if (ask_is_open(&c->asks[i]) && strcmp(c->asks[i].party, party) == 0) return true;
-    const struct ask *handler = case_handler(c);
+    const struct ask *handler = who_did_it(s);
     return handler && strcmp(handler->party, party) == 0;
 }
 
@@ -33,7 +34,7 @@ void check_approver(struct scene *s, const char *party, PbLevel least) {
     bool leads = role && (role->kind == ROLE_DESK || role->kind == ROLE_GRID_LEADER);
     if (least > highest) least = highest;
     if (!leads || at < least || !division_at_level(s->rules, s->c->division, at, s->now) ||
-        division_at_level(s->rules, s->c->division, at, s->now) != division || is_asked(s->c, party))
+        division_at_level(s->rules, s->c->division, at, s->now) != division || is_asked(s, party))
         refuse(s, REFUSED_NOT_APPROVER, "party");
 }
 

@@ -104,9 +104,14 @@ static uint32_t desk_stage(const struct scene *s) {
     return there ? there : first_stage(s->playbook, division_level(s->c->division));
 }
 
+/* Not in office now, or it comes back from elsewhere: then the desk decides anew. */
+static const struct ask *who_does_it_again(const struct scene *s) {
+    const struct ask *last = s->c->state == STATE_TRANSFERRED ? NULL : who_did_it(s);
+    return last && rules_party(s->rules, slice_of(last->party), s->now) ? last : NULL;
+}
+
 static void reopen(struct scene *s, const char *party, bool reporter) {
-    const struct ask *handler = s->c->state == STATE_TRANSFERRED ? NULL : case_handler(s->c);
-    if (handler && !rules_party(s->rules, slice_of(handler->party), s->now)) handler = NULL;     /* not in office now */
+    const struct ask *handler = who_does_it_again(s);
     uint32_t number = handler ? handler->stage : desk_stage(s), attempt = case_next_attempt(s->c, number);
     if (attempt <= s->c->attempt && number == s->c->stage) attempt = s->c->attempt + 1u;
     if (attempt > ATTEMPT_MAX) return refuse(s, REFUSED_TOO_MANY_ASKS, "attempt");

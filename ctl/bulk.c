@@ -260,20 +260,20 @@ static bool hex_digest(const char *hex, struct hash *ret) {
     return strcasecmp(again, hex) == 0;
 }
 
-static void print_plan(const struct ctl *c, const struct plan *p, const char *id) {
+static void print_plan(const struct ctl *c, const struct plan *p, const char *id, const char *path) {
     if (!c->json)
         for (uint32_t i = 0; i < p->cases.count; i++)
             printf("%s  %llu\n", p->cases.at[i].number, (unsigned long long)p->cases.at[i].case_id);
     for (unsigned i = 0; i < p->to.count && !c->json; i++)
         printf("→ %s\n", p->to.at[i]);
-    print_batch(c, p, id, "-");
+    print_batch(c, p, id, path);
 }
 
 int bulk_confirm_main(struct ctl *c, int argc, char **argv) {
     struct bulk_line l = {.dry_run = false};
     struct plan p = {.verb = BATCH_NONE};
     struct hash digest = {.byte = {0}};
-    char hex[2 * COMMAND_ID_SIZE + 1];
+    char hex[2 * COMMAND_ID_SIZE + 1], path[PATH_BYTES];
     int r = arguments_read(c, c->line, argc, argv, &l);
     if (r)
         return r == ARGUMENTS_HELPED ? CTL_DONE : r;
@@ -285,7 +285,8 @@ int bulk_confirm_main(struct ctl *c, int argc, char **argv) {
             return r;
         digest = selection_digest(&p.cases);
         id_print(l.batch.byte, hex);
-        print_plan(c, &p, hex);
+        plan_path(&l, hex, path);
+        print_plan(c, &p, hex, path);
         plan_free(&p);
     }
     PbConfirmBatch w = {.has_batch = true, .batch = {.len = COMMAND_ID_SIZE, .data = l.batch.byte}, .has_digest = true,

@@ -67,7 +67,7 @@ static void inbox_heads(const struct ctl *c, struct sheet **ret) {
     *ret = t;
 }
 
-static void inbox_row(const struct ctl *c, struct sheet *t, const PbInboxItem *i) {
+static void inbox_row(const struct ctl *c, struct sheet *t, const PbInboxItem *i, bool asked_of_party) {
     const PbCaseView *v = i->case_view;
     const char *name = c->language == LANGUAGE_ZH ? v->category_zh : v->category_en;
     char due[PRINTED_BYTES], left[PRINTED_BYTES], bar[PRINTED_BYTES];
@@ -80,7 +80,7 @@ static void inbox_row(const struct ctl *c, struct sheet *t, const PbInboxItem *i
     sheet_cell(t, "%s %s", v->category ? v->category : "-", name ? name : "");
     sheet_cell(t, "%llu", v->place ? (unsigned long long)v->place->division : 0ULL);
     sheet_cell(t, "%s", word_timer(c->language, i->waits_for));
-    sheet_cell(t, "%s", !i->party ? "-" : i->lead ? say(c, "主办", "lead") : say(c, "协办", "helps"));
+    sheet_cell(t, "%s", !asked_of_party ? say(c, "值守席", "desk") : i->lead ? say(c, "主办", "lead") : say(c, "协办", "helps"));
     sheet_cell(t, "%.16s", due);
     sheet_cell(t, "%s", left);
     sheet_cell(t, "%s", bar);
@@ -131,7 +131,7 @@ int inbox_main(struct ctl *c, int argc, char **argv) {
         else if (first)
             inbox_heads(c, &t), waiting = page->waiting, overdue = page->overdue;
         for (size_t i = 0; t && i < page->n_items; i++)
-            inbox_row(c, t, page->items[i]);
+            inbox_row(c, t, page->items[i], l.party != NULL);
         more = page->more && page->n_items;
         if (more) {
             const PbInboxItem *last = page->items[page->n_items - 1];

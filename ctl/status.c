@@ -54,6 +54,8 @@ static void figures(const struct ctl *c, struct sheet *t, const PbStatus *s) {
         number_row(c, t, "第几次启动", "epoch", b->epoch);
         number_row(c, t, "已落盘序号", "seq on disk", b->durable_seq);
     }
+    if (s->draining)
+        row(c, t, "停收新上报", "draining", say(c, "是（drain off 恢复）", "yes: new reports are refused (drain off)"));
     row(c, t, "数据目录", "store", s->store ? s->store : "-");
     number_row(c, t, "未结案件", "open cases", s->cases_open);
     number_row(c, t, "全部案件", "all cases", s->cases_all);

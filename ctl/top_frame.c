@@ -106,18 +106,21 @@ static void broker_lines(struct frame *f, const struct top_view *v) {
 }
 
 static void state_lines(struct frame *f, const struct top_view *v, const struct top_count *n) {
-    static const PbState shown[] = {
-        STATE_REPORTED, STATE_ACCEPTED, STATE_DISPATCHED, STATE_HANDLING, STATE_RESOLVED, STATE_SUSPENDED, STATE_FOLLOWUP,
+    static const PbState shown[2][4] = {
+        {STATE_REPORTED, STATE_ACCEPTED, STATE_DISPATCHED, STATE_HANDLING},
+        {STATE_RESOLVED, STATE_SUSPENDED, STATE_FOLLOWUP},
     };
-    char text[LINE_BYTES] = "";
-    size_t len = 0;
     line(f, "%s", "");
     line(f, "%s %llu  %s %llu%s", say(f->c, "未结", "open"), (unsigned long long)v->open, say(f->c, "全部", "all"),
          (unsigned long long)v->all, n->cut ? say(f->c, "  （以下只数了一部分）", "  (below: of a part of them)") : "");
-    for (size_t i = 0; i < COUNT_OF(shown); i++)
-        len += (size_t)snprintf(text + len, sizeof text - len, "%s%s %u", i ? "  " : "",
-                                word_state(f->c->language, shown[i]), n->by_state[shown[i]]);
-    line(f, "%s", text);
+    for (size_t row = 0; row < COUNT_OF(shown); row++) {
+        char text[LINE_BYTES] = "";
+        size_t len = 0;
+        for (size_t i = 0; i < COUNT_OF(shown[row]) && shown[row][i] != STATE_NONE; i++)
+            len += (size_t)snprintf(text + len, sizeof text - len, "%s%s %u", i ? "  " : "",
+                                    word_state(f->c->language, shown[row][i]), n->by_state[shown[row][i]]);
+        line(f, "%s", text);
+    }
     line(f, "%s %u  %s %u", say(f->c, "一小时内到期", "due within the hour"), n->due_soon, say(f->c, "逾期", "overdue"),
          n->overdue);
 }

@@ -1,8 +1,8 @@
 /* consoles: many of them, on the broker's feed.
  *
- *   consoles --endpoint E [--consoles 100] [--prefix 610402] [--behind N] [--seconds 5]
+ *   consoles --endpoint E [--consoles 100] [--behind N] [--seconds 5] [--communities]
  *
- * Each subscribes to everything under the prefix, from N seqs back, grants credit as it reads, and checks that its
+ * Each subscribes to the whole district, or to one community of it, from N seqs back, grants credit as it reads, and checks that its
  * numbers are contiguous and its seqs rise. Prints `live` when all have caught up, and one line of JSON after so many
  * seconds more. One thread, and ZMTP by hand: what it does not spend, the broker has. */
 #include "bench/client/client.h"
@@ -19,6 +19,7 @@ enum { CONSOLES_MOST = 1024, CREDIT = 4096, BEAT_NS = 1000000000, MORE = 1 };
 
 struct console {
     int fd;
+    uint64_t prefix;
     bool subscribed, live, body_next;             /* body_next: the frame of a head that was read */
     uint64_t session_seq, seq, kind;
     unsigned used;                                /* updates since credit was granted */
@@ -26,8 +27,8 @@ struct console {
     size_t in_len;
 };
 
-static struct { const char *endpoint; unsigned consoles; uint64_t prefix, behind; double seconds; }
-options = {.consoles = 100, .prefix = 610402, .seconds = 5};
+static struct { const char *endpoint; unsigned consoles; uint64_t behind; double seconds; bool communities; }
+options = {.consoles = 100, .seconds = 5};
 static uint64_t updates, live;
 
 static void say(struct console *c, PbConsoleFrame *frame) {
@@ -42,7 +43,7 @@ static void say(struct console *c, PbConsoleFrame *frame) {
 }
 
 static void subscribe(struct console *c, uint64_t durable) {
-    PbSubscribe s = {.n_prefixes = 1, .prefixes = &options.prefix, .has_from_seq = 1, .has_credit = 1,
+    PbSubscribe s = {.n_prefixes = 1, .prefixes = &c->prefix, .has_from_seq = 1, .has_credit = 1,
                      .credit = 2 * CREDIT};
     s.from_seq = durable > options.behind ? durable - options.behind : 0;
     c->seq = s.from_seq;
@@ -126,13 +127,13 @@ static void run(int poll, struct console *all) {
 }
 
 int main(int argc, char **argv) {
-    static const struct option names[] = {{"endpoint", 1, 0, 'e'}, {"consoles", 1, 0, 'n'}, {"prefix", 1, 0, 'p'},
-                                          {"behind", 1, 0, 'b'}, {"seconds", 1, 0, 's'}, {0, 0, 0, 0}};
+    static const struct option names[] = {{"endpoint", 1, 0, 'e'}, {"consoles", 1, 0, 'n'}, {"behind", 1, 0, 'b'},
+                                          {"seconds", 1, 0, 's'}, {"communities", 0, 0, 'c'}, {0, 0, 0, 0}};
     for (int c; (c = getopt_long(argc, argv, "", names, NULL)) != -1;)
         switch (c) {
         case 'e': options.endpoint = optarg; break;
         case 'n': options.consoles = (unsigned)number_of(optarg); break;
-        case 'p': options.prefix = (uint64_t)number_of(optarg); break;
+        case 'c': options.communities = true; break;
         case 'b': options.behind = (uint64_t)number_of(optarg); break;
         case 's': options.seconds = number_of(optarg); break;
         default: give_up("the comment at the top of bench/consoles.c says what there is");
@@ -142,11 +143,14 @@ int main(int argc, char **argv) {
     const struct rlimit files = {2 * CONSOLES_MOST, 2 * CONSOLES_MOST};
     (void)setrlimit(RLIMIT_NOFILE, &files);
     crypto_init();
+    unsigned grids = reports_make("config/qindu");
     int poll = epoll_create1(EPOLL_CLOEXEC);
     struct console *all = memory_or_die(options.consoles * sizeof *all);
     PbHello hello = {.program = (char *)"bench"};
     for (unsigned i = 0; i < options.consoles; i++) {
         all[i] = (struct console){.fd = zmtp.open(options.endpoint), .in = memory_or_die(IN_BYTES)};
+        uint64_t grid = report_of(i * 7 % grids)->division;
+        all[i].prefix = options.communities ? grid / 1000 : grid / 1000000000;
         struct epoll_event e = {.events = EPOLLIN, .data.ptr = &all[i]};
         if (poll < 0 || epoll_ctl(poll, EPOLL_CTL_ADD, all[i].fd, &e) < 0)
             give_up("epoll: %s", strerror(errno));

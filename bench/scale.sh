@@ -74,7 +74,8 @@ resume() {
     [ -n "$server" ] || { prepare; start_broker; load --publishers 64 --window 64 --count 1000000; }
     load --publishers 4 --window 64 --rate 2000 --seconds 5
     before=$(of "$line" p99_us)
-    "$tools/consoles" --endpoint "ipc://$data/feed" --consoles 1000 --behind 1000000 --seconds 0 > "$data/consoles" &
+    "$tools/consoles" --endpoint "ipc://$data/feed" --consoles 1000 --communities --behind 1000000 \
+        --seconds 0 > "$data/consoles" &
     worker=$!
     sleep 0.5
     load --publishers 4 --window 64 --rate 2000 --seconds 10

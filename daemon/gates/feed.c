@@ -7,13 +7,15 @@
  *
  * There is no queue per console: one that falls behind goes back to reading the journal from where it stood. An update
  * is a pure function of its record (codec_update_of), so what a console catches up on is byte for byte what it would
- * have been told live. */
+ * have been told live. Those who catch up travel together: a record is read and packed once for all who stand before it,
+ * and a turn gives it a millisecond, so that a thousand of them who come back at once keep no report waiting. */
 #include "daemon/gates/gates.h"
 
 #include <errno.h>
 #include <string.h>
 
-enum { LIVE_MAX = 8192, SLICE_RECORDS = 512, SLICE_ROWS = 256, ROOM_BYTES = 4 << 20 };
+enum { LIVE_MAX = 8192, SLICE_RECORDS = 512, SLICE_ROWS = 32, ROOM_BYTES = 4 << 20, CATCH_UP_NS_MAX = 1000000,
+       LEVELS = LEVEL_PROVINCE + 1 };
 
 enum mode { MODE_GREETED, MODE_SNAPSHOT, MODE_CATCHING_UP, MODE_LIVE };
 
@@ -30,15 +32,19 @@ struct console {
     bool live_said;
     unsigned row_prefix;                                      /* where its snapshot stands */
     uint64_t row_division, row_case;
-    struct journal_cursor *cursor;
 };
 
-/* A record of this turn, packed once for everybody. */
+/* A record on its way to consoles: packed once for everybody, and every prefix under which it lies, so that each console
+ * only compares. The first `here` are where the case is, and whom it asks; the others are where that was so until now. */
 struct live {
     struct wire_shared *update;
-    uint64_t first_seq, last_seq, division, routes[ROUTES_MAX], left[ROUTES_MAX];
-    unsigned routes_count, left_count;
+    uint64_t first_seq, last_seq;
+    unsigned here, prefixes_count;
+    uint64_t prefixes[(1 + 2 * ROUTES_MAX) * LEVELS];
 };
+
+/* One that catches up, in this turn. next_seq 0: not any more. */
+struct traveller { uint64_t next_seq; struct console *console; };
 
 struct feed {
     struct wire_socket *socket;
@@ -50,6 +56,10 @@ struct feed {
     struct console consoles[CONSOLES_MAX];
     struct live *live;
     unsigned live_count;
+    struct traveller travellers[CONSOLES_MAX];
+    unsigned travellers_count;
+    struct journal_cursor *cursor;                            /* of the last who travelled; NULL: none yet */
+    uint64_t cursor_seq;                                      /* of the record it gives next */
     struct arena room;
 };
 
@@ -102,10 +112,6 @@ static void set_mode(struct feed *f, struct console *c, enum mode mode) {
     if (c->mode == MODE_LIVE) f->listening--;
     if (mode == MODE_LIVE) f->listening++;
     c->mode = mode;
-    if (mode != MODE_CATCHING_UP && c->cursor) {
-        journal_cursor_close(c->cursor);
-        c->cursor = NULL;
-    }
 }
 
 static void console_leaves(struct feed *f, struct console *c) {
@@ -212,47 +218,69 @@ void feed_take(struct feed *f, int64_t mono_ms, int64_t now_ms) {
 
 /* ---- whose is it ----------------------------------------------------------------------------------------------- */
 
-static bool covers(const struct console *c, const uint64_t *divisions, size_t count) {
-    for (unsigned p = 0; p < c->prefixes_count; p++)
-        for (size_t i = 0; i < count; i++)
-            if (division_covers(c->prefixes[p], divisions[i])) return true;
-    return false;
+static void add_prefixes(struct live *l, uint64_t division) {
+    for (PbLevel level = LEVEL_GRID; level < (PbLevel)LEVELS; level++) {
+        uint64_t prefix = division_cut(division, level_digits(level));
+        bool known = prefix == 0;
+        for (unsigned i = 0; i < l->prefixes_count && !known; i++) known = l->prefixes[i] == prefix;
+        if (!known) l->prefixes[l->prefixes_count++] = prefix;
+    }
+}
+
+/* The same of a record, live or from the journal; its update is packed when somebody wants it. */
+static void live_of(const PbRecord *record, struct live *ret) {
+    CHECK(record->n_routes <= ROUTES_MAX && record->n_left <= ROUTES_MAX);
+    ret->update = NULL;
+    ret->first_seq = record->first_seq;
+    ret->last_seq = record->first_seq + record->n_events - 1;
+    ret->prefixes_count = 0;
+    add_prefixes(ret, record->division);
+    for (size_t i = 0; i < record->n_routes; i++) add_prefixes(ret, record->routes[i]);
+    ret->here = ret->prefixes_count;
+    for (size_t i = 0; i < record->n_left; i++) add_prefixes(ret, record->left[i]);
 }
 
 /* A console covers what lies under one of its prefixes: where the case is, or whom it asks. Where that was so until now,
  * this is the last it is told of the case. false: nothing of it is its affair. */
 static bool concerns(const struct console *c, const struct live *l, PbFeedKind *ret_kind) {
-    bool here = covers(c, &l->division, 1) || covers(c, l->routes, l->routes_count);
-    *ret_kind = here ? FEED_UPDATE : FEED_LEFT;
-    return here || covers(c, l->left, l->left_count);
-}
-
-/* The same of a record, live or from the journal. */
-static void live_of(const PbRecord *record, struct live *ret) {
-    CHECK(record->n_routes <= ROUTES_MAX && record->n_left <= ROUTES_MAX);
-    *ret = (struct live){ .first_seq = record->first_seq, .last_seq = record->first_seq + record->n_events - 1,
-                          .division = record->division };
-    ret->routes_count = (unsigned)record->n_routes;
-    ret->left_count = (unsigned)record->n_left;
-    if (record->n_routes) memcpy(ret->routes, record->routes, record->n_routes * sizeof ret->routes[0]);
-    if (record->n_left) memcpy(ret->left, record->left, record->n_left * sizeof ret->left[0]);
+    for (unsigned i = 0; i < l->prefixes_count; i++)
+        for (unsigned p = 0; p < c->prefixes_count; p++)
+            if (c->prefixes[p] == l->prefixes[i]) return *ret_kind = i < l->here ? FEED_UPDATE : FEED_LEFT, true;
+    return false;
 }
 
 /* ---- live ------------------------------------------------------------------------------------------------------ */
 
-void feed_record(struct feed *f, PbRecord *record, struct arena *room) {
-    if (f->listening == 0 || record->case_id == 0) return;
-    if (f->live_count == LIVE_MAX) return; /* feed_speak sees the gap and sends everybody back to the journal */
+static struct wire_shared *packed_update(const PbRecord *record, struct arena *room) {
     PbUpdate update;
-    size_t mark = room->used;
     codec_update_of(record, &update);
     struct slice bytes = codec_packed(CODEC_UPDATE, &update, room);
     CHECK(bytes.at);
+    struct wire_shared *shared = wire_share(bytes);
+    CHECK(shared);
+    return shared;
+}
+
+void feed_record(struct feed *f, PbRecord *record, struct arena *room) {
+    if (f->listening == 0 || record->case_id == 0) return;
+    if (f->live_count == LIVE_MAX) return; /* feed_speak sees the gap and sends everybody back to the journal */
+    size_t mark = room->used;
     struct live *l = &f->live[f->live_count++];
     live_of(record, l);
-    l->update = wire_share(bytes);
-    CHECK(l->update);
+    l->update = packed_update(record, room);
     room->used = mark;
+}
+
+/* false: not now. It has no credit, or does not read. */
+static bool say_update(struct feed *f, struct console *c, PbFeedKind kind, const struct live *l) {
+    uint8_t bytes[48];
+    if (!c->credit) return false;
+    struct slice head = head_of(kind, c->session_seq + 1, l->last_seq, bytes);
+    if (wire_send_shared(f->socket, c->peer, head, l->update) < 0) return false;
+    c->session_seq++;
+    c->credit--;
+    COUNT(UPDATES);
+    return true;
 }
 
 static void fall_behind(struct feed *f, struct console *c, uint64_t seq) {
@@ -266,21 +294,14 @@ static void say_live(struct feed *f, struct console *c) {
         const struct live *l = &f->live[i];
         PbFeedKind kind;
         if (l->last_seq < c->next_seq || !concerns(c, l, &kind)) continue;
-        uint8_t bytes[48];
-        struct slice head = head_of(kind, c->session_seq + 1, l->last_seq, bytes);
-        if (!c->credit || wire_send_shared(f->socket, c->peer, head, l->update) < 0)
-            return fall_behind(f, c, l->first_seq);
-        c->session_seq++;
-        c->credit--;
-        COUNT(UPDATES);
+        if (!say_update(f, c, kind, l)) return fall_behind(f, c, l->first_seq);
     }
     c->next_seq = store_durable_seq(f->store) + 1;
 }
 
 /* ---- catching up ----------------------------------------------------------------------------------------------- */
 
-/* Each step of it: 1 it was said; 0 it cannot be sent now; negative: what is on disk cannot be read. */
-
+/* One open case: 1 it was said; 0 it cannot be sent now; negative: what is on disk cannot be read. */
 static int say_row(struct feed *f, struct console *c, uint64_t case_id, struct arena *room) {
     static struct case_state state;
     size_t mark = room->used;
@@ -302,6 +323,7 @@ static bool row_is_repeated(const struct console *c, uint64_t division) {
     return false;
 }
 
+/* A slice of them; the same. */
 static int say_snapshot(struct feed *f, struct console *c, struct arena *room) {
     uint64_t division, case_id;
     for (unsigned rows = 0; c->credit && rows < SLICE_ROWS; rows++) {
@@ -326,48 +348,75 @@ static void now_live(struct feed *f, struct console *c) {
     set_mode(f, c, MODE_LIVE);
 }
 
-/* One record of the journal to a console that it concerns. */
-static int say_record(struct feed *f, struct console *c, struct slice bytes, struct arena *room) {
-    PbRecord *record = NULL;
-    PbUpdate update;
-    PbFeedKind kind;
-    size_t mark = room->used;
-    int r = codec_unpack_own(CODEC_RECORD, bytes, room, &record);
-    if (r < 0) return r;
+/* One record of the journal to all who stand before it, or in it. Who does not take it stays where it is. */
+static void say_record(struct feed *f, const PbRecord *record, struct arena *room) {
     struct live l;
+    PbFeedKind kind;
     live_of(record, &l);
-    bool sent = true;
-    if (record->case_id && concerns(c, &l, &kind)) {
-        codec_update_of(record, &update);
-        struct slice packed = codec_packed(CODEC_UPDATE, &update, room);
-        CHECK(packed.at);
-        sent = say(f, c, kind, l.last_seq, packed) == 0;
-        if (sent) c->credit--, COUNT(UPDATES);
+    for (unsigned i = 0; i < f->travellers_count; i++) {
+        struct traveller *t = &f->travellers[i];
+        struct console *c = t->console;
+        if (t->next_seq < l.first_seq || t->next_seq > l.last_seq) continue;
+        bool concerned = record->case_id && concerns(c, &l, &kind);
+        if (concerned && !l.update) l.update = packed_update(record, room);
+        if (concerned && !say_update(f, c, kind, &l)) t->next_seq = 0;
+        else t->next_seq = c->next_seq = l.last_seq + 1;
     }
-    if (sent) c->next_seq = l.last_seq + 1;
-    room->used = mark;
-    return sent;
+    if (l.update) wire_unshare(l.update);
 }
 
-static int catch_up(struct feed *f, struct console *c, struct arena *room) {
-    uint64_t first;
+/* A slice of the journal from where `first` stands; whoever it comes by goes along. Negative: it cannot be read. */
+static int travel(struct feed *f, const struct console *first, int64_t until_ns, struct arena *room) {
+    uint64_t seq;
     uint32_t seqs;
     struct slice bytes;
     int r = 1;
-    if (c->next_seq > store_durable_seq(f->store)) return now_live(f, c), 1;
-    if (!c->cursor) r = journal_cursor_open(&c->cursor, store_journal(f->store), c->next_seq);
+    if (f->cursor && f->cursor_seq != first->next_seq) journal_cursor_close(f->cursor), f->cursor = NULL;
+    if (!f->cursor) r = journal_cursor_open(&f->cursor, store_journal(f->store), first->next_seq);
     if (r < 0) return r == -EBADMSG || r == -EIO ? r : 0;     /* no file can be opened just now: later */
-    for (unsigned i = 0; c->credit && i < SLICE_RECORDS; i++) {
-        r = journal_next(c->cursor, &first, &seqs, &bytes);
-        if (r == 0) return now_live(f, c), 1;
-        if (r == 1 && first + seqs - 1 < c->next_seq) continue;
-        if (r == 1) r = say_record(f, c, bytes, room);
-        if (r == 1) continue;
-        journal_cursor_close(c->cursor);              /* not read by the console: again from here, later */
-        c->cursor = NULL;
-        return r;
+    f->cursor_seq = first->next_seq;
+    for (unsigned i = 0; i < SLICE_RECORDS && clock_mono_ns() < until_ns; i++) {
+        PbRecord *record = NULL;
+        size_t mark = room->used;
+        r = journal_next(f->cursor, &seq, &seqs, &bytes);
+        if (r <= 0) return r;
+        r = codec_unpack_own(CODEC_RECORD, bytes, room, &record);
+        if (r < 0) return r;
+        say_record(f, record, room);
+        room->used = mark;
+        f->cursor_seq = seq + seqs;
     }
     return 1;
+}
+
+static bool catches_up(const struct console *c) {
+    return c->credit && (c->mode == MODE_SNAPSHOT || c->mode == MODE_CATCHING_UP);
+}
+
+/* At least one of those who catch up gets on each turn, and each turn begins with the one behind it. */
+static int catch_up(struct feed *f, struct arena *room) {
+    int64_t until_ns = clock_mono_ns() + CATCH_UP_NS_MAX;
+    uint64_t durable = store_durable_seq(f->store);
+    f->travellers_count = 0;
+    f->behind = false;
+    for (unsigned i = 0; i < f->consoles_used; i++) {
+        struct console *c = &f->consoles[i];
+        if (c->mode == MODE_CATCHING_UP && c->credit)
+            f->travellers[f->travellers_count++] = (struct traveller){ c->next_seq, c };
+    }
+    for (unsigned i = 0, first = f->turn_of; i < f->consoles_used; i++) {
+        struct console *c = &f->consoles[(first + i) % f->consoles_used];
+        int r = 0;
+        if (!catches_up(c)) continue;
+        f->behind = true;
+        if (clock_mono_ns() >= until_ns) return 0;
+        if (c->mode == MODE_SNAPSHOT) r = say_snapshot(f, c, room);
+        else if (c->next_seq <= durable) r = travel(f, c, until_ns, room);
+        if (r < 0) return r;
+        if (c->mode == MODE_CATCHING_UP && c->credit && c->next_seq > durable) now_live(f, c);
+        f->turn_of = (first + i + 1) % f->consoles_used;
+    }
+    return 0;
 }
 
 /* ---- the end of the turn --------------------------------------------------------------------------------------- */
@@ -383,33 +432,21 @@ void feed_forget(struct feed *f) {
     f->live_count = 0;
 }
 
-/* What one console is owed. Negative: what is on disk cannot be read. */
-static int serve(struct feed *f, struct console *c, struct arena *room) {
-    int r = 0;
-    if (c->mode == MODE_LIVE) {
-        if (f->live_count == LIVE_MAX) fall_behind(f, c, c->next_seq);
-        else if (f->live_count) say_live(f, c);
-        else c->next_seq = store_durable_seq(f->store) + 1;
-    }
-    if (c->mode == MODE_SNAPSHOT) r = say_snapshot(f, c, room);
-    if (r >= 0 && c->mode == MODE_CATCHING_UP) r = catch_up(f, c, room);
-    if (c->credit && (c->mode == MODE_SNAPSHOT || c->mode == MODE_CATCHING_UP)) f->behind = true;
-    return r;
-}
-
 int feed_speak(struct feed *f, int64_t mono_ms, int64_t now_ms, struct arena *room) {
     (void)now_ms;
-    f->behind = false;
     for (unsigned i = 0; i < f->consoles_used; i++) {
-        struct console *c = &f->consoles[(f->turn_of + i) % f->consoles_used];
+        struct console *c = &f->consoles[i];
         if (!c->session) continue;
-        int r = serve(f, c, room);
-        if (r < 0) return r;
+        if (c->mode == MODE_LIVE) {
+            if (f->live_count == LIVE_MAX) fall_behind(f, c, c->next_seq);
+            else if (f->live_count) say_live(f, c);
+            else c->next_seq = store_durable_seq(f->store) + 1;
+        }
         heartbeat(f, c, mono_ms);
     }
-    f->turn_of++;                                 /* nobody is always served first */
+    int r = catch_up(f, room);
     feed_forget(f);
-    return 0;
+    return r;
 }
 
 /* ---- figures and life ------------------------------------------------------------------------------------------ */
@@ -455,5 +492,6 @@ void feed_close(struct feed *f) {
         say(f, c, FEED_GOODBYE, store_durable_seq(f->store), (struct slice){ 0 });
         console_leaves(f, c);
     }
+    if (f->cursor) journal_cursor_close(f->cursor);
     wire_socket_close(f->socket);
 }

@@ -4,7 +4,8 @@
  *          -> facts (rules, epoch, clock, counts)
  *
  * Rows that follow from a case (deadlines, work, open, asks) are never edited: those of the case before and after are
- * compared in memory, and only what differs is written. */
+ * compared in memory, and only what differs is written. A verification makes them at its end, from nothing but the
+ * cases: so what was kept record by record is held against what it should be. */
 #include "daemon/store/tables.h"
 #include "lib/codec/codec.h"
 
@@ -76,6 +77,25 @@ static int project(struct tables *t, const struct case_state *before, const stru
     return r;
 }
 
+int fold_derive(struct tables *t) {
+    static const struct case_state nothing;
+    struct case_state c;
+    struct db_walk w;
+    struct slice key, row;
+    int r = t->later;
+    t->later = false;
+    db_walk_from(&w, t->db, TABLE_CASES, (struct slice){NULL, 0});
+    while (r > 0 && (r = tables_result(t, db_walk_next(&w, &key, &row))) > 0) {
+        CHECK(case_of_row(row, &c));
+        int put = project(t, &nothing, &c);
+        if (put == 0 && db_changes(t->db) >= FOLD_COMMIT_CHANGES)
+            put = tables_commit(t);
+        r = put < 0 ? put : r;
+    }
+    db_walk_done(&w);
+    return r;
+}
+
 /* ---- a case's record --------------------------------------------------------------------------------------------- */
 
 /* The day's number, and the slot of its sealed text. */
@@ -118,7 +138,7 @@ static int fold_case(struct tables *t, const PbRecord *r, const struct case_stat
     CHECK(after->last_seq == r->first_seq + r->n_events - 1);
     int result = opens ? tables_result(t, db_put_last(t->db, TABLE_CASES, key_bytes(&key), value))
                        : tables_put(t, TABLE_CASES, &key, value);
-    if (result == 0)
+    if (result == 0 && !t->later)
         result = project(t, before, after);
     if (result == 0)
         result = opens ? tables_result(t, db_put_last(t->db, TABLE_STORY, key_bytes(&story), nothing))

@@ -30,6 +30,7 @@ struct rules_kept {
 struct tables {
     struct db *db;
     bool read_only, doubtful;
+    bool later;                                   /* the rows that follow from a case are not kept: fold_derive */
     struct meta meta;                             /* of what is folded, committed or not */
     struct facts facts;
     enum { DUE_UNKNOWN, DUE_NONE, DUE_KNOWN } due_known;
@@ -71,6 +72,9 @@ void tables_note_number(struct tables *t, uint32_t district, uint32_t day, uint3
 /* before and after the record, when the caller has them (decide made them); NULL: loaded and evolved here. */
 int fold_record(struct tables *t, const PbRecord *r, const struct case_state *before, const struct case_state *after);
 int fold_bytes(struct tables *t, uint64_t first_seq, uint32_t seqs, struct slice record);
+/* A fold whose rows nobody looks at on the way is told `later`, and makes those that follow from a case once, from the
+ * cases as they stand; from here on they are kept. Nothing to do for any other. */
+int fold_derive(struct tables *t);
 /* From meta.folded_seq + 1 to upto, which the journal has on disk. Commits on the way when `commit`. -ESTALE: what
  * the tables were folded from is not this journal. */
 int fold_tail(struct tables *t, struct journal *j, uint64_t upto, bool commit, uint64_t *ret_records);

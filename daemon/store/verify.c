@@ -3,7 +3,7 @@
  * fold begins with the base; where they are still there, the base is held against the fold.
  *
  * The store's own tables are looked at in a child: LMDB believes what it reads, and a damaged tree may end the process
- * that walks it. */
+ * that walks it. It works while the journal is folded. */
 #include "daemon/store/base.h"
 #include "daemon/store/store_internal.h"
 
@@ -17,22 +17,6 @@
 enum { PROGRESS_RECORDS = 4096 };
 
 /* ---- the store's tables, in a child ------------------------------------------------------------------------------ */
-
-static void inspect(const struct store_options *o, const char *path, struct state_seen *ret) {
-    struct tables t;
-    struct tables_options options = {.path = path, .map_bytes = o->map_bytes, .read_only = true};
-    int r = tables_open(&t, &options);
-    if (r == 0)
-        r = tables_load(&t);
-    if (r == 0)
-        r = db_verify(t.db, ret->problem);
-    if (r == 0)
-        r = db_digest(t.db, &ret->digest);
-    if (r < 0 && ret->problem[0] == '\0')
-        (void)snprintf(ret->problem, sizeof ret->problem, "%.*s", (int)sizeof ret->problem - 1, t.problem);
-    ret->seq = t.meta.folded_seq;
-    ret->result = r == -ENOENT ? -EBADMSG : r;
-}
 
 static bool read_all(int fd, void *to, size_t len) {
     uint8_t *at = to;
@@ -55,28 +39,74 @@ static _Noreturn void leave(int status) {
     _exit(status);
 }
 
-/* 0: the child has said what it saw, or died of it; ret->result is 0 or -EBADMSG or another error. */
-int state_inspect(const struct store_options *o, const char *path, struct state_seen *ret) {
+static bool tell(int fd, const struct state_seen *seen) {
+    return write(fd, seen, sizeof *seen) == (ssize_t)sizeof *seen;
+}
+
+/* Says first where the tables claim to stand, then what all their rows are like. */
+static bool inspect(const struct store_options *o, const char *path, int fd) {
+    struct state_seen seen = {0};
+    struct tables t;
+    struct tables_options options = {.path = path, .map_bytes = o->map_bytes, .read_only = true};
+    int r = tables_open(&t, &options);
+    if (r == 0)
+        r = tables_load(&t);
+    seen.seq = t.meta.folded_seq;
+    seen.result = r == -ENOENT ? -EBADMSG : r;
+    if (!tell(fd, &seen))
+        return false;
+    if (r == 0)
+        r = db_verify(t.db, seen.problem);
+    if (r == 0)
+        r = db_digest(t.db, &seen.digest);
+    if (r < 0 && seen.problem[0] == '\0')
+        (void)snprintf(seen.problem, sizeof seen.problem, "%.*s", (int)sizeof seen.problem - 1, t.problem);
+    seen.result = r == -ENOENT ? -EBADMSG : r;
+    return tell(fd, &seen);
+}
+
+static void hear(int fd, struct state_seen *ret) {
+    if (read_all(fd, ret, sizeof *ret))
+        return;
+    *ret = (struct state_seen){.result = -EBADMSG};
+    (void)snprintf(ret->problem, sizeof ret->problem, "the tables are damaged so badly that reading them fails");
+}
+
+int inspection_begin(const struct store_options *o, const char *path, struct inspection *ret, struct state_seen *seen) {
     int ends[2];
-    *ret = (struct state_seen){0};
+    *ret = (struct inspection){.child = -1, .fd = -1};
+    *seen = (struct state_seen){0};
     if (pipe2(ends, O_CLOEXEC) < 0)
         return -errno;
     pid_t child = fork();
     if (child == 0) {
-        struct state_seen seen = {0};
         check_hook = NULL;
-        inspect(o, path, &seen);
-        ssize_t n = write(ends[1], &seen, sizeof seen);
-        leave(n == (ssize_t)sizeof seen ? 0 : 1);
+        leave(inspect(o, path, ends[1]) ? 0 : 1);
     }
     int r = child < 0 ? -errno : 0;
     (void)close(ends[1]);
-    if (r == 0 && !read_all(ends[0], ret, sizeof *ret)) {
-        *ret = (struct state_seen){.result = -EBADMSG};
-        (void)snprintf(ret->problem, sizeof ret->problem, "the tables are damaged so badly that reading them fails");
-    }
-    (void)close(ends[0]);
-    while (child > 0 && waitpid(child, NULL, 0) < 0 && errno == EINTR) {}
+    *ret = (struct inspection){child, ends[0]};
+    if (r == 0)
+        hear(ends[0], seen);
+    else
+        (void)close(ends[0]), ret->fd = -1;
+    return r;
+}
+
+/* What the child has seen, or that it died of it; ret->result is 0 or -EBADMSG or another error. */
+void inspection_end(struct inspection *i, struct state_seen *ret) {
+    if (i->fd < 0)
+        return;
+    hear(i->fd, ret);
+    (void)close(i->fd);
+    while (waitpid(i->child, NULL, 0) < 0 && errno == EINTR) {}
+    i->fd = -1;
+}
+
+int state_inspect(const struct store_options *o, const char *path, struct state_seen *ret) {
+    struct inspection i;
+    int r = inspection_begin(o, path, &i, ret);
+    inspection_end(&i, ret);
     return r;
 }
 
@@ -106,8 +136,12 @@ struct verification {
     struct journal_found found;
     struct hash chain;                                    /* of the batch at hand */
     struct tables scratch;
+    uint64_t digest_seq;                                  /* where the scratch tables had this digest */
+    struct hash digest;
     char scratch_path[STORE_PATH_SIZE];
-    struct state_seen state;
+    struct state_seen state;                              /* of the store's tables */
+    bool compared;                                        /* where they stand, ours had this digest */
+    struct hash compared_digest;
     struct verify_result *ret;
     void (*progress)(void *to, uint64_t seq, uint64_t last);
     void *to;
@@ -127,18 +161,28 @@ static void scratch_remove(const struct verification *v) {
     (void)unlink(lock);
 }
 
+/* Of our tables as they stand; at one seq it is taken once. */
+static int scratch_digest(struct verification *v, struct hash *ret) {
+    int r = v->digest_seq == v->scratch.meta.folded_seq ? 1 : fold_derive(&v->scratch);
+    if (r == 0)
+        r = tables_facts(&v->scratch);
+    if (r == 0)
+        r = tables_result(&v->scratch, db_digest(v->scratch.db, &v->digest));
+    if (r < 0)
+        return say(v, r, "digest", v->scratch.problem);
+    v->digest_seq = v->scratch.meta.folded_seq;
+    *ret = v->digest;
+    return 0;
+}
+
 /* Where the store's tables stand, ours must be the same. */
 static int compare(struct verification *v) {
     struct hash digest;
-    int r = tables_facts(&v->scratch);
-    if (r == 0)
-        r = tables_result(&v->scratch, db_digest(v->scratch.db, &digest));
+    int r = scratch_digest(v, &digest);
     if (r < 0)
-        return say(v, r, "digest", v->scratch.problem);
-    v->ret->equal = v->state.result == 0 && hash_equal(&digest, &v->state.digest);
-    if (!v->ret->equal && v->state.result == 0)
-        (void)snprintf(v->ret->problem, sizeof v->ret->problem, "the tables are not what the journal folds to at seq "
-                       "%llu; fold them again: `whistlectl recover --discard-state`", (unsigned long long)v->state.seq);
+        return r;
+    v->compared = true;
+    v->compared_digest = digest;
     return 0;
 }
 
@@ -152,9 +196,7 @@ static int prove_base(struct verification *v) {
         return 0;
     }
     if (r == 0)
-        r = tables_facts(&v->scratch);
-    if (r == 0)
-        r = tables_result(&v->scratch, db_digest(v->scratch.db, &folded));
+        r = scratch_digest(v, &folded);
     if (r == 0 && !hash_equal(&said, &folded))
         r = -EBADMSG;
     return say(v, r, "base", r == -EBADMSG ? "it does not hold what the journal folds to" : NULL);
@@ -219,6 +261,8 @@ static int verify_fold(struct verification *v) {
     if (r < 0)
         return r;
     tables_begin(&v->scratch, v->identity.id);
+    v->digest_seq = UINT64_MAX;
+    v->scratch.later = v->found.first_ordinal == 1;       /* a base brings them */
     if (v->found.first_ordinal > 1)
         r = say(v, base_load(&v->scratch, v->dir, &v->found.base, v->ret->problem), "base", v->scratch.problem);
     v->ret->base_seq = v->scratch.meta.folded_seq;
@@ -228,42 +272,58 @@ static int verify_fold(struct verification *v) {
         r = fold_all(v, c);
     journal_cursor_close(c);
     if (r == 0)
-        r = tables_facts(&v->scratch);
-    if (r == 0)
-        r = say(v, db_digest(v->scratch.db, &v->ret->state_digest), "digest", NULL);
+        r = scratch_digest(v, &v->ret->state_digest);
     v->ret->cases = v->scratch.facts.cases_all;
-    if (r == 0 && v->state.result == 0 && v->state.seq < v->ret->base_seq)
-        (void)snprintf(v->ret->problem, sizeof v->ret->problem, "the tables stand at seq %llu, before the base at "
-                       "%llu; fold them again: `whistlectl recover`", (unsigned long long)v->state.seq,
-                       (unsigned long long)v->ret->base_seq);
-    if (r == 0 && v->state.result == 0 && v->state.seq > v->ret->seq)
-        (void)snprintf(v->ret->problem, sizeof v->ret->problem, "the tables stand at seq %llu and the journal ends at "
-                       "%llu", (unsigned long long)v->state.seq, (unsigned long long)v->ret->seq);
     tables_close(&v->scratch);
     scratch_remove(v);
     return r;
 }
 
-static int verify_all(struct verification *v) {
-    char path[STORE_PATH_SIZE];
-    int r = say(v, identity_read(v->dir, &v->identity, v->ret->problem), "read FORMAT and key", NULL);
-    if (r < 0)
-        return r;
-    r = path_in(v->options.dir, "state.mdb", path);
-    if (r == 0)
-        r = say(v, state_inspect(&v->options, path, &v->state), "look at the tables", NULL);
-    if (r < 0)
-        return r;
-    if (v->state.result < 0)
-        (void)say(v, v->state.result, "tables", v->state.problem);
+/* The child has looked at every row of the store's tables: where do they stand, and are they ours? */
+static void judge(struct verification *v) {
+    struct verify_result *ret = v->ret;
+    unsigned long long seq = v->state.seq;
+    ret->equal = v->compared && hash_equal(&v->compared_digest, &v->state.digest);
+    if (seq < ret->base_seq)
+        (void)snprintf(ret->problem, sizeof ret->problem, "the tables stand at seq %llu, before the base at %llu; "
+                       "fold them again: `whistlectl recover`", seq, (unsigned long long)ret->base_seq);
+    else if (seq > ret->seq)
+        (void)snprintf(ret->problem, sizeof ret->problem, "the tables stand at seq %llu and the journal ends at %llu",
+                       seq, (unsigned long long)ret->seq);
+    else if (v->compared && !ret->equal)
+        (void)snprintf(ret->problem, sizeof ret->problem, "the tables are not what the journal folds to at seq %llu; "
+                       "fold them again: `whistlectl recover --discard-state`", seq);
+}
+
+static int verify_journal(struct verification *v) {
     struct journal_options j = journal_options_of(&v->options, v->options.dir, &v->identity);
     j.covered_seq = v->state.result == 0 ? v->state.seq : 0;
-    r = journal_open(&v->journal, &j, true, &v->found);
+    int r = journal_open(&v->journal, &j, true, &v->found);
     if (r < 0)
         return say(v, r, "journal", v->found.problem);
     v->ret->first_seq = v->found.first_seq;
     r = verify_fold(v);
     journal_close(v->journal);
+    return r;
+}
+
+static int verify_all(struct verification *v) {
+    char path[STORE_PATH_SIZE];
+    struct inspection child;
+    int r = say(v, identity_read(v->dir, &v->identity, v->ret->problem), "read FORMAT and key", NULL);
+    if (r < 0)
+        return r;
+    r = path_in(v->options.dir, "state.mdb", path);
+    if (r == 0)
+        r = say(v, inspection_begin(&v->options, path, &child, &v->state), "look at the tables", NULL);
+    if (r < 0)
+        return r;
+    r = verify_journal(v);
+    inspection_end(&child, &v->state);
+    if (v->state.result < 0)
+        (void)say(v, v->state.result, "tables", v->state.problem);
+    else if (r == 0)
+        judge(v);
     return r;
 }
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 static const char ENDPOINT[] = "ipc:///run/whistled/pool";
-enum { CREDIT = 64, ENDPOINT_BYTES_MAX = 255, PROGRAM_BYTES_MAX = 63 };
+enum { CREDIT = 256, ENDPOINT_BYTES_MAX = 255, PROGRAM_BYTES_MAX = 63 };
 
 static int wrong(char why[static WORKER_WHY_MAX], const char *flag, const char *value, const char *right) {
     if (value != NULL)
@@ -148,7 +148,7 @@ void worker_help(void) {
          "  --level      community, street or district\n"
          "  --divisions  whose desks: up to 64 codes; 610402 is all desks of that level in the district\n"
          "  --endpoint   the broker's pool (ipc:///run/whistled/pool)\n"
-         "  --credit     offers open at once, 1 to 256 (64)\n"
+         "  --credit     offers open at once, 1 to 256 (256)\n"
          "  --program    its name in the broker's list (whistle-worker)\n"
          "  --help\n"
          "\n"

@@ -7,8 +7,8 @@
  *
  * There is no queue per console: one that falls behind goes back to reading the journal from where it stood. An update
  * is a pure function of its record (codec_update_of), so what a console catches up on is byte for byte what it would
- * have been told live. Those who catch up travel together: a record is read and packed once for all who stand before it,
- * and a turn gives it a millisecond, so that a thousand of them who come back at once keep no report waiting. */
+ * have been told live. Those who catch up travel together: a record is read and packed once for all who stand before
+ * it, and a turn gives it a millisecond, so that a thousand of them who come back at once keep no report waiting. */
 #include "daemon/gates/gates.h"
 
 #include <errno.h>

@@ -35,7 +35,7 @@ static void a_level_and_divisions_are_enough(void **state) {
     assert_int_equal(s.divisions[2], 610402006001003);
     assert_string_equal(s.endpoint, "ipc:///run/whistled/pool");
     assert_string_equal(s.program, "whistle-worker");
-    assert_int_equal(s.credit, 64);
+    assert_int_equal(s.credit, 256);
     assert_string_equal(worker_level_name(s.level), "street");
 }
 

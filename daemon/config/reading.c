@@ -9,7 +9,7 @@
 /* ---- errors ---------------------------------------------------------------------------------------------------- */
 
 /* Foreign text in an error: one line, cut between characters. */
-static void text_show(char *to, size_t size, struct slice text) {
+void shown_line(char *to, size_t size, struct slice text) {
     size_t length = text.len < size ? text.len : size - 1;
     while (length < text.len && length && (text.at[length] & 0xC0) == 0x80)
         length--;
@@ -21,7 +21,7 @@ static void text_show(char *to, size_t size, struct slice text) {
 
 struct shown shown_of(struct slice text) {
     struct shown s;
-    text_show(s.text, sizeof s.text, text);
+    shown_line(s.text, sizeof s.text, text);
     return s;
 }
 
@@ -29,9 +29,9 @@ static void error_fill(struct reading *r, unsigned line, struct slice key, const
     struct config_error *e = r->error;
     char what[512];
     vsnprintf(what, sizeof what, format, args);
-    text_show(e->what, sizeof e->what, slice_of(what));
-    text_show(e->file, sizeof e->file, slice_of(r->file ? r->file : r->dir));
-    text_show(e->key, sizeof e->key, key);
+    shown_line(e->what, sizeof e->what, slice_of(what));
+    shown_line(e->file, sizeof e->file, slice_of(r->file ? r->file : r->dir));
+    shown_line(e->key, sizeof e->key, key);
     e->line = line;
 }
 

@@ -47,6 +47,7 @@ int fail_at(struct reading *r, unsigned line, struct slice key, const char *form
     __attribute__((format(printf, 4, 5)));
 struct shown { char text[48]; };
 struct shown shown_of(struct slice text);     /* foreign text for an error: a piece of it, on one line */
+void shown_line(char *to, size_t size, struct slice text);      /* the same, as long as fits */
 int full(struct reading *r);                  /* the arena is: -ENOMEM, and the error says so */
 
 /* The same when the file has been read long ago: where `path` was written. The longest noted path that `path` begins
@@ -113,6 +114,7 @@ value_reader read_tally;                      /* PbTally *: first, all, count 2 
 int window_item(struct reading *r, const struct node *item, struct list *to);      /* "08:30-12:00" -> PbWindow */
 int word_value(struct reading *r, const struct node *at, struct slice text, const struct word *words, int *ret);
 int limit_value(struct reading *r, const struct node *at, struct slice text, PbLimit **ret);
+const char *unit_suffix(PbUnit unit);         /* "wd"; of what no file can say, "ms" */
 bool slug_valid(struct slice s);
 bool date_value(struct slice text, uint32_t *ret);
 char *text_take(struct reading *r, struct slice s);      /* NULL: full */

@@ -144,10 +144,18 @@ int read_code(struct reading *r, const struct node *value, const struct keyword 
 
 /* ---- limits ---------------------------------------------------------------------------------------------------- */
 
+static const struct { char name[3]; PbUnit value; } units[] = {{"cm", UNIT_CLOCK_MINUTES}, {"ch", UNIT_CLOCK_HOURS},
+    {"wh", UNIT_WORK_HOURS}, {"wd", UNIT_WORK_DAYS}, {"cd", UNIT_CALENDAR_DAYS}, {"cw", UNIT_WEEKS}, {"mo", UNIT_MONTHS}};
+
+const char *unit_suffix(PbUnit unit) {
+    for (size_t i = 0; i < COUNT_OF(units); i++)
+        if (units[i].value == unit)
+            return units[i].name;
+    return "ms";
+}
+
 /* Number and unit, nothing between. What a unit means is in kernel.h. */
 int limit_value(struct reading *r, const struct node *at, struct slice text, PbLimit **ret) {
-    static const struct word units[] = {{"cm", UNIT_CLOCK_MINUTES}, {"ch", UNIT_CLOCK_HOURS}, {"wh", UNIT_WORK_HOURS},
-        {"wd", UNIT_WORK_DAYS}, {"cd", UNIT_CALENDAR_DAYS}, {"cw", UNIT_WEEKS}, {"mo", UNIT_MONTHS}};
     uint64_t amount;
     for (size_t i = 0; i < COUNT_OF(units); i++) {
         if (text.len < 3 || memcmp(text.at + text.len - 2, units[i].name, 2) != 0)
@@ -158,7 +166,7 @@ int limit_value(struct reading *r, const struct node *at, struct slice text, PbL
         if (!limit)
             return full(r);
         limit->has_unit = limit->has_amount = 1;
-        limit->unit = (PbUnit)units[i].value;
+        limit->unit = units[i].value;
         limit->amount = (int64_t)amount;
         *ret = limit;
         return 0;

@@ -61,6 +61,12 @@ void codec_update_of(const PbRecord *record, PbUpdate *ret);
 size_t codec_json(enum codec_type type, const void *message, char *to, size_t cap);
 const char *codec_enum_name(const ProtobufCEnumDescriptor *e, int value);   /* "?" when unknown */
 
+/* Along a descriptor: how many values a field of a message has (a singular one: none or one), where the i-th of them
+ * lies, and how long it is there. What lies there is the value of a number, or the pointer to a text or a message. */
+size_t codec_field_count(const ProtobufCFieldDescriptor *f, const void *message);
+const void *codec_field_at(const ProtobufCFieldDescriptor *f, const void *message, size_t i);
+size_t codec_field_size(ProtobufCType type);
+
 /* A refusal for people, by its stable code: a name for programs to show and a sentence that says what to do next, in
  * Chinese and in English. Never NULL: a code from a newer broker has a sentence too. */
 struct sentence { PbRefusal code; const char *name, *zh, *en; };

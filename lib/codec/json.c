@@ -76,21 +76,6 @@ union value {
 
 _Static_assert(sizeof(void *) == sizeof(uint64_t), "pointers and 64-bit numbers take the same room");
 
-static size_t size_of_value(ProtobufCType type) {
-    switch (type) {
-    case PROTOBUF_C_TYPE_BOOL:
-    case PROTOBUF_C_TYPE_ENUM:
-    case PROTOBUF_C_TYPE_INT32:
-    case PROTOBUF_C_TYPE_SINT32:
-    case PROTOBUF_C_TYPE_UINT32:
-        return sizeof(uint32_t);
-    case PROTOBUF_C_TYPE_BYTES:
-        return sizeof(ProtobufCBinaryData);
-    default:
-        return sizeof(uint64_t);
-    }
-}
-
 static void put_number(struct writer *w, const char *quote, bool negative, uint64_t magnitude) {
     char text[32];
     snprintf(text, sizeof text, "%s%s%" PRIu64 "%s", quote, negative ? "-" : "", magnitude, quote);
@@ -113,7 +98,7 @@ static void put_message(struct writer *w, const ProtobufCMessageDescriptor *type
 
 static void put_value(struct writer *w, const ProtobufCFieldDescriptor *f, const void *at) {
     union value v;
-    memcpy(&v, at, size_of_value(f->type));
+    memcpy(&v, at, codec_field_size(f->type));
     switch (f->type) {
     case PROTOBUF_C_TYPE_MESSAGE:
         put_message(w, f->descriptor, v.message);
@@ -146,50 +131,28 @@ static void put_value(struct writer *w, const ProtobufCFieldDescriptor *f, const
     }
 }
 
-static void put_array(struct writer *w, const ProtobufCFieldDescriptor *f, const uint8_t *entry, size_t count) {
-    for (size_t i = 0; i < count; i++, entry += size_of_value(f->type)) {
+static void put_array(struct writer *w, const ProtobufCFieldDescriptor *f, const void *message, size_t count) {
+    for (size_t i = 0; i < count; i++) {
         put(w, i ? "," : "[", 1);
-        put_value(w, f, entry);
+        put_value(w, f, codec_field_at(f, message, i));
     }
     put(w, "]", 1);
-}
-
-/* How many values there are: of a singular field, none or one. */
-static size_t count_of(const ProtobufCFieldDescriptor *f, const uint8_t *message) {
-    size_t count = 0;
-    uint32_t quantifier = 0;
-    const void *pointer;
-    if (f->label == PROTOBUF_C_LABEL_REPEATED) {
-        memcpy(&count, message + f->quantifier_offset, sizeof count);
-        return count;
-    }
-    if (f->quantifier_offset)
-        memcpy(&quantifier, message + f->quantifier_offset, sizeof quantifier);
-    if (f->flags & PROTOBUF_C_FIELD_FLAG_ONEOF)
-        return quantifier == f->id;
-    if (f->type != PROTOBUF_C_TYPE_STRING && f->type != PROTOBUF_C_TYPE_MESSAGE)
-        return quantifier != 0;
-    memcpy(&pointer, message + f->offset, sizeof pointer);
-    return pointer != NULL;
 }
 
 static void put_message(struct writer *w, const ProtobufCMessageDescriptor *type, const uint8_t *message) {
     const char *before = "";
     put(w, "{", 1);
     for (const ProtobufCFieldDescriptor *f = type->fields, *end = f + type->n_fields; f < end; f++) {
-        size_t count = count_of(f, message);
+        size_t count = codec_field_count(f, message);
         if (!count)
             continue;
         put_text(w, before);
         put_string(w, f->name);
         put(w, ":", 1);
-        if (f->label == PROTOBUF_C_LABEL_REPEATED) {
-            const uint8_t *entries;
-            memcpy(&entries, message + f->offset, sizeof entries);
-            put_array(w, f, entries, count);
-        } else {
-            put_value(w, f, message + f->offset);
-        }
+        if (f->label == PROTOBUF_C_LABEL_REPEATED)
+            put_array(w, f, message, count);
+        else
+            put_value(w, f, codec_field_at(f, message, 0));
         before = ",";
     }
     put(w, "}", 1);

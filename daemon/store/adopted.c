@@ -123,6 +123,14 @@ int rules_find(struct tables *t, uint32_t number, const PbRules **ret) {
     return 0;
 }
 
+int rules_hash_of(struct tables *t, uint32_t number, struct hash *ret) {
+    struct promise p = {.bytes = 0};
+    int r = promise_read(t, number, &p);
+    if (r == 0)
+        *ret = p.hash;
+    return r;
+}
+
 void rules_forget(struct tables *t, uint32_t above) {
     for (unsigned i = 0; i < STORE_RULES_VERSIONS_MAX; i++)
         if (t->rules[i].number > above)

@@ -234,7 +234,13 @@ static int fold_event(struct tables *t, const PbEvent *e, int64_t at_ms) {
         return fold_batch_asked(t, e->batch_asked, at_ms);
     case EVENT_BATCH_CONFIRMED:
         return fold_batch_confirmed(t, e->batch_confirmed, at_ms);
-    case EVENT_DRAINED: case EVENT_RECOMPUTE_BEGUN: case EVENT_RECOMPUTE_ENDED:
+    case EVENT_RECOMPUTE_BEGUN:
+        t->facts.recompute = e->recompute_begun->rules;
+        return 0;
+    case EVENT_RECOMPUTE_ENDED:
+        t->facts.recompute = 0;
+        return 0;
+    case EVENT_DRAINED:
         return 0;                                 /* kept for whoever asks who did it */
     case EVENT_RECEIPTS_EXPIRED:
         return receipts_expire(t, e->receipts_expired);

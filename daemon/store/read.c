@@ -280,6 +280,14 @@ struct hash store_rules_hash(const struct store *s) {
     return s->tables.facts.rules_hash;
 }
 
+int store_rules_hash_of(struct store *s, uint32_t number, struct hash *ret) {
+    return store_given(s, rules_hash_of(&s->tables, number, ret));
+}
+
+uint32_t store_recompute(const struct store *s) {
+    return s->tables.facts.recompute;
+}
+
 uint64_t store_epoch(const struct store *s) {
     return s->tables.meta.epoch;
 }

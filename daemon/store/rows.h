@@ -15,7 +15,7 @@
 
 enum {
     ROWS_FORMAT = 1,                              /* first byte of a case and of meta */
-    FACTS_FORMAT = 3,                             /* of the facts; 1 had no counts by state, 2 no horizon */
+    FACTS_FORMAT = 4,                             /* of the facts; 1 had no counts by state, 2 no horizon, 3 no recomputing */
     ROW_VALUE_MAX = 16,                           /* of the rows that follow from a case */
     ROWS_OF_CASE_MAX = 1 + 1 + CASE_TIMERS_MAX + CASE_ASKS_MAX + 2,
     DIVISION_DIGITS_MAX = 15,
@@ -43,6 +43,7 @@ struct facts {
     uint32_t pending;                             /* begun and not adopted; 0: none */
     uint32_t pending_chunks, pending_parts;       /* of those that have come */
     struct hash rules_hash;                       /* of those in force */
+    uint32_t recompute;                           /* the rules of a recomputing that was begun and not ended; 0: none */
 };
 
 /* How far the tables are: one row of TABLE_META, the only one that is no fold. It carries its own checksum. */
@@ -52,7 +53,7 @@ struct meta {
     uint8_t store_id[16];
 };
 
-enum { FACTS_ROW_BYTES = 1 + (6 + STORE_STATES_MAX) * 8 + 4 * 4 + HASH_SIZE };
+enum { FACTS_ROW_BYTES = 1 + (6 + STORE_STATES_MAX) * 8 + 5 * 4 + HASH_SIZE };
 enum { META_ROW_BYTES = 1 + 2 * 8 + HASH_SIZE + 16 + 4 };
 
 void row_of_facts(const struct facts *f, uint8_t to[static FACTS_ROW_BYTES]);

@@ -34,7 +34,7 @@ enum {
     IDENTITY_FILE_MAX = 512,                      /* FORMAT, key */
     STORE_RULES_PART_BYTES = 1900,
     STORE_RECORD_EVENTS_MAX = 64,
-    STORE_RULES_VERSIONS_MAX = 64,                /* kept in memory, unpacked */
+    STORE_RULES_VERSIONS_MAX = 16,                /* kept in memory, unpacked: some MiB each */
     STORE_STATES_MAX = 16,                        /* of a case, that are counted */
 };
 
@@ -183,6 +183,8 @@ uint32_t store_rules_number(const struct store *s);                             
 /* CHECKs that it is there. Unpacked once and kept; when more are in use than are kept, until the next such call. */
 const PbRules *store_rules(struct store *s, uint32_t number);
 struct hash store_rules_hash(const struct store *s);                                    /* of those in force */
+int store_rules_hash_of(struct store *s, uint32_t number, struct hash *ret);            /* 0, -ENOENT */
+uint32_t store_recompute(const struct store *s);      /* a recomputing of deadlines that was begun and not ended; 0: none */
 
 /* ---- rest and figures -------------------------------------------------------------------------------------------- */
 

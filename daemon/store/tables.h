@@ -87,5 +87,6 @@ int receipts_expire(struct tables *t, const PbReceiptsExpired *e);
 
 int rules_fold(struct tables *t, const PbEvent *e);
 int rules_find(struct tables *t, uint32_t number, const PbRules **ret);
+int rules_hash_of(struct tables *t, uint32_t number, struct hash *ret);
 void rules_forget(struct tables *t, uint32_t above);                 /* those with a higher number */
 #endif

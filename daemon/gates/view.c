@@ -11,6 +11,11 @@ static char *text_in(struct arena *room, const char *text) {
     return at;
 }
 
+/* A name out of the rules, which another view's rules may drive out of memory before this one is packed. */
+static char *name_in(struct arena *room, const char *name) {
+    return name ? text_in(room, name) : NULL;
+}
+
 /* At least `width` digits and `end` behind them; where that was written, or what follows it. */
 static char *digits(char *to, uint32_t number, unsigned width, char end) {
     char text[10];
@@ -39,7 +44,7 @@ static void view_asks(const struct case_state *c, const PbRules *r, PbCaseView *
         PbAskView *to = v->asks[i] = arena_must(room, sizeof *to);
         const PbParty *party = rules_party(r, slice_of(a->party), a->asked_at_ms);
         to->party = text_in(room, a->party);
-        to->name_zh = party ? party->name_zh : NULL;
+        to->name_zh = name_in(room, party ? party->name_zh : NULL);
         SET(to, lead, a->lead);
         SET(to, stage, a->stage);
         SET(to, attempt, a->attempt);
@@ -62,7 +67,8 @@ static void view_timers(const struct case_state *c, const PbCategory *g, PbCaseV
         to->limit = arena_must(room, sizeof *to->limit);
         SET(to->limit, unit, (PbUnit)t->unit);
         SET(to->limit, amount, t->amount);
-        if (t->milestone && g && t->milestone <= g->n_milestones) to->milestone = g->milestones[t->milestone - 1]->name;
+        if (t->milestone && g && t->milestone <= g->n_milestones)
+            to->milestone = name_in(room, g->milestones[t->milestone - 1]->name);
         if (t->past_calendar) SET(to, past_calendar, true);
         if (t->stopped) SET(to, stopped, true);
     }
@@ -165,7 +171,7 @@ static void view_place(const struct case_state *c, const PbRules *r, PbCaseView 
     SET(v->place, division, c->division);
     SET(v->place, wall, (PbWall)c->wall);
     if (c->has_place) SET(v->place, lon_e7, c->lon_e7), SET(v->place, lat_e7, c->lat_e7);
-    v->division_zh = division ? division->name_zh : NULL;
+    v->division_zh = name_in(room, division ? division->name_zh : NULL);
 }
 
 static void view_counts(const struct case_state *c, PbCaseView *v) {
@@ -232,12 +238,12 @@ PbCaseView *view_case(struct store *s, const struct case_state *c, bool with_tex
     SET(v, urgency, (PbUrgency)c->urgency);
     view_place(c, r, v, room);
     v->category = text_in(room, c->category);
-    v->category_zh = g ? g->name_zh : NULL;
-    v->category_en = g ? g->name_en : NULL;
-    v->playbook = p->name;
+    v->category_zh = name_in(room, g ? g->name_zh : NULL);
+    v->category_en = name_in(room, g ? g->name_en : NULL);
+    v->playbook = name_in(room, p->name);
     SET(v, stage, c->stage);
     SET(v, attempt, c->attempt);
-    v->stage_name = p->stages[c->stage - 1]->name;
+    v->stage_name = name_in(room, p->stages[c->stage - 1]->name);
     view_counts(c, v);
     view_asks(c, r, v, room);
     view_timers(c, g, v, room);

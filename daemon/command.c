@@ -125,6 +125,7 @@ static int repeat(struct daemon *d, const struct command *c, const PbEnvelope *e
         command_refuse(d, c, e, REFUSED_CONFLICT, "command_id");
         return 0;
     }
+    if (office_takes(e)) return office_again(d, c, e, r);
     int error = r->case_id ? store_case(d->store, r->case_id, &d->before) : 0;
     if (error < 0) return error;
     COUNT(REPEATED);
@@ -384,6 +385,22 @@ static int own_order(struct daemon *d, const char *source, uint64_t case_id, con
     decide(&in, order, &decision);
     if (decision.refusal) return *ret = decision.refusal, 0;
     return journal(d, source, NULL, NULL, &decision, &record);
+}
+
+int command_recompute(struct daemon *d, uint64_t case_id, bool dry, const PbDueMoved **ret) {
+    struct parts p = { .case_id = case_id };
+    struct order order = { .kind = ORDER_RECOMPUTE };
+    struct decide_input in;
+    struct decision decision;
+    PbRecord record;
+    PbRefusal refusal = REFUSED_NOTHING;
+    *ret = NULL;
+    int r = load(d, &p, &in, &refusal);
+    if (r < 0 || refusal) return r;
+    decide(&in, &order, &decision);
+    if (decision.refusal) return 0;
+    *ret = decision.events[0]->due_moved;
+    return dry ? 0 : journal(d, "broker", NULL, NULL, &decision, &record);
 }
 
 int command_deadline(struct daemon *d, const struct due_row *due) {

@@ -96,6 +96,10 @@ struct daemon {
     bool draining, drained_before;                /* no new reports; as it was before this turn */
     bool read_only;                               /* no space to fold at start: questions only */
     struct housekeeping housekeeping;
+    struct reload *reload;
+    struct recompute *recompute;
+    bool reload_wanted;                           /* SIGHUP */
+    int64_t horizon_day;                          /* of the last look at the calendars' end */
     struct held *held;                            /* drill: commands that wait for their instant */
     PbRefusal work_refused;                       /* of the desk's decision that is being decided */
     struct case_state before, after, other;       /* of the command being decided; other: its master */
@@ -117,6 +121,8 @@ int command_do(struct daemon *d, const struct command *c);
 int command_deadline(struct daemon *d, const struct due_row *due);
 int command_offer_failed(struct daemon *d, const struct pool_item *item);
 int command_archive(struct daemon *d, uint64_t case_id, int64_t ended_before_ms);      /* d->after: the case archived */
+/* *ret: what moves, and moved unless dry; NULL: nothing does. The case as it was is in d->before. */
+int command_recompute(struct daemon *d, uint64_t case_id, bool dry, const PbDueMoved **ret);
 uint64_t command_case(const PbEnvelope *e);       /* that it is about; 0: of none, or it makes one */
 void command_refuse(struct daemon *d, const struct command *c, const PbEnvelope *e, PbRefusal code, const char *field);
 /* about NULL: no case. */
@@ -127,10 +133,54 @@ void command_done(struct daemon *d, const struct command *c, const PbEnvelope *e
  * command made, with its receipt; the reply is the caller's. */
 bool office_takes(const PbEnvelope *e);
 int office_take(struct daemon *d, const struct command *c, const PbEnvelope *e, const struct hash *hash);
+int office_again(struct daemon *d, const struct command *c, const PbEnvelope *e, const struct receipt *r);
 int broker_order(struct daemon *d, const struct command *c, const PbEnvelope *e, const struct hash *hash,
                  PbEvent *event);
 int broker_event(struct daemon *d, PbEvent *event);
-int broker_adopt(struct daemon *d, struct slice canonical, const struct hash *hash);
+
+/* adopt.c: a rule set into the journal, in as many turns as it needs; only its end takes effect. */
+struct asker;
+struct adoption { struct slice bytes; struct hash hash; uint32_t number, next; };       /* next: 0: not begun */
+/* As much as this turn takes. by: whose order it is; NULL: a start. 1: adopted; 0: not yet. */
+int adoption_take(struct daemon *d, struct adoption *a, const struct asker *by);
+
+/* Somebody whose order takes longer than a turn: he is answered when it is done. */
+struct asker {
+    struct command command;                       /* peer and source; no bytes */
+    bool waits;                                   /* false: a signal; nobody is answered */
+    uint8_t id[COMMAND_ID_SIZE];
+    struct hash hash;
+    char by[BY_BYTES_MAX + 1], origin[ORIGIN_BYTES_MAX + 1];
+};
+struct asker asker_of(const struct command *c, const PbEnvelope *e, const struct hash *hash);
+bool asker_is(const struct asker *a, const struct command *c, const PbEnvelope *e);     /* he asks again */
+int asker_event(struct daemon *d, const struct asker *a, PbEvent *event);               /* with his receipt */
+void asker_reply(struct daemon *d, const struct asker *a, PbReply *reply);
+
+/* reload.c: the office's files, read anew by a thread of its own and adopted whole or not at all. */
+struct reload;
+struct reload *reload_open(void);
+int reload_order(struct daemon *d, const struct command *c, const PbEnvelope *e, const struct hash *hash);
+int reload_again(struct daemon *d, const struct command *c, const PbEnvelope *e, const struct receipt *r);
+int reload_take(struct daemon *d);                /* within a turn, behind everything else */
+bool reload_busy(const struct daemon *d);
+void reload_forget(struct daemon *d);             /* the turn was abandoned */
+void reload_close(struct daemon *d);
+
+/* recompute.c: deadlines of open cases by the calendars in force. */
+struct recompute;
+struct recompute *recompute_open(void);
+int recompute_order(struct daemon *d, const struct command *c, const PbEnvelope *e, const struct hash *hash);
+int recompute_again(struct daemon *d, const struct command *c, const PbEnvelope *e, const struct receipt *r);
+int recompute_take(struct daemon *d);
+bool recompute_busy(const struct daemon *d);
+void recompute_forget(struct daemon *d);
+void recompute_anew(struct daemon *d);            /* other rules are in force: from the first case on */
+void recompute_tell(struct daemon *d, PbStatus *s);
+
+/* horizon.c: how many days from now the calendars in force know; INT64_MAX: a drill does not care. */
+int64_t horizon_days(struct daemon *d, const PbCalendar **ret_first_to_end);
+void horizon_look(struct daemon *d);              /* once a day of broker time: warns when they end soon */
 
 /* housekeeping.c: a slice of what nobody asked for; within a turn, behind everything else. 0; -ENOSPC; negative:
  * final. */

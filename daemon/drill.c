@@ -215,7 +215,7 @@ static int stride(struct daemon *d) {
         if (about && is_wanting(h, about)) return 0;
         d->after.id = 0;
         int r = decide_input(d, &in, bytes);
-        if (r < 0) return r;
+        if (r < 0 || reload_busy(d) || recompute_busy(d)) return r;
         if (d->after.id && case_wants_desk(&d->after)) h->wanting[h->wanting_count++] = d->after.id;
         d->commands++;
     }
@@ -251,6 +251,9 @@ int drill_take(struct daemon *d) {
     if (r < 0) return r;
     take_results(d);
     d->now_ms = h->v_ms;
+    r = reload_take(d);
+    if (r == 0) r = recompute_take(d);
+    if (r < 0 || reload_busy(d) || recompute_busy(d)) return r;        /* V stands until they are over */
     unsigned open = work_open(d);
     if (open != h->results_count) return 0;           /* somebody still thinks: V stands */
     if (open) return d->more = true, decide_results(d);

@@ -12,7 +12,7 @@
 struct loop {
     struct daemon *daemon;
     struct event_base *base;
-    struct event *sockets[3], *signals[2], *timer;
+    struct event *sockets[3], *signals[3], *timer;
 };
 
 static void on_socket(evutil_socket_t fd, short what, void *arg) {
@@ -22,6 +22,10 @@ static void on_socket(evutil_socket_t fd, short what, void *arg) {
 static void on_signal(evutil_socket_t signal, short what, void *arg) {
     (void)what;
     struct loop *l = arg;
+    if (signal == SIGHUP) {
+        l->daemon->reload_wanted = true;
+        return;
+    }
     log_info("whistled.stopping signal=%d", (int)signal);
     l->daemon->stopping = true;
 }
@@ -41,7 +45,7 @@ void loop_wait(struct loop *l, int64_t wait_ms) {
 }
 
 int loop_open(struct loop **ret, struct daemon *d) {
-    static const int stop_signals[] = { SIGTERM, SIGINT };
+    static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
     struct loop *l = memory_or_die(sizeof *l);
     struct wire_socket *sockets[] = { front_socket(d->front), pool_socket(d->pool), feed_socket(d->feed) };
     signal(SIGPIPE, SIG_IGN);
@@ -53,8 +57,8 @@ int loop_open(struct loop **ret, struct daemon *d) {
         l->sockets[i] = event_new(l->base, wire_fd(sockets[i]), EV_READ | EV_PERSIST, on_socket, l);
         if (!l->sockets[i] || event_add(l->sockets[i], NULL) < 0) return -ENOMEM;
     }
-    for (unsigned i = 0; i < COUNT_OF(stop_signals); i++) {
-        l->signals[i] = evsignal_new(l->base, stop_signals[i], on_signal, l);
+    for (unsigned i = 0; i < COUNT_OF(signals); i++) {
+        l->signals[i] = evsignal_new(l->base, signals[i], on_signal, l);
         if (!l->signals[i] || event_priority_set(l->signals[i], 0) < 0 || event_add(l->signals[i], NULL) < 0)
             return -ENOMEM;
     }

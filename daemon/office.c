@@ -1,4 +1,4 @@
-/* office.c: what concerns the broker as a whole and no case: batches, draining, and its own events.
+/* office.c: what concerns the broker as a whole and no case: batches, draining, rules, and its own events.
  *
  * Commands like any other: once, with a receipt, refused for a reason; their reply names no case. */
 #include "daemon/daemon.h"
@@ -28,31 +28,6 @@ int broker_order(struct daemon *d, const struct command *c, const PbEnvelope *e,
     SET(&record, command_id, e->command_id);
     SET(&record, command_hash, ((ProtobufCBinaryData){ .len = HASH_SIZE, .data = (uint8_t *)hash->byte }));
     return journal_own(d, &record, event);
-}
-
-/* Adoption journals the canonical form in chunks between Begun and Adopted; only the end takes effect. */
-int broker_adopt(struct daemon *d, struct slice canonical, const struct hash *hash) {
-    enum { PART = 48 << 10 };
-    uint32_t number = store_rules_number(d->store) + 1, chunks = (uint32_t)((canonical.len + PART - 1) / PART);
-    ProtobufCBinaryData name = { .len = HASH_SIZE, .data = (uint8_t *)hash->byte };
-    PbRulesBegun begun = {
-        .has_rules = 1, .rules = number, .has_hash = 1, .hash = name, .has_bytes = 1, .bytes = canonical.len,
-        .has_chunks = 1, .chunks = chunks,
-    };
-    PbEvent event = { .event_case = EVENT_RULES_BEGUN, .rules_begun = &begun };
-    int r = broker_event(d, &event);
-    for (uint32_t i = 0; r == 0 && i < chunks; i++) {
-        size_t at = (size_t)i * PART, len = canonical.len - at < PART ? canonical.len - at : PART;
-        PbRulesChunk chunk = {
-            .has_rules = 1, .rules = number, .has_index = 1, .index = i, .has_part = 1,
-            .part = { .len = len, .data = (uint8_t *)canonical.at + at },
-        };
-        PbEvent part = { .event_case = EVENT_RULES_CHUNK, .rules_chunk = &chunk };
-        r = broker_event(d, &part);
-    }
-    PbRulesAdopted adopted = { .has_rules = 1, .rules = number, .has_hash = 1, .hash = name };
-    PbEvent end = { .event_case = EVENT_RULES_ADOPTED, .rules_adopted = &adopted };
-    return r == 0 ? broker_event(d, &end) : r;
 }
 
 /* It happens, and its sender is told. */
@@ -127,13 +102,21 @@ static int drain(struct daemon *d, const struct command *c, const PbEnvelope *e,
 
 /* ---- the door -------------------------------------------------------------------------------------------------- */
 
+static int done_again(struct daemon *d, const struct command *c, const PbEnvelope *e, const struct receipt *r) {
+    command_done(d, c, e, r->seq, NULL, r->at_ms);
+    return 0;
+}
+
 static const struct duty {
     int (*take)(struct daemon *d, const struct command *c, const PbEnvelope *e, const struct hash *hash);
+    int (*again)(struct daemon *d, const struct command *c, const PbEnvelope *e, const struct receipt *r);
     enum admission admission;
 } duties[] = {
-    [COMMAND_ASK_BATCH]     = { ask_batch, ADMIT_ANSWER },
-    [COMMAND_CONFIRM_BATCH] = { confirm_batch, ADMIT_ANSWER },
-    [COMMAND_DRAIN]         = { drain, ADMIT_CLOSURE },
+    [COMMAND_ASK_BATCH]     = { ask_batch, done_again, ADMIT_ANSWER },
+    [COMMAND_CONFIRM_BATCH] = { confirm_batch, done_again, ADMIT_ANSWER },
+    [COMMAND_DRAIN]         = { drain, done_again, ADMIT_CLOSURE },
+    [COMMAND_RELOAD]        = { reload_order, reload_again, ADMIT_REPORT },
+    [COMMAND_RECOMPUTE]     = { recompute_order, recompute_again, ADMIT_ANSWER },
 };
 
 bool office_takes(const PbEnvelope *e) {
@@ -145,4 +128,9 @@ int office_take(struct daemon *d, const struct command *c, const PbEnvelope *e, 
     if (e->has_batch) return refuse(d, c, e, REFUSED_BATCH_SPENT, "batch");       /* no batch is for this */
     if (!store_admits(d->store, duty->admission)) return refuse(d, c, e, REFUSED_RETRY_LATER, NULL);
     return duty->take(d, c, e, hash);
+}
+
+int office_again(struct daemon *d, const struct command *c, const PbEnvelope *e, const struct receipt *r) {
+    COUNT(REPEATED);
+    return duties[e->command_case].again(d, c, e, r);
 }

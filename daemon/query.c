@@ -250,6 +250,17 @@ static void status_figures(struct daemon *d, PbStatus *s) {
     if (d->draining) SET(s, draining, true);
 }
 
+static void status_rules(struct daemon *d, PbStatus *s) {
+    const PbCalendar *c;
+    int64_t days = horizon_days(d, &c);
+    SET(s, rules, store_rules_number(d->store));
+    recompute_tell(d, s);
+    if (!c) return;
+    s->calendar_ends = c->name;
+    SET(s, calendar_last_date, c->last_date);
+    SET(s, calendar_days, days);
+}
+
 static void ask_status(struct daemon *d, const struct query *q) {
     PbWelcome welcome = { .version = 0 };
     PbStatus status = { .broker = &welcome, .store = d->settings.data };
@@ -259,6 +270,7 @@ static void ask_status(struct daemon *d, const struct query *q) {
     welcome_fill(d, &welcome);
     status_figures(d, &status);
     status_counters(d, &status);
+    status_rules(d, &status);
     SET(&status, rules_hash, ((ProtobufCBinaryData){ .len = HASH_SIZE, .data = rules.byte }));
     if (q->envelope->ask_status->digest) {
         CHECK(store_digest(d->store, &digest, &seq) == 0);

@@ -83,6 +83,8 @@ static int turn_take(struct daemon *d, enum clock_word word) {
     if (r == 0) r = turn_work(d, until_ns);
     if (r == 0) r = turn_lane(d, LANE_URGENT, TURN_COMMANDS_MAX, until_ns);
     if (r == 0) r = turn_lane(d, LANE_REPORTS, TURN_REPORTS_MAX, until_ns);
+    if (r == 0) r = reload_take(d);
+    if (r == 0) r = recompute_take(d);
     return r == 0 ? housekeeping_take(d) : r;
 }
 
@@ -106,6 +108,8 @@ static void turn_abandon(struct daemon *d) {
     housekeeping_forget(d);
     d->queries_count = 0;
     d->draining = d->drained_before;
+    reload_forget(d);
+    recompute_forget(d);
     int r = store_abandon(d->store);
     if (r < 0) die("state.lost", r, "the state could not be folded again");
     pulse_beat();

@@ -103,7 +103,22 @@ static int open_store(struct daemon *d, bool drill) {
     return 0;
 }
 
-/* A new epoch, and the rules when they have changed: the first turn, before anybody can connect. */
+/* As many turns as it takes: what a turn writes is bounded. */
+static int adopt(struct daemon *d, const struct rules_loaded *rules) {
+    struct adoption a = { .bytes = rules->bytes, .hash = rules->hash };
+    int over = 0, r = 0;
+    while (over == 0 && r == 0) {
+        store_begin(d->store, d->now_ms);
+        over = adoption_take(d, &a, NULL);
+        if (over < 0) return over;
+        r = store_turn_empty(d->store) ? -ENOSPC : store_commit(d->store);
+        arena_reset(&d->room);
+    }
+    if (r == 0) log_info("rules.adopted number=%u bytes=%zu", store_rules_number(d->store), rules->bytes.len);
+    return r;
+}
+
+/* A new epoch, and the rules when they have changed: the first turns, before anybody can connect. */
 static int begin_epoch(struct daemon *d, const struct rules_loaded *rules) {
     struct hash in_force = store_rules_hash(d->store);
     PbEpochBegun begun = { .has_epoch = 1, .epoch = store_epoch(d->store) + 1 };
@@ -111,11 +126,8 @@ static int begin_epoch(struct daemon *d, const struct rules_loaded *rules) {
     store_begin(d->store, d->now_ms);
     int r = broker_event(d, &event);
     bool changed = store_rules_number(d->store) == 0 || !hash_equal(&in_force, &rules->hash);
-    if (r == 0 && changed) r = broker_adopt(d, rules->bytes, &rules->hash);
     if (r == 0) r = store_commit(d->store);
-    if (r == 0 && changed)
-        log_info("rules.adopted number=%u bytes=%zu", store_rules_number(d->store), rules->bytes.len);
-    return r;
+    return r == 0 && changed ? adopt(d, rules) : r;
 }
 
 /* ---- doors ----------------------------------------------------------------------------------------------------- */
@@ -197,7 +209,8 @@ static void serve(struct daemon *d) {
         int r = d->read_only ? 0 : store_rest(d->store, d->mono_ms, d->now_ms, idle);
         if (r < 0 && r != -ENOSPC) die("state.lost", r, "a checkpoint failed; the next start folds the journal again");
         if (idle) housekeeping_ballast(d);
-        bool housework = r > 0 || housekeeping_wants_turn(d);
+        bool housework = r > 0 || housekeeping_wants_turn(d) || reload_busy(d) || recompute_busy(d);
+        horizon_look(d);
         if (d->web) web_rest(d->web, d->mono_ms);
         d->turn_took_ms = clock_mono_ns() / 1000000 - d->mono_ms;
         loop_wait(d->loop, more || !(idle || housework) ? 0 : housework ? 1 : next_wait_ms(d));
@@ -208,6 +221,7 @@ static void serve(struct daemon *d) {
 
 static void close_all(struct daemon *d) {
     pulse_stopping();
+    reload_close(d);
     if (!d->read_only) preparer_stop();
     front_close(d->front);
     pool_close(d->pool);
@@ -236,6 +250,8 @@ int main(int argc, char **argv) {
     if (open_store(&d, arguments.drill) < 0) return EXIT_CANNOT_START;
     broker_clock_start(&d.clock, store_last_ms(d.store), (int64_t)d.settings.clock_step_ms);
     d.now_ms = d.clock.last_ms;
+    d.reload = reload_open();
+    d.recompute = recompute_open();
     if (d.drill) drill_open(&d, (int64_t)d.settings.drill_start_ms);
     r = d.read_only ? 0 : begin_epoch(&d, &rules);
     if (r < 0) die("journal.lost", r, "the first batch could not be written");

@@ -368,3 +368,30 @@ struct due limit_share(const PbCalendar *c, int64_t start_ms, const PbLimit *lim
     CHECK(share.due_ms <= whole.due_ms);
     return share;
 }
+
+/* ---- the same calendar? ------------------------------------------------------------------------------------------ */
+
+static bool windows_same(PbWindow *const *a, size_t a_count, PbWindow *const *b, size_t b_count) {
+    for (size_t i = 0; i < a_count && a_count == b_count; i++)
+        if (a[i]->open_minute != b[i]->open_minute || a[i]->close_minute != b[i]->close_minute) return false;
+    return a_count == b_count;
+}
+
+bool calendar_same(const PbCalendar *a, const PbCalendar *b) {
+    if (a->first_date != b->first_date || a->last_date != b->last_date || a->n_steps != b->n_steps
+        || a->n_week != b->n_week || a->n_days != b->n_days
+        || !windows_same(a->working_day, a->n_working_day, b->working_day, b->n_working_day))
+        return false;
+    for (size_t i = 0; i < a->n_steps; i++)
+        if (a->steps[i]->from_ms != b->steps[i]->from_ms || a->steps[i]->offset_s != b->steps[i]->offset_s) return false;
+    for (size_t i = 0; i < a->n_week; i++)
+        if (!windows_same(a->week[i]->windows, a->week[i]->n_windows, b->week[i]->windows, b->week[i]->n_windows))
+            return false;
+    for (size_t i = 0; i < a->n_days; i++) {
+        const PbDay *x = a->days[i], *y = b->days[i];
+        if (x->date != y->date || x->working != y->working
+            || !windows_same(x->windows, x->n_windows, y->windows, y->n_windows))
+            return false;
+    }
+    return true;
+}

@@ -152,11 +152,13 @@ void decide_move(struct scene *s) {
 /* 时限重算: the case goes by the calendars now in force from here on; what is armed is reckoned anew. */
 void decide_recompute(struct scene *s) {
     uint32_t now = s->c->more.calendar_rules ? s->c->more.calendar_rules : s->c->rules;
-    if (now == s->in->rules_now_number) return refuse(s, REFUSED_NO_CHANGE, "case_id");
+    const PbCalendar *calendar = calendar_of(s->in->rules_now, s->rules, s->playbook);
+    if (now == s->in->rules_now_number || calendar_same(calendar, s->calendar))
+        return refuse(s, REFUSED_NO_CHANGE, "case_id");
     PbDueMoved *to = happen(s, EVENT_DUE_MOVED)->due_moved = make(s, sizeof *to);
     SET(to, calendar_rules, s->in->rules_now_number);
     struct timers t = { .count = 0 };
-    timers_recomputed(s, &t, calendar_of(s->in->rules_now, s->rules, s->playbook));
+    timers_recomputed(s, &t, calendar);
     to->timers = timers_list(s, &t);
     to->n_timers = t.count;
 }

@@ -215,6 +215,13 @@ void timers_corrected(struct scene *s, struct timers *t, const PbCategory *to) {
     timer_remind(s, t, s->stage, was->start_ms, limit);
 }
 
+/* Where a timer of that kind is armed: at its limit's end, or at the share that is reminded at. */
+static struct due due_of_kind(const struct scene *s, PbTimerKind kind, const PbCalendar *c, int64_t from_ms,
+                              const PbLimit *limit) {
+    return kind == TIMER_REMIND ? limit_share(c, from_ms, limit, s->stage->remind_percent)
+                                : limit_due(c, from_ms, limit);
+}
+
 /* By another calendar. A limit as it was armed is reckoned anew from its beginning; one that was moved since (resumed,
  * extended, reworked) keeps the working time it has left. It never comes to lie before now. */
 static struct due due_anew(struct scene *s, const struct timer *was, const PbCalendar *to) {
@@ -225,7 +232,9 @@ static struct due due_anew(struct scene *s, const struct timer *was, const PbCal
         from = calendar_opening(s->calendar, was->start_ms, &past);
         then = calendar_opening(to, was->start_ms, &past);
     }
-    if (limit_due(s->calendar, from, &limit).due_ms == was->due_ms) return limit_due(to, then, &limit);
+    PbTimerKind kind = (PbTimerKind)was->kind;
+    if (due_of_kind(s, kind, s->calendar, from, &limit).due_ms == was->due_ms)
+        return due_of_kind(s, kind, to, then, &limit);
     int64_t left = unit_measure(s->calendar, limit.unit, s->now, was->due_ms);
     if (left == unit_measure(to, limit.unit, s->now, was->due_ms)) return (struct due){ was->due_ms, was->past_calendar };
     return unit_walk(to, limit.unit, s->now, left);

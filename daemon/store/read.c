@@ -285,7 +285,7 @@ int store_rules_hash_of(struct store *s, uint32_t number, struct hash *ret) {
 }
 
 uint32_t store_recompute(const struct store *s) {
-    return s->tables.facts.recompute;
+    return (uint32_t)s->tables.facts.recompute;
 }
 
 uint64_t store_epoch(const struct store *s) {

@@ -39,8 +39,9 @@ struct field {
     F(t, next_slot) F(t, cases_open) F(t, cases_all) F(t, receipts) F(t, clock_doubts) \
     F(t, by_state[0]) F(t, by_state[1]) F(t, by_state[2]) F(t, by_state[3]) F(t, by_state[4]) F(t, by_state[5]) \
     F(t, by_state[6]) F(t, by_state[7]) F(t, by_state[8]) F(t, by_state[9]) F(t, by_state[10]) F(t, by_state[11]) \
-    F(t, by_state[12]) F(t, by_state[13]) F(t, by_state[14]) F(t, by_state[15]) F(t, receipts_horizon_ms) \
-    F(t, rules) F(t, pending) F(t, pending_chunks) F(t, pending_parts) F(t, rules_hash) F(t, recompute)
+    F(t, by_state[12]) F(t, by_state[13]) F(t, by_state[14]) F(t, by_state[15]) F(t, recompute) \
+    F(t, receipts_horizon_ms) \
+    F(t, rules) F(t, pending) F(t, pending_chunks) F(t, pending_parts) F(t, rules_hash)
 #define META_FIELDS(F, t) F(t, folded_seq) F(t, epoch) F(t, chain) F(t, store_id)
 #define RECEIPT_FIELDS(F, t) F(t, seq) F(t, case_id) F(t, at_ms) F(t, hash)
 #define BATCH_FIELDS(F, t) \

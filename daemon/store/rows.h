@@ -38,12 +38,12 @@ struct row {
 struct facts {
     uint64_t next_slot, cases_open, cases_all, receipts, clock_doubts;
     uint64_t by_state[STORE_STATES_MAX];          /* cases, however long ago they were closed */
+    uint64_t recompute;                           /* the rules of a recomputing that was begun and not ended; 0: none */
     int64_t receipts_horizon_ms;                  /* what is older and has no receipt is stale; 0: none has expired */
     uint32_t rules;                               /* in force; 0: none */
     uint32_t pending;                             /* begun and not adopted; 0: none */
     uint32_t pending_chunks, pending_parts;       /* of those that have come */
     struct hash rules_hash;                       /* of those in force */
-    uint32_t recompute;                           /* the rules of a recomputing that was begun and not ended; 0: none */
 };
 
 /* How far the tables are: one row of TABLE_META, the only one that is no fold. It carries its own checksum. */
@@ -53,7 +53,7 @@ struct meta {
     uint8_t store_id[16];
 };
 
-enum { FACTS_ROW_BYTES = 1 + (6 + STORE_STATES_MAX) * 8 + 5 * 4 + HASH_SIZE };
+enum { FACTS_ROW_BYTES = 1 + (7 + STORE_STATES_MAX) * 8 + 4 * 4 + HASH_SIZE };
 enum { META_ROW_BYTES = 1 + 2 * 8 + HASH_SIZE + 16 + 4 };
 
 void row_of_facts(const struct facts *f, uint8_t to[static FACTS_ROW_BYTES]);

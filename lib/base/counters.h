@@ -36,6 +36,9 @@
     X(RECEIPTS_EXPIRED,  "receipts.expired",    "receipts dropped: old enough, and their case is not open") \
     X(JOURNAL_PARTS,     "journal.parts",       "parts of the journal given to followers") \
     X(BALLASTS,          "store.ballasts",      "times the reserve was made anew after it had been given back") \
+    X(RELOADS,           "rules.reloads",       "rule sets adopted while serving") \
+    X(RELOADS_WRONG,     "rules.wrong",         "rule sets that were read and not adopted, because they are wrong") \
+    X(DUE_MOVED,         "deadlines.moved",     "cases whose deadlines moved with a calendar") \
     X(CHECKPOINTS,       "checkpoints",         "checkpoints of the state")
 
 enum counter {

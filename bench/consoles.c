@@ -2,9 +2,9 @@
  *
  *   consoles --endpoint E [--consoles 100] [--behind N] [--seconds 5] [--communities]
  *
- * Each subscribes to the whole district, or to one community of it, from N seqs back, grants credit as it reads, and checks that its
- * numbers are contiguous and its seqs rise. Prints `live` when all have caught up, and one line of JSON after so many
- * seconds more. One thread, and ZMTP by hand: what it does not spend, the broker has. */
+ * Each subscribes to the whole district, or to one community of it, from N seqs back, grants credit as it reads, and
+ * checks that its numbers are contiguous and its seqs rise. Prints `live` when all have caught up, and one line of JSON
+ * after so many seconds more. One thread, and ZMTP by hand: what it does not spend, the broker has. */
 #include "bench/client/client.h"
 #include "lib/crypto/crypto.h"
 

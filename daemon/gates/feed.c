@@ -34,8 +34,9 @@ struct console {
     uint64_t row_division, row_case;
 };
 
-/* A record on its way to consoles: packed once for everybody, and every prefix under which it lies, so that each console
- * only compares. The first `here` are where the case is, and whom it asks; the others are where that was so until now. */
+/* A record on its way to consoles: packed once for everybody, and every prefix under which it lies, so that each
+ * console only compares. The first `here` are where the case is and whom it asks; the others, where that was so until
+ * now. */
 struct live {
     struct wire_shared *update;
     uint64_t first_seq, last_seq;
@@ -240,8 +241,8 @@ static void live_of(const PbRecord *record, struct live *ret) {
     for (size_t i = 0; i < record->n_left; i++) add_prefixes(ret, record->left[i]);
 }
 
-/* A console covers what lies under one of its prefixes: where the case is, or whom it asks. Where that was so until now,
- * this is the last it is told of the case. false: nothing of it is its affair. */
+/* A console covers what lies under one of its prefixes: where the case is, or whom it asks. Where that was so until
+ * now, this is the last it is told of the case. false: nothing of it is its affair. */
 static bool concerns(const struct console *c, const struct live *l, PbFeedKind *ret_kind) {
     for (unsigned i = 0; i < l->prefixes_count; i++)
         for (unsigned p = 0; p < c->prefixes_count; p++)

@@ -59,7 +59,7 @@ static void lease_end(struct pool *p, struct lease *l) {
 /* ---- workers --------------------------------------------------------------------------------------------------- */
 
 static struct worker *worker_of(struct pool *p, struct wire_peer peer) {
-    for (unsigned i = 0; i < WORKERS_MAX; i++)
+    for (unsigned i = 0; i < p->workers_used; i++)
         if (p->workers[i].session && p->workers[i].peer.id == peer.id) return &p->workers[i];
     return NULL;
 }
@@ -84,7 +84,7 @@ void pool_refuse(struct pool *p, struct wire_peer to, PbRefusal code) {
 }
 
 static void rewind_level(struct pool *p, PbLevel level) {
-    for (unsigned i = 0; i < WORKERS_MAX; i++)
+    for (unsigned i = 0; i < p->workers_used; i++)
         if (p->workers[i].level == level) p->workers[i].seen_any = false;
 }
 
@@ -118,6 +118,8 @@ static void on_hello(struct pool *p, struct wire_peer from, const PbWorkerHello 
     for (unsigned i = 0; !w && i < WORKERS_MAX; i++)
         if (!p->workers[i].session) w = &p->workers[i];
     if (!w) return pool_refuse(p, from, REFUSED_TOO_MANY_SESSIONS);
+    unsigned end = (unsigned)(w - p->workers) + 1;
+    p->workers_used = end > p->workers_used ? end : p->workers_used;
     if (h->n_divisions == 0 || h->n_divisions > WORKER_DIVISIONS_MAX)
         return pool_refuse(p, from, REFUSED_TOO_MANY_PREFIXES);
     for (size_t i = 0; i < h->n_divisions; i++)
@@ -195,7 +197,7 @@ static bool on_frame(struct pool *p, const struct wire_message *m, int64_t mono_
 /* ---- time ------------------------------------------------------------------------------------------------------ */
 
 static void silence(struct pool *p, int64_t mono_ms) {
-    for (unsigned i = 0; i < WORKERS_MAX; i++) {
+    for (unsigned i = 0; i < p->workers_used; i++) {
         struct worker *w = &p->workers[i];
         if (!w->session || mono_ms - w->heard_ms < SILENCE_MS) continue;
         COUNT(WORKERS_GONE);
@@ -295,7 +297,7 @@ static int offer_to(struct pool *p, struct worker *w, unsigned *left, int64_t mo
 static void heartbeats(struct pool *p, int64_t mono_ms) {
     PbHeartbeat beat = { .has_n = 1, .n = p->epoch };
     PbPoolFrame frame = { .pool_says_case = POOL_SAYS_HEARTBEAT, .heartbeat = &beat };
-    for (unsigned i = 0; i < WORKERS_MAX; i++) {
+    for (unsigned i = 0; i < p->workers_used; i++) {
         struct worker *w = &p->workers[i];
         if (!w->session || mono_ms - w->told_ms < HEARTBEAT_MS) continue;
         w->told_ms = mono_ms;
@@ -308,12 +310,12 @@ int pool_speak(struct pool *p, int64_t mono_ms, int64_t now_ms, struct arena *ro
     p->taken_count = 0;
     p->more = false;
     unsigned left = SPEAK_OFFERS_MAX;
-    for (unsigned i = 0; i < WORKERS_MAX && left; i++) {
-        struct worker *w = &p->workers[(p->turn_of + i) % WORKERS_MAX];
+    for (unsigned i = 0; i < p->workers_used && left; i++) {
+        struct worker *w = &p->workers[(p->turn_of + i) % p->workers_used];
         int r = w->session && w->credit ? offer_to(p, w, &left, mono_ms, now_ms, room) : 0;
         if (r < 0) return r;
     }
-    p->turn_of = (p->turn_of + 1) % WORKERS_MAX;              /* nobody is always served first */
+    p->turn_of++;                                             /* nobody is always served first */
     if (left == 0) p->more = true;
     heartbeats(p, mono_ms);
     return 0;
@@ -331,13 +333,13 @@ unsigned pool_offers_open(const struct pool *p) {
 
 unsigned pool_workers(const struct pool *p, PbLevel level) {
     unsigned count = 0;
-    for (unsigned i = 0; i < WORKERS_MAX; i++) count += p->workers[i].session && p->workers[i].level == level;
+    for (unsigned i = 0; i < p->workers_used; i++) count += p->workers[i].session && p->workers[i].level == level;
     return count;
 }
 
 unsigned pool_workers_all(const struct pool *p) {
     unsigned count = 0;
-    for (unsigned i = 0; i < WORKERS_MAX; i++) count += p->workers[i].session != 0;
+    for (unsigned i = 0; i < p->workers_used; i++) count += p->workers[i].session != 0;
     return count;
 }
 
@@ -351,7 +353,7 @@ uint64_t pool_expired(const struct pool *p) {
 
 int64_t pool_next_ms(const struct pool *p, int64_t mono_ms) {
     int64_t next = 1000;
-    for (unsigned i = 0; i < WORKERS_MAX; i++)
+    for (unsigned i = 0; i < p->workers_used; i++)
         if (p->workers[i].session && p->workers[i].told_ms + HEARTBEAT_MS - mono_ms < next)
             next = p->workers[i].told_ms + HEARTBEAT_MS - mono_ms;
     return next > 0 ? next : 0;
@@ -379,7 +381,7 @@ struct wire_socket *pool_socket(struct pool *p) {
 void pool_close(struct pool *p) {
     PbGoodbye goodbye = { .why = (char *)"stopping" };
     PbPoolFrame frame = { .pool_says_case = POOL_SAYS_GOODBYE, .goodbye = &goodbye };
-    for (unsigned i = 0; i < WORKERS_MAX; i++)
+    for (unsigned i = 0; i < p->workers_used; i++)
         if (p->workers[i].session) pool_tell(p, p->workers[i].peer, &frame);
     wire_socket_close(p->socket);
 }

@@ -31,6 +31,7 @@ struct pool {
     struct pool_options options;
     uint64_t epoch, sessions, lease_numbers, expired;
     struct worker workers[WORKERS_MAX];
+    unsigned workers_used;                        /* none beyond has ever been in use */
     struct lease *leases;
     uint32_t leases_free, leases_count, lease_hash[LEASE_HASH];
     struct taken taken[TAKEN_MAX];

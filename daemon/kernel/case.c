@@ -19,8 +19,16 @@ bool case_ended(const struct case_state *c) {
     return c->id != 0 && !case_open(c);
 }
 
+static bool at_the_desk(const struct case_state *c) {
+    return c->id != 0 && (c->state == STATE_REPORTED || c->state == STATE_ACCEPTED);
+}
+
 bool case_wants_desk(const struct case_state *c) {
-    return c->id != 0 && (c->state == STATE_REPORTED || c->state == STATE_ACCEPTED) && !c->offer_dead;
+    return at_the_desk(c) && !c->offer_dead;
+}
+
+bool case_is_dead_letter(const struct case_state *c) {
+    return at_the_desk(c) && c->offer_dead && !c->more.dead_dropped;
 }
 
 bool ask_is_open(const struct ask *a) {

@@ -295,7 +295,7 @@ unsigned rows_of_case(const struct case_state *c, struct row to[static ROWS_OF_C
     }
     if (c->state == STATE_MERGED)
         row_next(to, &count, TABLE_FOLLOWERS, key_follower(c->more.master, c->id));
-    if (case_open(c) && c->offer_dead && !c->more.dead_dropped) {
+    if (case_is_dead_letter(c)) {
         struct row *r = row_next(to, &count, TABLE_DEAD, key_open(c->division, c->id));
         put_le64(r->value, c->division);
         r->value_len = 8;

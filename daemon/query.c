@@ -207,6 +207,7 @@ static void welcome_fill(struct daemon *d, PbWelcome *w) {
     SET(w, now_ms, d->now_ms);
     SET(w, epoch, store_epoch(d->store));
     SET(w, durable_seq, store_durable_seq(d->store));
+    SET(w, first_seq, store_first_seq(d->store));
     SET(w, drill, d->drill);
     SET(w, heartbeat_ms, HEARTBEAT_MS);
     w->program = (char *)"whistled";
@@ -333,6 +334,26 @@ static void read_journal(struct daemon *d, const struct query *q) {
     query_reply(d, q, &reply);
 }
 
+/* ---- rules, for returns and imports ---------------------------------------------------------------------------- */
+
+static void read_rules(struct daemon *d, const struct query *q) {
+    const PbReadRules *ask = q->envelope->read_rules;
+    struct rules_packed p;
+    if (d->journal_parts == TURN_JOURNAL_PARTS_MAX) return query_refuse(d, q, REFUSED_BUSY, NULL);
+    uint32_t number = ask->rules ? ask->rules : store_rules_number(d->store);
+    uint8_t *bytes = arena_must(&d->room, JOURNAL_PART_BYTES_MAX);
+    if (!was_found(store_rules_packed(d->store, number, ask->part, bytes, JOURNAL_PART_BYTES_MAX, &p)))
+        return query_refuse(d, q, REFUSED_FIELD_RANGE, "rules");
+    PbRulesPart part = { .has_rules = 1, .rules = number };
+    SET(&part, bytes, ((ProtobufCBinaryData){ .len = p.bytes, .data = bytes }));
+    if (p.next_part) SET(&part, next_part, p.next_part);
+    SET(&part, length, p.length);
+    SET(&part, hash, ((ProtobufCBinaryData){ .len = HASH_SIZE, .data = p.hash.byte }));
+    PbReply reply = { .reply_case = REPLY_RULES_PART, .rules_part = &part };
+    d->journal_parts++;
+    query_reply(d, q, &reply);
+}
+
 static void go(struct daemon *d, const struct query *q) {
     PbRefusal refusal = d->drill ? drill_go(d, q) : REFUSED_NOT_A_DRILL;
     if (refusal) query_refuse(d, q, refusal, "drill_go");
@@ -351,6 +372,7 @@ void query_answer(struct daemon *d, const struct query *q) {
     case COMMAND_HELLO: hello(d, q); break;
     case COMMAND_DRILL_GO: go(d, q); break;
     case COMMAND_READ_JOURNAL: read_journal(d, q); break;
+    case COMMAND_READ_RULES: read_rules(d, q); break;
     default: query_refuse(d, q, REFUSED_NOT_YET, "command");
     }
     d->room.used = mark;                                               /* replies are packed already */

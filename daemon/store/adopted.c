@@ -62,6 +62,30 @@ static int parts_read(struct tables *t, uint32_t number, uint8_t *to, uint64_t b
     return done == bytes ? 0 : refuse(t, number, "parts are missing");
 }
 
+/* Rows (number, part + 1), (number, part + 2), ... while they fit. */
+int rules_packed(struct tables *t, uint32_t number, uint32_t part, uint8_t *to, size_t cap, struct rules_packed *ret) {
+    struct row_key from = key_rules(number, part + 1);
+    struct slice key, row;
+    struct promise p;
+    struct db_walk w;
+    int r = promise_read(t, number, &p);
+    if (r < 0)
+        return r;
+    *ret = (struct rules_packed){.length = p.bytes, .hash = p.hash};
+    db_walk_from(&w, t->db, TABLE_RULES, key_bytes(&from));
+    while ((r = db_walk_next(&w, &key, &row)) == 1 && memcmp(key.at, from.byte, 4) == 0) {
+        if (row.len > cap - ret->bytes) {
+            ret->next_part = part;
+            break;
+        }
+        memcpy(to + ret->bytes, row.at, row.len);
+        ret->bytes += row.len;
+        part++;
+    }
+    db_walk_done(&w);
+    return r < 0 ? tables_result(t, r) : 0;
+}
+
 static int unpack(struct tables *t, uint32_t number, const struct promise *p, struct rules_kept *ret) {
     uint8_t *packed = malloc(p->bytes);
     size_t cap = p->bytes * 32 + (64 << 10);

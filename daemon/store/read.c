@@ -276,6 +276,12 @@ const PbRules *store_rules(struct store *s, uint32_t number) {
     return rules;
 }
 
+int store_rules_packed(struct store *s, uint32_t number, uint32_t part, uint8_t *to, size_t cap,
+                       struct rules_packed *ret) {
+    int r = number && number <= s->tables.facts.rules ? 0 : -ENOENT;
+    return r < 0 ? r : store_given(s, rules_packed(&s->tables, number, part, to, cap, ret));
+}
+
 struct hash store_rules_hash(const struct store *s) {
     return s->tables.facts.rules_hash;
 }

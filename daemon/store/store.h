@@ -186,6 +186,11 @@ struct hash store_rules_hash(const struct store *s);                            
 int store_rules_hash_of(struct store *s, uint32_t number, struct hash *ret);            /* 0, -ENOENT */
 uint32_t store_recompute(const struct store *s);      /* a recomputing of deadlines that was begun and not ended; 0: none */
 
+/* The packed rules from that part on (0: the first), as many whole parts as fit: 0; -ENOENT: no such rules. */
+struct rules_packed { size_t bytes; uint32_t next_part; uint64_t length; struct hash hash; };  /* next_part 0: the last */
+int store_rules_packed(struct store *s, uint32_t number, uint32_t part, uint8_t *to, size_t cap,
+                       struct rules_packed *ret);
+
 /* ---- rest and figures -------------------------------------------------------------------------------------------- */
 
 /* Between turns. idle: nothing waits. Returns 1 when more housekeeping wants to be done soon, 0 when not, -ENOSPC

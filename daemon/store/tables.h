@@ -88,5 +88,7 @@ int receipts_expire(struct tables *t, const PbReceiptsExpired *e);
 int rules_fold(struct tables *t, const PbEvent *e);
 int rules_find(struct tables *t, uint32_t number, const PbRules **ret);
 int rules_hash_of(struct tables *t, uint32_t number, struct hash *ret);
+struct rules_packed;
+int rules_packed(struct tables *t, uint32_t number, uint32_t part, uint8_t *to, size_t cap, struct rules_packed *ret);
 void rules_forget(struct tables *t, uint32_t above);                 /* those with a higher number */
 #endif

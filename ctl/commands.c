@@ -58,6 +58,9 @@ const struct command commands[] = {
 
     {&status_command, status_main, GROUP_BROKER},
     {&top_command, top_main, GROUP_BROKER},
+    {&reload_command, reload_main, GROUP_BROKER},
+    {&calendar_recompute_command, calendar_recompute_main, GROUP_BROKER},
+    {&case_move_command, case_move_main, GROUP_BROKER},
     {&drain_command, drain_main, GROUP_BROKER},
     {&dead_list_command, dead_list_main, GROUP_BROKER},
     VERB(DEAD_RETRY, BROKER),

@@ -33,7 +33,8 @@ extern const struct command_line report_command, answer_command, return_command,
     status_command, drill_command, verify_command, replay_command, recover_command, purge_command,
     backup_command, restore_command, emergency_grow_command, journal_follow_command, journal_show_command,
     inbox_command, dead_list_command, similar_command, drain_command, hand_over_command, tell_command, top_command,
-    bulk_confirm_command, bulk_run_command, bulk_show_command;
+    bulk_confirm_command, bulk_run_command, bulk_show_command, reload_command, calendar_recompute_command,
+    case_move_command;
 
 int report_main(struct ctl *c, int argc, char **argv);
 int answer_main(struct ctl *c, int argc, char **argv);
@@ -63,6 +64,9 @@ int top_main(struct ctl *c, int argc, char **argv);
 int bulk_confirm_main(struct ctl *c, int argc, char **argv);
 int bulk_run_main(struct ctl *c, int argc, char **argv);
 int bulk_show_main(struct ctl *c, int argc, char **argv);
+int reload_main(struct ctl *c, int argc, char **argv);
+int calendar_recompute_main(struct ctl *c, int argc, char **argv);
+int case_move_main(struct ctl *c, int argc, char **argv);
 
 /* bulk.c: one function for all that is asked for many; by PbBatchVerb - 1. */
 extern const struct command_line bulk_commands[];

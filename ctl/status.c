@@ -46,6 +46,25 @@ static void hash_row(const struct ctl *c, struct sheet *t, const char *zh, const
     sheet_cell(t, "%s", text);
 }
 
+static void rules_rows(const struct ctl *c, struct sheet *t, const PbStatus *s) {
+    char text[96];
+    if (s->has_rules)
+        number_row(c, t, "规则集", "rules", s->rules);
+    if (s->has_rules_hash)
+        hash_row(c, t, "规则集摘要", "rules, digest", s->rules_hash);
+    if (s->calendar_ends) {
+        (void)snprintf(text, sizeof text, say(c, "%s %u（还有 %lld 天）", "%s on %u, in %lld days"), s->calendar_ends,
+                       s->calendar_last_date, (long long)s->calendar_days);
+        row(c, t, "日历止于", "calendar ends", text);
+    }
+    if (s->recomputing || s->recompute_looked) {
+        (void)snprintf(text, sizeof text, say(c, "%s，看过 %llu 件，动了 %llu 件", "%s; %llu cases looked at, %llu moved"),
+                       s->recomputing ? say(c, "进行中", "going on") : say(c, "已完", "over"),
+                       (unsigned long long)s->recompute_looked, (unsigned long long)s->recompute_moved);
+        row(c, t, "时限重算", "recomputing", text);
+    }
+}
+
 static void figures(const struct ctl *c, struct sheet *t, const PbStatus *s) {
     const PbWelcome *b = s->broker;
     if (b) {
@@ -69,8 +88,7 @@ static void figures(const struct ctl *c, struct sheet *t, const PbStatus *s) {
     number_row(c, t, "空间已用 %", "space used, %", s->quota_percent);
     number_row(c, t, "落盘耗时 p50 µs", "sync p50, µs", s->sync_p50_us);
     number_row(c, t, "落盘耗时 p99 µs", "sync p99, µs", s->sync_p99_us);
-    if (s->has_rules_hash)
-        hash_row(c, t, "规则集", "rules", s->rules_hash);
+    rules_rows(c, t, s);
     if (s->has_digest) {
         hash_row(c, t, "状态摘要", "state digest", s->digest);
         number_row(c, t, "摘要序号", "digest at seq", s->digest_seq);

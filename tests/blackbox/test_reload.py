@@ -8,7 +8,7 @@ import pytest
 
 import whistle_pb2 as pb
 import wl
-from conftest import QINDU
+from conftest import CTL, QINDU, run
 from world import BUILDING, DAY, GRID, HOUR, MONDAY, RUBBISH, Clock, at_cursor, dispatch, report, story_kinds, timer
 
 INCIDENT, CHINA = "playbooks/incident.yaml", "calendars/china-2024-2026.yaml"
@@ -344,3 +344,40 @@ def test_the_end_of_the_calendar_is_told_in_time(make_broker, office):
     assert status.calendar_ends == "china" and 19 <= status.calendar_days <= 21
     assert str(status.calendar_last_date) == today.replace("-", "")
     until(lambda: "calendar.ends name=china" in broker.said())
+
+
+# ---- whistlectl ------------------------------------------------------------------------------------------------------
+
+def ctl(broker, *words):
+    return run(CTL, *words, "--front", broker.front, "--by", "1001", "--lang", "en")
+
+
+def test_an_operator_reloads_recomputes_and_moves_from_the_command_line(broker, office):
+    front = broker.client()
+    case = dispatched(front)
+    office.change(CHINA, *OPEN_ALWAYS)
+    said = ctl(broker, "reload", "--dry-run")
+    assert said.returncode == 0 and "~ calendar china: week.1.windows 08:30-12:00,14:00-18:00 -> 00:00-24:00" in said.stdout
+    assert "not adopted (--dry-run)" in said.stdout and front.status().rules == 1
+    said = ctl(broker, "reload")
+    assert said.returncode == 0 and "adopted: rules 2" in said.stdout and "calendar recompute" in said.stdout
+    assert "nothing is different" in ctl(broker, "reload").stdout
+
+    said = ctl(broker, "calendar", "recompute", "--dry-run")
+    assert said.returncode == 0 and case.number in said.stdout and "1 cases would have" in said.stdout
+    said = ctl(broker, "calendar", "recompute")
+    assert said.returncode == 0 and "it has begun" in said.stdout
+    settled(front)
+    assert "over; 1 cases looked at, 1 moved" in ctl(broker, "status").stdout
+
+    assert front.show(case.case_id)[0].rules == 1
+    assert ctl(broker, "case", "move", case.number).returncode == 0
+    assert front.show(case.case_id)[0].rules == 2
+    assert ctl(broker, "case", "move", case.number).returncode == 1
+
+
+def test_a_wrong_set_is_told_to_the_operator_and_ends_with_one(broker, office):
+    line = office.change(INCIDENT, (r"on_overdue: district", "on_overdue: city"))
+    said = ctl(broker, "reload")
+    assert said.returncode == 1 and f"{INCIDENT}:{line}: on_overdue: must be the name of a stage" in said.stderr
+    assert "still in force: rules 1" in said.stderr and not said.stdout

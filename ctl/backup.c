@@ -15,41 +15,61 @@ struct grow_line { const char *store; };
 
 #define AT(field) offsetof(struct backup_line, field)
 static const struct argument backup_table[] = {
-    {"--store", "DIR", ARGUMENT_TEXT, AT(store), "the store: /var/lib/whistled; its broker may be running", false},
-    {"--to", "DIR", ARGUMENT_TEXT, AT(to), "a directory of its own: new, or an earlier backup of this store", false},
-    {"--check", "DIR", ARGUMENT_TEXT, AT(check), "copy nothing: is every byte of this backup what it was?", false},
+    {"--store", "DIR", ARGUMENT_TEXT, AT(store),
+     BOTH("数据目录：/var/lib/whistled；服务器可以在运行", "the store: /var/lib/whistled; its broker may be running"), false},
+    {"--to", "DIR", ARGUMENT_TEXT, AT(to),
+     BOTH("备份目录：新的，或同一数据此前的备份", "a directory of its own: new, or an earlier backup of this store"), false},
+    {"--check", "DIR", ARGUMENT_TEXT, AT(check),
+     BOTH("不复制，只核对这个备份的每个字节", "copy nothing: is every byte of this backup what it was?"), false},
 };
 #undef AT
 #define AT(field) offsetof(struct restore_line, field)
 static const struct argument restore_table[] = {
-    {"BACKUP", NULL, ARGUMENT_TEXT, AT(from), "the backup, or a directory that `journal follow` filled", true},
-    {"--to", "DIR", ARGUMENT_TEXT, AT(to), "the new store's directory; must not be there yet", true},
-    {"--slots", "FILE", ARGUMENT_TEXT, AT(slots), "the archive of key slots: BACKUP.slots", false},
-    {"--until-seq", "SEQ", ARGUMENT_NUMBER, AT(until_seq), "only what was journaled up to this seq", false},
-    {"--until", "TIME", ARGUMENT_INSTANT, AT(until_ms), "only what was journaled up to this instant", false},
+    {"BACKUP", NULL, ARGUMENT_TEXT, AT(from),
+     BOTH("备份，或 journal follow 写成的目录", "the backup, or a directory that `journal follow` filled"), true},
+    {"--to", "DIR", ARGUMENT_TEXT, AT(to),
+     BOTH("新数据目录，必须尚不存在", "the new store's directory; must not be there yet"), true},
+    {"--slots", "FILE", ARGUMENT_TEXT, AT(slots),
+     BOTH("密钥槽存档：BACKUP.slots", "the archive of key slots: BACKUP.slots"), false},
+    {"--until-seq", "SEQ", ARGUMENT_NUMBER, AT(until_seq),
+     BOTH("只恢复到这个序号", "only what was journaled up to this seq"), false},
+    {"--until", "TIME", ARGUMENT_INSTANT, AT(until_ms),
+     BOTH("只恢复到这个时间", "only what was journaled up to this instant"), false},
 };
 #undef AT
 static const struct argument grow_table[] = {
-    {"--store", "DIR", ARGUMENT_TEXT, offsetof(struct grow_line, store), "the store: /var/lib/whistled", true},
+    {"--store", "DIR", ARGUMENT_TEXT, offsetof(struct grow_line, store),
+     BOTH("数据目录：/var/lib/whistled", "the store: /var/lib/whistled"), true},
 };
 
 const struct command_line backup_command = {
-    "backup", "copies a store into a directory, while its broker runs or rests", backup_table, COUNT_OF(backup_table),
-    "The keys of what people wrote go to a file beside it, DIR.slots: keep that for a shorter time, or a restore would\n"
-    "bring back what was erased. Again into the same DIR: only what is new is copied. With a running broker give its\n"
-    "--front. Exit codes: 0 done, 2 the command line or the target is wrong, 3 the store is in use and no broker\n"
-    "answers, 4 something is damaged (it is named), 6 no space, no permission.",
+    "backup", BOTH("备份数据目录，服务器运行与否均可",
+         "copies a store into a directory, while its broker runs or rests"), backup_table, COUNT_OF(backup_table),
+    BOTH("密钥另存为 DIR.slots：请保存得短些，否则恢复会带回已销毁的文字。同一 DIR 再备份只复制新的。\n"
+         "服务器在运行时给出 --front。退出码：0 已完成，2 命令行或目标有误，3 正在使用而无人回答，4 有损坏，6 空间或权限不足。",
+         "The keys of what people wrote go to a file beside it, DIR.slots: keep that for a shorter time, or a\n"
+         "restore would bring back what was erased. Again into the same DIR: only what is new is copied. With\n"
+         "a running broker give its --front. Exit codes: 0 done, 2 the command line or the target is wrong, 3\n"
+         "the store is in use and no broker answers, 4 something is damaged (it is named), 6 no space, no\n"
+         "permission."),
 };
 const struct command_line restore_command = {
-    "restore", "makes a new store of a backup, all of it or up to a seq or an instant", restore_table,
+    "restore", BOTH("由备份恢复，可只到某个序号或时间",
+         "makes a new store of a backup, all of it or up to a seq or an instant"), restore_table,
     COUNT_OF(restore_table),
-    "Every byte is verified and folded before the store gets its name. Without --slots what people wrote stays closed\n"
-    "for ever; everything else is there. The next start begins a new epoch: what desks held before is late.\n"
-    "Exit codes: 0 done, 2 the command line or the target is wrong, 3 it is in use, 4 the backup is damaged.",
+    BOTH("全部核对、折算之后才得名。没有 --slots 则文字永远打不开，其余都在。下次启动为新的一次，此前的派单作迟到处理。\n"
+         "退出码：0 已完成，2 命令行或目标有误，3 正在使用，4 备份损坏。",
+         "Every byte is verified and folded before the store gets its name. Without --slots what people wrote\n"
+         "stays closed for ever; everything else is there. The next start begins a new epoch: what desks held\n"
+         "before is late. Exit codes: 0 done, 2 the command line or the target is wrong, 3 it is in use, 4 the\n"
+         "backup is damaged."),
 };
 const struct command_line emergency_grow_command = {
-    "emergency-grow", "gives the reserve of a store back to a full disk", grow_table, COUNT_OF(grow_table),
-    "Beside a running broker, or when it does not start. The broker makes a new reserve when there is room to spare.",
+    "emergency-grow", BOTH("磁盘满时放出预留空间",
+         "gives the reserve of a store back to a full disk"), grow_table, COUNT_OF(grow_table),
+    BOTH("服务器运行或起不来时均可。有余地时会重新预留。",
+         "Beside a running broker, or when it does not start. The broker makes a new reserve when there is\n"
+         "room to spare."),
 };
 
 /* ---- what came of it --------------------------------------------------------------------------------------------- */

@@ -34,12 +34,15 @@ struct bulk_line {
      BOTH("哪些未结案件；可重复，须同时满足：prefix=CODE state=STATE category=CODE older-than=30d party=PARTY overdue", \
           "which open cases; may be repeated, all must hold: prefix=CODE state=STATE category=CODE older-than=30d " \
           "party=PARTY overdue"), false}, \
-    {"--cases", "FILE", ARGUMENT_TEXT, AT(file), BOTH("或：编号文件，一行一个", "or a file of numbers or ids, a line each"), false}, \
+    {"--cases", "FILE", ARGUMENT_TEXT, AT(file), \
+     BOTH("或：编号文件，一行一个", "or a file of numbers or ids, a line each"), false}, \
     {"--dry-run", NULL, ARGUMENT_FLAG, AT(dry_run), BOTH("只列出，什么也不做", "lists them, does nothing"), false}, \
-    {"--plan", "FILE", ARGUMENT_TEXT, AT(plan), BOTH("方案写到哪里（bulk-批号.plan）", "where the plan goes (bulk-BATCH.plan)"), false}
+    {"--plan", "FILE", ARGUMENT_TEXT, AT(plan), \
+     BOTH("方案写到哪里（bulk-批号.plan）", "where the plan goes (bulk-BATCH.plan)"), false}
 #define REASON {"--text", "TEXT", ARGUMENT_TEXT, AT(text), BOTH("说明，一行", "why, in one line"), false}
 #define BATCH {"BATCH", NULL, ARGUMENT_ID, AT(batch), BOTH("批号", "the batch's id, as it was printed"), true}
-#define PLAN {"--plan", "FILE", ARGUMENT_TEXT, AT(plan), BOTH("方案文件（bulk-批号.plan）", "the plan (bulk-BATCH.plan)"), false}
+#define PLAN \
+    {"--plan", "FILE", ARGUMENT_TEXT, AT(plan), BOTH("方案文件（bulk-批号.plan）", "the plan (bulk-BATCH.plan)"), false}
 
 static const struct argument reassign_table[] = {
     {"--to", "PARTY", ARGUMENT_TEXTS, AT(to), BOTH("改派给谁；第一个为主办", "who is asked instead; the first leads"), true},
@@ -59,15 +62,16 @@ static const struct argument hand_over_table[] = {
 static const struct argument move_table[] = {WHICH};
 static const struct argument confirm_table[] = {
     BATCH, PLAN,
-    {"--digest", "HEX", ARGUMENT_TEXT, AT(digest), BOTH("没有方案文件时：核对过的摘要", "without the plan: its digest, read out"), false},
+    {"--digest", "HEX", ARGUMENT_TEXT, AT(digest),
+     BOTH("没有方案文件时：核对过的摘要", "without the plan: its digest, read out"), false},
 };
 static const struct argument run_table[] = {BATCH, PLAN};
 static const struct argument show_table[] = {BATCH};
 #undef AT
 
 #define MORE BOTH("列出案件，向服务器申请批次，写下方案文件。另一人 bulk confirm 后，用 bulk run 办理。", \
-                  "Lists the cases, asks the broker for a batch and writes the plan. Another person says bulk confirm;\n" \
-                  "then bulk run does it. --by tells the two apart.")
+                  "Lists the cases, asks the broker for a batch and writes the plan. Another person says\n" \
+                  "bulk confirm; then bulk run does it. --by tells the two apart.")
 #define LINE(verb, zh, en, table) {"bulk " verb, BOTH(zh, en), table, COUNT_OF(table), MORE}
 const struct command_line bulk_commands[] = {
     [BATCH_REASSIGN - 1] = LINE("reassign", "批量改派", "asks others instead, in many cases", reassign_table),
@@ -278,7 +282,8 @@ int bulk_confirm_main(struct ctl *c, int argc, char **argv) {
     if (r)
         return r == ARGUMENTS_HELPED ? CTL_DONE : r;
     if (l.digest && !hex_digest(l.digest, &digest))
-        return usage(c->line->name, "--digest: \"%.70s\" is not a digest of %d hexadecimal digits", l.digest, 2 * HASH_SIZE);
+        return usage(c->line->name, "--digest: \"%.70s\" is not a digest of %d hexadecimal digits", l.digest,
+                     2 * HASH_SIZE);
     if (!l.digest) {
         r = read_plan(c, &l, &p);
         if (r)
@@ -355,8 +360,8 @@ static int run_one(struct ctl *c, const struct plan *p, const uint8_t batch[COMM
                    struct outcome *o) {
     uint8_t id[COMMAND_ID_SIZE];
     struct deed d = {.place.has_wall = false};
-    PbEnvelope e = {.has_batch = true, .batch = {.len = COMMAND_ID_SIZE, .data = (uint8_t *)batch}, .has_command_id = true,
-                    .command_id = {.len = sizeof id, .data = id}};
+    PbEnvelope e = {.has_batch = true, .batch = {.len = COMMAND_ID_SIZE, .data = (uint8_t *)batch},
+                    .has_command_id = true, .command_id = {.len = sizeof id, .data = id}};
     const PbReply *reply = NULL;
     plan_case_id(id, batch, k->case_id);
     say_deed(p, k, &d, &e);

@@ -10,7 +10,9 @@
 #include "ctl/ctl.h"
 
 /* The chapters of the help. */
-enum command_group { GROUP_CASES, GROUP_DESK, GROUP_LEADER, GROUP_AFTER, GROUP_MANY, GROUP_BROKER, GROUP_STORE, GROUPS };
+enum command_group {
+    GROUP_CASES, GROUP_DESK, GROUP_LEADER, GROUP_AFTER, GROUP_MANY, GROUP_BROKER, GROUP_STORE, GROUPS
+};
 
 struct command {
     const struct command_line *line;
@@ -29,8 +31,8 @@ const char *group_title(enum command_group g);                    /* BOTH */
 
 /* ---- the command lines, by file ---------------------------------------------------------------------------------- */
 
-extern const struct command_line report_command, answer_command, return_command, show_command, list_command, watch_command,
-    status_command, drill_command, verify_command, replay_command, recover_command, purge_command,
+extern const struct command_line report_command, answer_command, return_command, show_command, list_command,
+    watch_command, status_command, drill_command, verify_command, replay_command, recover_command, purge_command,
     backup_command, restore_command, emergency_grow_command, journal_follow_command, journal_show_command,
     inbox_command, dead_list_command, similar_command, drain_command, hand_over_command, tell_command, top_command,
     bulk_confirm_command, bulk_run_command, bulk_show_command, reload_command, calendar_recompute_command,

@@ -105,7 +105,8 @@ int arguments_read(struct ctl *c, const struct command_line *line, int argc, cha
 int arguments_parse(struct ctl *c, const struct command_line *line, int argc, char **argv, void *into,
                     char problem[static 256]);
 /* One value into *into, as its argument says; 0 or CTL_USAGE. */
-int argument_take(const struct ctl *c, const struct argument *a, const char *value, void *into, char problem[static 256]);
+int argument_take(const struct ctl *c, const struct argument *a, const char *value, void *into,
+                  char problem[static 256]);
 /* The global options alone, until the first word that is no option, --help or --version; *ret_index is its place. */
 int arguments_globals(struct ctl *c, int argc, char **argv, int *ret_index, char problem[static 256]);
 void arguments_print_globals(enum language l);

@@ -26,7 +26,8 @@ static const struct argument dead_table[] = {
 };
 static const struct argument similar_table[] = {CASE_ARGUMENT(AT(which))};
 static const struct argument drain_table[] = {
-    {"on|off", NULL, ARGUMENT_SWITCH, AT(on), BOTH("开：不再接收新上报；关：恢复", "on: no new reports; off: they are taken again"), true},
+    {"on|off", NULL, ARGUMENT_SWITCH, AT(on),
+     BOTH("开：不再接收新上报；关：恢复", "on: no new reports; off: they are taken again"), true},
     ID_ARGUMENT(AT(id)),
 };
 #undef AT
@@ -80,7 +81,8 @@ static void inbox_row(const struct ctl *c, struct sheet *t, const PbInboxItem *i
     sheet_cell(t, "%s %s", v->category ? v->category : "-", name ? name : "");
     sheet_cell(t, "%llu", v->place ? (unsigned long long)v->place->division : 0ULL);
     sheet_cell(t, "%s", word_timer(c->language, i->waits_for));
-    sheet_cell(t, "%s", !asked_of_party ? say(c, "值守席", "desk") : i->lead ? say(c, "主办", "lead") : say(c, "协办", "helps"));
+    sheet_cell(t, "%s", !asked_of_party ? say(c, "值守席", "desk")
+                        : i->lead ? say(c, "主办", "lead") : say(c, "协办", "helps"));
     sheet_cell(t, "%.16s", due);
     sheet_cell(t, "%s", left);
     sheet_cell(t, "%s", bar);

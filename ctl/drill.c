@@ -15,18 +15,26 @@ enum { WORKERS_LEAST = 3, WORKERS_WAIT_MS = 20000, WORKERS_LOOK_MS = 100 };
 
 #define AT(field) offsetof(struct drill_options, field)
 static const struct argument arguments[] = {
-    { "--data", "FILE", ARGUMENT_TEXT, AT(data), "the city's rows (config/drill/boston-2015-min.csv.gz)", false },
-    { "--config", "DIR", ARGUMENT_TEXT, AT(config), "the rules the broker was started with (config/drill)", false },
-    { "--until", "INSTANT", ARGUMENT_INSTANT, AT(until_ms), "end there (when the city's copy was cut)", false },
-    { "--rows", "N", ARGUMENT_NUMBER, AT(rows), "only the first N rows, ending with the last of them", false },
-    { "--quiet", NULL, ARGUMENT_FLAG, AT(quiet), "no progress", false },
+    { "--data", "FILE", ARGUMENT_TEXT, AT(data),
+     BOTH("该城市的数据（config/drill/boston-2015-min.csv.gz）",
+          "the city's rows (config/drill/boston-2015-min.csv.gz)"), false },
+    { "--config", "DIR", ARGUMENT_TEXT, AT(config),
+     BOTH("服务器启动时所用的规则（config/drill）", "the rules the broker was started with (config/drill)"), false },
+    { "--until", "INSTANT", ARGUMENT_INSTANT, AT(until_ms),
+     BOTH("到此为止（数据截止的时间）", "end there (when the city's copy was cut)"), false },
+    { "--rows", "N", ARGUMENT_NUMBER, AT(rows),
+     BOTH("只用前 N 行", "only the first N rows, ending with the last of them"), false },
+    { "--quiet", NULL, ARGUMENT_FLAG, AT(quiet),
+     BOTH("不显示进度", "no progress"), false },
 };
 
 const struct command_line drill_command = {
-    "drill", "Plays a real year of reports through a drill store, and compares what came out.", arguments,
+    "drill", BOTH("演练：让真实的一年走一遍，并对比结果",
+         "Plays a real year of reports through a drill store, and compares what came out."), arguments,
     COUNT_OF(arguments),
-    "The broker must have been started with --drill on an empty directory, and three workers must serve it.\n"
-    "Exit 0: nothing lost, verdicts as the city's; 1: not so.\n",
+    BOTH("服务器须以 --drill 在空目录启动，并有三个值守程序。退出码：0 无丢失且结论与该城市一致；1 不是这样。",
+         "The broker must have been started with --drill on an empty directory, and three workers must serve it.\n"
+         "Exit 0: nothing lost, verdicts as the city's; 1: not so."),
 };
 
 /* ---- before ------------------------------------------------------------------------------------------------------ */

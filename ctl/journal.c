@@ -19,25 +19,36 @@ struct show_line { const char *dir; };
 
 #define AT(field) offsetof(struct follow_line, field)
 static const struct argument follow_table[] = {
-    {"--from", "ENDPOINT", ARGUMENT_TEXT, AT(from), "the broker's front (--front)", false},
-    {"--to", "DIR", ARGUMENT_TEXT, AT(to), "where the journal goes; only a follower writes there", true},
-    {"--once", NULL, ARGUMENT_FLAG, AT(once), "end as soon as everything is here", false},
-    {"--status", NULL, ARGUMENT_FLAG, AT(status), "fetch nothing: say how far DIR is behind", false},
+    {"--from", "ENDPOINT", ARGUMENT_TEXT, AT(from),
+     BOTH("服务器的 front（--front）", "the broker's front (--front)"), false},
+    {"--to", "DIR", ARGUMENT_TEXT, AT(to),
+     BOTH("日志写到哪里；此处只能由跟随程序写", "where the journal goes; only a follower writes there"), true},
+    {"--once", NULL, ARGUMENT_FLAG, AT(once),
+     BOTH("取齐即结束", "end as soon as everything is here"), false},
+    {"--status", NULL, ARGUMENT_FLAG, AT(status),
+     BOTH("不取，只说落后多少", "fetch nothing: say how far DIR is behind"), false},
 };
 #undef AT
 static const struct argument show_table[] = {
-    {"DIR", NULL, ARGUMENT_TEXT, offsetof(struct show_line, dir), "a store, or a followed journal", true},
+    {"DIR", NULL, ARGUMENT_TEXT, offsetof(struct show_line, dir),
+     BOTH("数据目录，或跟随所得的日志", "a store, or a followed journal"), true},
 };
 
 const struct command_line journal_follow_command = {
-    "journal follow", "keeps a copy of a broker's journal up to date, byte for byte", follow_table, COUNT_OF(follow_table),
-    "The broker answers its store's owner and root (over ipc; from another machine through `ssh -L`). DIR and an archive\n"
-    "of key slots are all that `restore` needs. Exit codes: 0 everything is here, 1 refused, 2 DIR holds something else,\n"
-    "3 nobody there (without --once it keeps trying), 4 what is there does not continue what was followed.",
+    "journal follow", BOTH("逐字节跟随日志，保持副本最新",
+         "keeps a copy of a broker's journal up to date, byte for byte"), follow_table, COUNT_OF(follow_table),
+    BOTH("只答复数据目录的属主和 root（经 ipc；异机用 ssh -L）。DIR 加密钥槽存档即可 restore。\n"
+         "退出码：0 已齐，1 未接受，2 DIR 里是别的，3 无人回答（不加 --once 会一直试），4 与已跟随的接不上。",
+         "The broker answers its store's owner and root (over ipc; from another machine through `ssh -L`). DIR\n"
+         "and an archive of key slots are all that `restore` needs. Exit codes: 0 everything is here, 1\n"
+         "refused, 2 DIR holds something else, 3 nobody there (without --once it keeps trying), 4 what is\n"
+         "there does not continue what was followed."),
 };
 const struct command_line journal_show_command = {
-    "journal show", "lists a journal's segments and verifies every batch", show_table, COUNT_OF(show_table),
-    "Takes no lock and changes nothing. Exit codes: 0 all of it verifies, 4 damaged (it says where).",
+    "journal show", BOTH("列出日志段并逐批核对",
+         "lists a journal's segments and verifies every batch"), show_table, COUNT_OF(show_table),
+    BOTH("不加锁，不改动。退出码：0 全部核对一致，4 损坏（说明位置）。",
+         "Takes no lock and changes nothing. Exit codes: 0 all of it verifies, 4 damaged (it says where)."),
 };
 
 int ask_journal(struct ctl *c, const PbReadJournal *question, const PbJournalPart **ret) {

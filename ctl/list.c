@@ -12,14 +12,20 @@ struct list_line {
 
 #define AT(field) offsetof(struct list_line, field)
 static const struct argument table[] = {
-    {"--division", "CODE", ARGUMENT_DIVISION, AT(division), "only what happened there; left out: everywhere", false},
-    {"--all", NULL, ARGUMENT_FLAG, AT(all), "ended cases, too", false},
-    {"--limit", "N", ARGUMENT_NUMBER, AT(limit), "so many at most (50)", false},
+    {"--division", "CODE", ARGUMENT_DIVISION, AT(division),
+     BOTH("只看这里；不写则为全部", "only what happened there; left out: everywhere"), false},
+    {"--all", NULL, ARGUMENT_FLAG, AT(all),
+     BOTH("也列已结束的案件", "ended cases, too"), false},
+    {"--limit", "N", ARGUMENT_NUMBER, AT(limit),
+     BOTH("最多列多少件（50）", "so many at most (50)"), false},
 };
 #undef AT
 
 const struct command_line list_command = {
-    "list", "lists open cases", table, COUNT_OF(table), "With --json: one reply a page, a page a line.",
+    "list", BOTH("列出未结案件",
+         "lists open cases"), table, COUNT_OF(table),
+    BOTH("--json：一页一行。",
+         "With --json: one reply a page, a page a line."),
 };
 
 struct listing {

@@ -67,7 +67,8 @@ bool asked_now(const PbCaseView *v, const char *party) {
 
 bool filter_takes(const struct filter *f, const PbCaseView *v, int64_t now_ms) {
     uint64_t division = v->place ? v->place->division : 0;
-    return (!f->prefix || division_covers(f->prefix, division)) && (f->state == STATE_NONE || (PbState)f->state == v->state)
+    return (!f->prefix || division_covers(f->prefix, division))
+        && (f->state == STATE_NONE || (PbState)f->state == v->state)
         && (!f->category || (v->category && strcmp(v->category, f->category) == 0))
         && (!f->older_ms || now_ms - v->opened_at_ms >= f->older_ms) && (!f->overdue || v->overdue)
         && (!f->party || asked_now(v, f->party));
@@ -112,8 +113,8 @@ static void selection_sort(struct selection *s) {
 }
 
 int selection_of_filter(struct ctl *c, const struct filter *f, struct sheet *rows, struct selection *ret) {
-    PbListCases l = {.has_prefix = true, .prefix = f->prefix, .has_open_only = true, .open_only = true, .has_count = true,
-                     .count = PAGE};
+    PbListCases l = {.has_prefix = true, .prefix = f->prefix, .has_open_only = true, .open_only = true,
+                     .has_count = true, .count = PAGE};
     *ret = (struct selection){.count = 0};
     for (bool more = true; more;) {
         PbEnvelope e = {.command_case = COMMAND_LIST_CASES, .list_cases = &l};
@@ -193,7 +194,7 @@ void outcome_open(struct outcome *o, const struct ctl *c) {
     sheet_cell(o->refusals, "%s", say(c, "说明", "WHY"));
 }
 
-/* The same id with other bytes: a command of this batch and case was taken already, with the words of another person. */
+/* The same id with other bytes: its command was taken already, in the words of another person. */
 void outcome_add(struct outcome *o, const struct ctl *c, const struct chosen *k, const PbReply *reply) {
     if (c->json)
         json_print(CODEC_REPLY, reply);

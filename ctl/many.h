@@ -31,7 +31,7 @@ bool filter_takes(const struct filter *f, const PbCaseView *v, int64_t now_ms);
 bool asked_now(const PbCaseView *v, const char *party);            /* whether it has an open ask */
 
 struct chosen { uint64_t case_id; uint32_t stage, attempt; char number[NUMBER_BYTES_MAX]; };
-struct selection { struct chosen *at; uint32_t count; };            /* ascending ids, each once; BATCH_CASES_MAX at most */
+struct selection { struct chosen *at; uint32_t count; };    /* ascending ids, each once; BATCH_CASES_MAX at most */
 
 /* The open cases that the filter takes, or those of a file of numbers and ids, a line each; an exit code, said. rows:
  * each is added to it; may be NULL. */

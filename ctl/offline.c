@@ -21,38 +21,53 @@ struct offline_line {
 };
 
 #define AT(field) offsetof(struct offline_line, field)
-#define DIR_ARGUMENT {"DATA_DIR", NULL, ARGUMENT_TEXT, AT(dir), "the store's directory: /var/lib/whistled", true}
+#define DIR_ARGUMENT {"DATA_DIR", NULL, ARGUMENT_TEXT, AT(dir), \
+     BOTH("数据目录：/var/lib/whistled", "the store's directory: /var/lib/whistled"), true}
 static const struct argument verify_table[] = {
     DIR_ARGUMENT,
-    {"--scratch", "DIR", ARGUMENT_TEXT, AT(scratch), "where to fold meanwhile (DATA_DIR)", false},
-    {"--quiet", NULL, ARGUMENT_FLAG, AT(quiet), "the exit code alone, and what is wrong", false},
+    {"--scratch", "DIR", ARGUMENT_TEXT, AT(scratch),
+     BOTH("临时目录（DATA_DIR）", "where to fold meanwhile (DATA_DIR)"), false},
+    {"--quiet", NULL, ARGUMENT_FLAG, AT(quiet),
+     BOTH("只给退出码和差错", "the exit code alone, and what is wrong"), false},
 };
 static const struct argument replay_table[] = {
     DIR_ARGUMENT,
-    {"--from", "SEQ", ARGUMENT_NUMBER, AT(from_seq), "from the record that holds it", false},
-    {"--case", "ID", ARGUMENT_NUMBER, AT(case_id), "only this case's records", false},
+    {"--from", "SEQ", ARGUMENT_NUMBER, AT(from_seq),
+     BOTH("从含这个序号的记录起", "from the record that holds it"), false},
+    {"--case", "ID", ARGUMENT_NUMBER, AT(case_id),
+     BOTH("只看这个案件的记录", "only this case's records"), false},
 };
 static const struct argument recover_table[] = {
     DIR_ARGUMENT,
-    {"--discard-state", NULL, ARGUMENT_FLAG, AT(discard), "believe the journal alone: fold all of it again", false},
+    {"--discard-state", NULL, ARGUMENT_FLAG, AT(discard),
+     BOTH("只信日志：全部重新折算", "believe the journal alone: fold all of it again"), false},
 };
 #undef AT
 
 const struct command_line verify_command = {
-    "verify", "reads a resting store's journal from the first byte and compares what it folds to", verify_table,
-    COUNT_OF(verify_table), "Exit codes: 0 agreed, 1 it differs or is damaged, 3 the store is in use.",
+    "verify", BOTH("从头核对已停用的数据目录",
+         "reads a resting store's journal from the first byte and compares what it folds to"), verify_table,
+    COUNT_OF(verify_table),
+    BOTH("退出码：0 一致，1 不一致或损坏，3 正在使用。",
+         "Exit codes: 0 agreed, 1 it differs or is damaged, 3 the store is in use."),
 };
 const struct command_line replay_command = {
-    "replay", "prints a resting store's journal, a line an event (with --json a record a line)", replay_table,
+    "replay", BOTH("逐条打印日志（--json 时一行一条记录）",
+         "prints a resting store's journal, a line an event (with --json a record a line)"), replay_table,
     COUNT_OF(replay_table),
-    "What people wrote is sealed and stays so. Exit codes: 0 done, 3 the store is in use, 4 it is damaged.",
+    BOTH("密封的文字不打开。退出码：0 已完成，3 正在使用，4 损坏。",
+         "What people wrote is sealed and stays so. Exit codes: 0 done, 3 the store is in use, 4 it is damaged."),
 };
 const struct command_line recover_command = {
-    "recover", "opens a resting store as a start would, says what was missing and makes it good", recover_table,
+    "recover", BOTH("按启动的办法打开，说明缺什么并修复",
+         "opens a resting store as a start would, says what was missing and makes it good"), recover_table,
     COUNT_OF(recover_table),
-    "What only the tables have lost is folded again from the journal. What the journal has lost is said and never\n"
-    "made good in silence: put the files back, or give --discard-state to believe what is left of the journal.\n"
-    "Exit codes: 0 it would serve, 3 the store is in use, 4 it is damaged and was left as it is.",
+    BOTH("只是表缺失的，由日志重新折算。日志缺失的会说明，绝不悄悄补：请放回文件，\n"
+         "或以 --discard-state 只信余下的日志。退出码：0 可以启动，3 正在使用，4 损坏，未改动。",
+         "What only the tables have lost is folded again from the journal. What the journal has lost is said\n"
+         "and never made good in silence: put the files back, or give --discard-state to believe what is left\n"
+         "of the journal. Exit codes: 0 it would serve, 3 the store is in use, 4 it is damaged and was left as\n"
+         "it is."),
 };
 
 /* The broker's defaults; the segments' size is read from the journal. */

@@ -14,24 +14,37 @@ struct purge_line {
 
 #define AT(field) offsetof(struct purge_line, field)
 static const struct argument purge_table[] = {
-    {"DATA_DIR", NULL, ARGUMENT_TEXT, AT(dir), "the store's directory: /var/lib/whistled", false},
-    {"--store", "DATA_DIR", ARGUMENT_TEXT, AT(dir), "the same", false},
-    {"--before", "DATE", ARGUMENT_INSTANT, AT(before_ms), "what happened before may go: 2026-01-01", false},
-    {"--keep", "TIME", ARGUMENT_SPAN, AT(keep_ms), "what is older than the last record by this may go: 184d", false},
-    {"--archive", "DIR", ARGUMENT_TEXT, AT(archive), "moves it there; copies are read back first", false},
-    {"--delete", NULL, ARGUMENT_FLAG, AT(discard), "removes it for good", false},
-    {"--dry-run", NULL, ARGUMENT_FLAG, AT(dry_run), "only says what would go", false},
-    {"--open-too", NULL, ARGUMENT_FLAG, AT(open_too), "even what open cases were told in: their text is lost", false},
-    {"--scratch", "DIR", ARGUMENT_TEXT, AT(scratch), "where to fold meanwhile (DATA_DIR)", false},
+    {"DATA_DIR", NULL, ARGUMENT_TEXT, AT(dir),
+     BOTH("数据目录：/var/lib/whistled", "the store's directory: /var/lib/whistled"), false},
+    {"--store", "DATA_DIR", ARGUMENT_TEXT, AT(dir),
+     BOTH("同上", "the same"), false},
+    {"--before", "DATE", ARGUMENT_INSTANT, AT(before_ms),
+     BOTH("此前发生的可以清理：2026-01-01", "what happened before may go: 2026-01-01"), false},
+    {"--keep", "TIME", ARGUMENT_SPAN, AT(keep_ms),
+     BOTH("比最后一条记录早这么多的可以清理：184d", "what is older than the last record by this may go: 184d"), false},
+    {"--archive", "DIR", ARGUMENT_TEXT, AT(archive),
+     BOTH("移到这里；先读回核对", "moves it there; copies are read back first"), false},
+    {"--delete", NULL, ARGUMENT_FLAG, AT(discard),
+     BOTH("永久删除", "removes it for good"), false},
+    {"--dry-run", NULL, ARGUMENT_FLAG, AT(dry_run),
+     BOTH("只说会清理什么", "only says what would go"), false},
+    {"--open-too", NULL, ARGUMENT_FLAG, AT(open_too),
+     BOTH("连未结案件的经过也清理：其文字将丢失", "even what open cases were told in: their text is lost"), false},
+    {"--scratch", "DIR", ARGUMENT_TEXT, AT(scratch),
+     BOTH("临时目录（DATA_DIR）", "where to fold meanwhile (DATA_DIR)"), false},
 };
 #undef AT
 
 const struct command_line purge_command = {
-    "purge", "takes what is old enough out of a resting store's journal", purge_table, COUNT_OF(purge_table),
-    "Stop whistled first. The whole journal is verified, what it folds to is written as a base and proved, and only\n"
-    "then do segments go; whoever kills it in between does it again. Cases stay; the stories of before are not told\n"
-    "any more. Six months of log are kept at least, except of a drill. Exit codes: 0 done, 1 it would keep too little\n"
-    "or the archive has another file, 3 the store is in use, 4 it is damaged and was left as it is.",
+    "purge", BOTH("清理足够旧的日志",
+         "takes what is old enough out of a resting store's journal"), purge_table, COUNT_OF(purge_table),
+    BOTH("请先停 whistled。先核对全部日志，写出基线并验证，再清理；中途被打断可重来。案件都在，此前的经过不再显示。\n"
+         "除演练外至少保留六个月。退出码：0 已完成，1 会保留得太少或归档处已有别的文件，3 正在使用，4 损坏，未改动。",
+         "Stop whistled first. The whole journal is verified, what it folds to is written as a base and\n"
+         "proved, and only then do segments go; whoever kills it in between does it again. Cases stay; the\n"
+         "stories of before are not told any more. Six months of log are kept at least, except of a drill.\n"
+         "Exit codes: 0 done, 1 it would keep too little or the archive has another file, 3 the store is in\n"
+         "use, 4 it is damaged and was left as it is."),
 };
 
 /* CTL_DONE: go on. */

@@ -42,8 +42,9 @@ static const struct argument table[] = {
 
 const struct command_line report_command = {
     "report", BOTH("上报一件事", "reports something that happened"), table, COUNT_OF(table),
-    "Prints the case's number, its id and the seq. With --self-handled, --party is needed, too.\n"
-    "A promise must be granted to this source by the office's rules.",
+    BOTH("打印编号、案件序号和日志序号。--self-handled 还需要 --party。承诺时限须规则允许。",
+         "Prints the case's number, its id and the seq. With --self-handled, --party is needed, too.\n"
+         "A promise must be granted to this source by the office's rules."),
 };
 
 static void done_print(const struct ctl *c, const PbReply *reply) {

@@ -9,11 +9,14 @@ enum { STORY_COLUMNS = 400, TEXT_COLUMNS = 4096 };
 struct show_line { const char *which; };
 
 static const struct argument table[] = {
-    {"CASE", NULL, ARGUMENT_TEXT, offsetof(struct show_line, which), "a case's id or number", true},
+    CASE_ARGUMENT(offsetof(struct show_line, which)),
 };
 const struct command_line show_command = {
-    "show", "tells a case's story: who was asked, who is silent, each limit, and why it went where it went", table,
-    COUNT_OF(table), "With --json: one reply a page of the story, a page a line.",
+    "show", BOTH("案件的经过：派给谁、谁没回应、各项时限、为何这样流转",
+         "tells a case's story: who was asked, who is silent, each limit, and why it went where it went"), table,
+    COUNT_OF(table),
+    BOTH("--json：经过一页一行。",
+         "With --json: one reply a page of the story, a page a line."),
 };
 
 /* ---- the head ---------------------------------------------------------------------------------------------------- */

@@ -7,11 +7,13 @@ struct status_line { bool digest; };
 
 #define AT(field) offsetof(struct status_line, field)
 static const struct argument table[] = {
-    {"--digest", NULL, ARGUMENT_FLAG, AT(digest), "of a drill store: the digest of its state", false},
+    {"--digest", NULL, ARGUMENT_FLAG, AT(digest),
+     BOTH("演练数据：状态摘要", "of a drill store: the digest of its state"), false},
 };
 #undef AT
 
-const struct command_line status_command = {"status", "says how the broker is", table, COUNT_OF(table), NULL};
+const struct command_line status_command = {"status", BOTH("服务器的状况",
+         "says how the broker is"), table, COUNT_OF(table), NULL};
 
 static void row(const struct ctl *c, struct sheet *t, const char *zh, const char *en, const char *value) {
     sheet_cell(t, "%s", say(c, zh, en));

@@ -66,7 +66,8 @@ void tell_timers(struct story *s, struct line *l, PbTimer *const *timers, size_t
         print_limit(t->limit, limit);
         print_instant(s->c, t->due_ms, due);
         if (t->limit && t->limit->unit == UNIT_MILLISECONDS)           /* until an instant that somebody named */
-            tell(l, "%s%s%s%s", tell_in(s, "；", "; "), word_timer(s->c->language, t->kind), tell_in(s, "至 ", " until "), due);
+            tell(l, "%s%s%s%s", tell_in(s, "；", "; "), word_timer(s->c->language, t->kind),
+                 tell_in(s, "至 ", " until "), due);
         else if (s->c->language == LANGUAGE_ZH)
             tell(l, "；%s时限 %s，至 %s", word_timer(LANGUAGE_ZH, t->kind), limit, due);
         else

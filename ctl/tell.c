@@ -1,6 +1,6 @@
-/* tell.c: `tell`: what a citizen is told who reads out a number. Where the matter stands in plain words, since when, until
- * when; of a merged case, the one it follows. No person, no place, no category, no desk and no text: whoever holds the
- * number may not be the one who reported. */
+/* tell.c: `tell`: what a citizen is told who reads out a number. Where the matter stands in plain words, since when,
+ * until when; of a merged case, the one it follows. No person, no place, no category, no desk and no text: whoever
+ * holds the number may not be the one who reported. */
 #include "ctl/commands.h"
 
 #include <stdio.h>
@@ -58,7 +58,8 @@ static int64_t since_of(const struct ctl *c, const PbCaseView *v) {
 
 /* What was promised, else what those who deal with it have; 0: nothing that could be told. */
 static int64_t until_of(const PbCaseView *v) {
-    PbTimerKind own = v->state == STATE_SUSPENDED ? TIMER_REVIEW : v->state == STATE_TRANSFERRED ? TIMER_TRANSFER : TIMER_NONE;
+    PbTimerKind own = v->state == STATE_SUSPENDED ? TIMER_REVIEW
+        : v->state == STATE_TRANSFERRED ? TIMER_TRANSFER : TIMER_NONE;
     for (size_t i = 0; i < v->n_timers; i++)
         if (own && v->timers[i]->kind == own)
             return v->timers[i]->due_ms;

@@ -1,4 +1,4 @@
-/* top.h: what `top` shows, apart from where it comes from: the frame is a function of this, so that it can be tested. */
+/* top.h: what `top` shows, apart from where it comes from: the frame is a function of this, so it can be tested. */
 #ifndef CTL_TOP_H
 #define CTL_TOP_H
 #include "ctl/ctl.h"
@@ -28,6 +28,6 @@ struct top_view {
 
 void top_count_case(struct top_count *n, const PbCaseView *v, int64_t now_ms);
 /* Lines of at most `columns`, at most `rows` of them, each ended by a newline. */
-void top_frame(const struct ctl *c, const struct top_view *v, const struct top_count *n, unsigned columns, unsigned rows,
-               char to[static TOP_FRAME_BYTES]);
+void top_frame(const struct ctl *c, const struct top_view *v, const struct top_count *n, unsigned columns,
+               unsigned rows, char to[static TOP_FRAME_BYTES]);
 #endif

@@ -159,8 +159,8 @@ static void oldest_lines(struct frame *f, const struct top_view *v, const struct
     }
 }
 
-void top_frame(const struct ctl *c, const struct top_view *v, const struct top_count *n, unsigned columns, unsigned rows,
-               char to[static TOP_FRAME_BYTES]) {
+void top_frame(const struct ctl *c, const struct top_view *v, const struct top_count *n, unsigned columns,
+               unsigned rows, char to[static TOP_FRAME_BYTES]) {
     struct frame f = {.c = c, .columns = columns, .rows = rows, .to = to};
     to[0] = '\0';
     broker_lines(&f, v);

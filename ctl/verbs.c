@@ -1,7 +1,7 @@
 /* verbs.c: what is said of one case, a verb a row: its arguments, and how they become a command.
  *
- * The case is looked up by its id or number; where a command names the case's cursor, stage and attempt are those of the
- * case unless they are said. The same commands go the same path when a program sends them. */
+ * The case is looked up by its id or number; where a command names its cursor, stage and attempt are those of the case
+ * unless they are said. The same commands go the same path when a program sends them. */
 #include "ctl/commands.h"
 
 #include <stdio.h>
@@ -28,7 +28,7 @@ struct verb_line {
 #define PARTY(zh, en, must) {"--party", "PARTY", ARGUMENT_TEXT, AT(party), BOTH(zh, en), must}
 #define WHO PARTY("谁说的", "who says so", false)
 #define APPROVER PARTY("由谁决定：本级或上级值守席、网格长，且不是办理人", \
-                       "who decides: a desk or grid leader of this level or above, not one of those who handle it", true)
+                       "who decides: a desk or grid leader of this level or above, none of the handlers", true)
 #define REPORTER PARTY("上报人；不写则不核对", "the reporter; left out: not checked", false)
 #define TEXT(zh, en, must) {"--text", "TEXT", ARGUMENT_TEXT, AT(text), BOTH(zh, en), must}
 #define REASON TEXT("说明", "why, or whatever else is to be known", false)
@@ -65,7 +65,9 @@ static const struct argument reject_table[] = {
     TEXT("告知上报人的话", "what the reporter is told", false), CURSOR,
 };
 static const struct argument merge_table[] = {
-    CASE, {"--into", "CASE", ARGUMENT_TEXT, AT(other), BOTH("主案件", "the master, that it follows from now on"), true}, WHO, ID,
+    CASE,
+    {"--into", "CASE", ARGUMENT_TEXT, AT(other), BOTH("主案件", "the master, that it follows from now on"), true},
+    WHO, ID,
 };
 static const struct argument transfer_table[] = {
     CASE,
@@ -122,7 +124,8 @@ const struct command_line verb_commands[VERBS] = {
     LINE(DISPATCH, "dispatch", "派单给各方", "asks parties to deal with a case, for its desk", asked_table, CURSOR_MORE),
     LINE(REASSIGN, "reassign", "改派：收回原派单，另派他方", "asks other parties instead (改派)", asked_table, CURSOR_MORE),
     LINE(ESCALATE, "escalate", "上报上一级（吹哨）", "takes a case up (吹哨)", escalate_table, CURSOR_MORE),
-    LINE(DELEGATE, "delegate", "下沉到下级", "takes a case down to a level whose matter it is (下沉)", delegate_table, CURSOR_MORE),
+    LINE(DELEGATE, "delegate", "下沉到下级", "takes a case down to a level whose matter it is (下沉)", delegate_table,
+         CURSOR_MORE),
     LINE(REJECT, "reject", "不予受理", "ends a case that is not this office's", reject_table, CURSOR_MORE),
     LINE(MERGE, "merge", "并案", "lets a case follow another that is the same matter (并案)", merge_table, NULL),
     LINE(SPLIT, "split", "拆案", "makes a merged case one of its own again (拆案)", plain_table, NULL),
@@ -147,7 +150,8 @@ const struct command_line verb_commands[VERBS] = {
          BOTH("第一个人申请，另一个人一周内再说一次即作废；两人以 --by 区分。",
               "The first person asks, another says the same within a week; --by tells them apart.")),
     LINE(DEAD_RETRY, "dead retry", "死信：重新派给值守程序", "offers a dead letter to the desk's workers again", case_table, NULL),
-    LINE(DEAD_DROP, "dead drop", "死信：销号，等时限推动", "takes a dead letter off the list; a deadline moves it", case_table, NULL),
+    LINE(DEAD_DROP, "dead drop", "死信：销号，等时限推动", "takes a dead letter off the list; a deadline moves it",
+         case_table, NULL),
 };
 
 /* ---- from a line to a command ------------------------------------------------------------------------------------ */
@@ -217,7 +221,8 @@ static void say_split(const struct verb_line *l, struct spoken *o, PbEnvelope *e
 }
 
 static void say_transfer(const struct verb_line *l, struct spoken *o, PbEnvelope *e) {
-    SAY(TRANSFER, PbTransfer, transfer, .has_authority = true, .authority = (PbAuthority)l->authority, SAID(party), SAID(text));
+    SAY(TRANSFER, PbTransfer, transfer, .has_authority = true, .authority = (PbAuthority)l->authority,
+        SAID(party), SAID(text));
 }
 
 static void say_acknowledge_transfer(const struct verb_line *l, struct spoken *o, PbEnvelope *e) {
@@ -237,20 +242,23 @@ static void say_note(const struct verb_line *l, struct spoken *o, PbEnvelope *e)
 
 static void say_ask_extension(const struct verb_line *l, struct spoken *o, PbEnvelope *e) {
     o->limit = l->limit;
-    SAY(ASK_EXTENSION, PbAskExtension, ask_extension, SAID(party), SAID(text), .limit = l->limit.unit ? &o->limit : NULL);
+    SAY(ASK_EXTENSION, PbAskExtension, ask_extension, SAID(party), SAID(text),
+        .limit = l->limit.unit ? &o->limit : NULL);
 }
 
 static void say_grant(const struct verb_line *l, struct spoken *o, PbEnvelope *e) {
-    SAY(DECIDE_EXTENSION, PbDecideExtension, decide_extension, SAID(party), SAID(text), .has_grant = true, .grant = true);
+    SAY(DECIDE_EXTENSION, PbDecideExtension, decide_extension, SAID(party), SAID(text), .has_grant = true,
+        .grant = true);
 }
 
 static void say_refuse(const struct verb_line *l, struct spoken *o, PbEnvelope *e) {
-    SAY(DECIDE_EXTENSION, PbDecideExtension, decide_extension, SAID(party), SAID(text), .has_grant = true, .grant = false);
+    SAY(DECIDE_EXTENSION, PbDecideExtension, decide_extension, SAID(party), SAID(text), .has_grant = true,
+        .grant = false);
 }
 
 static void say_suspend(const struct verb_line *l, struct spoken *o, PbEnvelope *e) {
-    SAY(SUSPEND, PbSuspend, suspend, SAID(party), SAID(text), .has_cause = true, .cause = (PbCause)l->cause, .has_review_ms = true,
-        .review_ms = l->until_ms);
+    SAY(SUSPEND, PbSuspend, suspend, SAID(party), SAID(text), .has_cause = true, .cause = (PbCause)l->cause,
+        .has_review_ms = true, .review_ms = l->until_ms);
 }
 
 static void say_resume(const struct verb_line *l, struct spoken *o, PbEnvelope *e) {

@@ -18,17 +18,24 @@ struct watch_line {
 #define NOT_GIVEN UINT64_MAX
 #define AT(field) offsetof(struct watch_line, field)
 static const struct argument table[] = {
-    {"--division", "CODE", ARGUMENT_DIVISIONS, AT(divisions), "only what concerns it; may be repeated", false},
-    {"--from", "SEQ", ARGUMENT_NUMBER, AT(from_seq), "everything after that seq first; 0: from the beginning", false},
-    {"--snapshot", NULL, ARGUMENT_FLAG, AT(snapshot), "the open cases first", false},
-    {"--count", "N", ARGUMENT_NUMBER, AT(count), "end after so many updates", false},
+    {"--division", "CODE", ARGUMENT_DIVISIONS, AT(divisions),
+     BOTH("只看与它有关的；可重复", "only what concerns it; may be repeated"), false},
+    {"--from", "SEQ", ARGUMENT_NUMBER, AT(from_seq),
+     BOTH("先补这个序号之后的全部；0 为从头", "everything after that seq first; 0: from the beginning"), false},
+    {"--snapshot", NULL, ARGUMENT_FLAG, AT(snapshot),
+     BOTH("先列未结案件", "the open cases first"), false},
+    {"--count", "N", ARGUMENT_NUMBER, AT(count),
+     BOTH("收到这么多条后结束", "end after so many updates"), false},
 };
 #undef AT
 
 const struct command_line watch_command = {
-    "watch", "shows what happens, as it happens", table, COUNT_OF(table),
-    "Without --from and --snapshot: from now on. It resumes after a restart of the broker without gap or repeat.\n"
-    "Ctrl-C ends it with 0. With --json: {\"seq\", \"kind\": update, snapshot, live, lost, back, ...} a line.",
+    "watch", BOTH("实时显示动态",
+         "shows what happens, as it happens"), table, COUNT_OF(table),
+    BOTH("不写 --from 和 --snapshot 则从现在起。服务器重启后自动续上，不缺不重。\n"
+         "Ctrl-C 结束，退出码 0。--json：每行 {seq, kind: update, snapshot, live, lost, back, ...}。",
+         "Without --from and --snapshot: from now on. It resumes after a restart of the broker without gap or repeat.\n"
+         "Ctrl-C ends it with 0. With --json: {\"seq\", \"kind\": update, snapshot, live, lost, back, ...} a line."),
 };
 
 static volatile sig_atomic_t stopped;

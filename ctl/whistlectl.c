@@ -1,5 +1,6 @@
 /* whistlectl.c: the surroundings a command starts in, and the help that lists them all. */
 #include "ctl/commands.h"
+#include "lib/crypto/crypto.h"
 
 #include <pwd.h>
 #include <stdio.h>
@@ -59,9 +60,9 @@ static void print_help(const struct ctl *c) {
     arguments_print_globals(c->language);
     puts(say(c, "\n退出码：0 已完成；1 服务器未接受（verify：不一致）；2 命令行有误；3 无人应答，或数据目录正在使用；\n"
                 "4 数据损坏；5 没有及时回答，结果不明：请加 --id 再发一次；6 本机故障。",
-             "\nExit codes: 0 done; 1 refused by the broker (verify: it differs); 2 the command line is wrong; 3 nobody\n"
-             "there to ask, or the store is in use; 4 damaged data; 5 no answer in time, the outcome is unknown: repeat\n"
-             "it with --id; 6 this machine failed."));
+             "\nExit codes: 0 done; 1 refused by the broker (verify: it differs); 2 the command line is wrong; 3\n"
+             "nobody there to ask, or the store is in use; 4 damaged data; 5 no answer in time, the outcome is\n"
+             "unknown: repeat it with --id; 6 this machine failed."));
 }
 
 static int no_such_command(const struct ctl *c, const char *word) {
@@ -111,6 +112,7 @@ int main(int argc, char **argv) {
         .language = language_of_environment(), .wait_ms = 5000, .by = environment("WHISTLE_BY", login_name()),
     };
     int at = 1;
+    crypto_init();
     int r = begin(&c, argc, argv, &at);
     if (r < 0)
         r = run(&c, argc - at, argv + at);

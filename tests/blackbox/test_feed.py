@@ -137,6 +137,23 @@ def test_a_snapshot_while_things_happen_misses_nothing(broker):
         assert newest[c.case_id] == c.last_seq
 
 
+def test_who_catches_up_together_is_told_what_each_is_owed(broker):
+    front, chance, cases = broker.client(), random.Random(7), []
+    seqs = [a_day(front, chance, cases) for _ in range(300)]
+    wishes = [(prefix, chance.choice([0, *seqs]), chance.choice([65536, 7]))
+              for prefix in (DISTRICT, STREET, OTHER_STREET, COMMUNITY) for _ in range(6)]
+    consoles = [broker.console().subscribe(prefix, from_seq=after, credit=credit) for prefix, after, credit in wishes]
+    seqs += [a_day(front, chance, cases) for _ in range(50)]
+    for (prefix, after, credit), console in zip(wishes, consoles):
+        want = everything(broker, prefix, from_seq=after)
+        told = []
+        while len(told) < len(want):
+            told += updates([console.next()])
+            if credit == 7:
+                console.credit(1)
+        assert told == want
+
+
 def test_without_credit_nothing_is_sent_and_with_it_it_goes_on(broker):
     front = broker.client()
     done = [front.call(report()).seq for _ in range(20)]

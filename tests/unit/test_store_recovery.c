@@ -1,4 +1,5 @@
 /* What a crash, a bad disk or a wrong hand can leave, and what the next start makes of it. */
+#include "daemon/store/tables.h"
 #include "tests/unit/store_world.h"
 
 #include <fcntl.h>
@@ -316,6 +317,26 @@ static void verification_finds_a_flip_in_the_tables_and_in_the_journal(void **st
     assert_non_null(strstr(result.problem, "00000001.seg"));
 }
 
+/* With every checksum right: what follows from a case is made from the cases alone. */
+static void verification_finds_a_deadline_that_no_case_speaks_of(void **state) {
+    struct world *w = *state;
+    struct verify_result result;
+    struct tables t;
+    char path[192];
+    (void)lived(w, 10);
+    world_path(w, "state.mdb", path);
+    const struct tables_options o = {.path = path, .map_bytes = w->options.map_bytes};
+    assert_int_equal(tables_open(&t, &o), 0);
+    assert_int_equal(tables_load(&t), 0);
+    struct row_key key = key_deadline(&(struct due_row){1, 999999, TIMER_DESK});
+    assert_int_equal(tables_put(&t, TABLE_DEADLINES, &key, (struct slice){NULL, 0}), 0);
+    assert_int_equal(tables_commit(&t), 0);
+    tables_close(&t);
+    assert_int_equal(store_verify(&w->options, w->top, &result, NULL, NULL), 0);
+    assert_false(result.equal);
+    assert_non_null(strstr(result.problem, "not what the journal folds to"));
+}
+
 /* ---- kill -9 ----------------------------------------------------------------------------------------------------- */
 
 /* What the child has been told is durable, in memory that outlives it. */
@@ -394,6 +415,7 @@ int main(void) {
         WORLD(a_format_that_is_not_ours_is_refused_by_the_name_of_the_command_that_helps),
         WORLD(a_resting_store_is_read_without_a_change),
         WORLD(verification_finds_a_flip_in_the_tables_and_in_the_journal),
+        WORLD(verification_finds_a_deadline_that_no_case_speaks_of),
         WORLD(killed_at_any_point_everything_that_was_committed_is_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

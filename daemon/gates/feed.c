@@ -15,7 +15,7 @@
 #include <string.h>
 
 enum { LIVE_MAX = 8192, SLICE_RECORDS = 512, SLICE_ROWS = 32, ROOM_BYTES = 4 << 20, CATCH_UP_NS_MAX = 1000000,
-       LEVELS = LEVEL_PROVINCE + 1 };
+       LEVELS = LEVEL_PROVINCE + 1, FOUND_BITS = 12 };
 
 enum mode { MODE_GREETED, MODE_SNAPSHOT, MODE_CATCHING_UP, MODE_LIVE };
 
@@ -55,6 +55,7 @@ struct feed {
     unsigned listening, turn_of;                              /* listening: consoles that are LIVE */
     unsigned consoles_used;                                   /* none beyond has ever been in use */
     struct console consoles[CONSOLES_MAX];
+    uint16_t found[1 << FOUND_BITS];                          /* by peer: its place among the consoles, perhaps */
     struct live *live;
     unsigned live_count;
     struct traveller travellers[CONSOLES_MAX];
@@ -103,10 +104,16 @@ static void refuse(struct feed *f, struct wire_peer to, PbRefusal code) {
 
 /* ---- sessions -------------------------------------------------------------------------------------------------- */
 
+static bool is_of(const struct console *c, struct wire_peer peer) {
+    return c->session && c->peer.id == peer.id;
+}
+
+/* Where it was found the last time; else it is looked for. */
 static struct console *console_of(struct feed *f, struct wire_peer peer) {
-    for (unsigned i = 0; i < f->consoles_used; i++)
-        if (f->consoles[i].session && f->consoles[i].peer.id == peer.id) return &f->consoles[i];
-    return NULL;
+    uint16_t *found = &f->found[peer.id * 2654435761u >> (32 - FOUND_BITS)];
+    for (unsigned i = 0; i < f->consoles_used && !is_of(&f->consoles[*found], peer); i++)
+        if (is_of(&f->consoles[i], peer)) *found = (uint16_t)i;
+    return is_of(&f->consoles[*found], peer) ? &f->consoles[*found] : NULL;
 }
 
 static void set_mode(struct feed *f, struct console *c, enum mode mode) {

@@ -133,7 +133,7 @@ $(foreach v,$(VARIANTS),$(foreach p,$(PROGRAMS),$(eval $(call program,$(v),$(p))
 
 # ---- using -----------------------------------------------------------------------------------------------------------
 
-.PHONY: help deps run test tidy coverage bench bench-scale install clean generated objects
+.PHONY: help deps run test tidy docs coverage bench bench-scale install clean generated objects
 JOBS := $(shell nproc)
 
 help:              ## says what each target does, one sentence each
@@ -155,6 +155,13 @@ tidy: $(GEN)       ## checks the rules of the house: floors, lengths, banned cal
 
 proto-freeze: $(GEN) ## after additions to proto/: makes what stands there now the schema that must stay readable
 	cp build/gen/whistle.desc proto/whistle.v1.desc
+
+LIFECYCLE := build/release/tests/unit/test_lifecycle_doc
+docs: $(LIFECYCLE) ## makes docs/lifecycle.md from the code's tables, and its drawing where graphviz is installed
+	$(LIFECYCLE) page > build/lifecycle.md && mv build/lifecycle.md docs/lifecycle.md
+	@if command -v dot > /dev/null; then $(LIFECYCLE) dot | dot -Tsvg > build/lifecycle.svg && \
+		echo "<!-- $$($(LIFECYCLE) name) -->" >> build/lifecycle.svg && mv build/lifecycle.svg docs/lifecycle.svg; \
+	else echo "no drawing: graphviz is not installed"; fi
 
 coverage: tests.cov ## runs the unit tests counting lines, prints the table and writes build/coverage.html
 	@find build/cov -name '*.gcda' -delete

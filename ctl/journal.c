@@ -69,6 +69,7 @@ struct following {
     struct ctl *c;
     const struct follow_line *line;
     struct follow *to;
+    bool based;                                   /* the base is here, if there is one */
     bool compared;                                /* that both sides have the same last batch, in this contact */
     bool caught_up, told_caught_up;
     uint64_t lag_seqs;
@@ -117,6 +118,29 @@ static int compare(struct following *f, const struct follow_place *at) {
     return r < 0 ? fail(f, r) : CTL_DONE;
 }
 
+/* Before the first segment of a journal that a purge has shortened: what it stands on. */
+static int fetch_base(struct following *f, uint64_t seq) {
+    uint64_t offset = 0, length = 1;
+    while (offset < length) {
+        PbReadJournal q = {
+            .has_of_base = true, .of_base = true, .has_offset = true, .offset = offset, .has_bytes = true, .bytes = WANTED_BYTES,
+        };
+        const PbJournalPart *part = NULL;
+        int code = ask_journal(f->c, &q, &part);
+        if (code)
+            return code;
+        if (part->base_seq != seq || part->bytes.len == 0)
+            return differs(f, "the broker's journal was purged in this moment");
+        length = part->length;
+        int r = follow_base(f->to, seq, offset, slice_from(part->bytes.data, part->bytes.len),
+                            offset + part->bytes.len == length, f->problem);
+        if (r < 0)
+            return fail(f, r);
+        offset += part->bytes.len;
+    }
+    return CTL_DONE;
+}
+
 static int take(struct following *f, const struct follow_place *at, const PbJournalPart *part) {
     if (part->length < at->offset || (part->length == 0 && part->ordinal > part->last_ordinal))
         return differs(f, "the broker's journal ends before what was followed: it was restored");
@@ -161,6 +185,10 @@ static int step(struct following *f) {
         code = ask_journal(f->c, &q, &part);
     if (code == CTL_DONE)
         code = meet(f, part, at.known);
+    if (code == CTL_DONE && at.ordinal == 0 && part->has_base_seq && !f->based) {
+        f->based = true;
+        return fetch_base(f, part->base_seq);     /* then the first segment is asked for anew */
+    }
     if (code == CTL_DONE)
         code = take(f, &at, part);
     if (code == CTL_DONE)

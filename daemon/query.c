@@ -312,7 +312,9 @@ static void read_journal(struct daemon *d, const struct query *q) {
     if (!guard_may_follow(&q->source, d->drill)) return query_refuse(d, q, REFUSED_NOT_PERMITTED, "read_journal");
     if (d->journal_parts == TURN_JOURNAL_PARTS_MAX) return query_refuse(d, q, REFUSED_BUSY, NULL);
     uint8_t *bytes = arena_must(&d->room, JOURNAL_PART_BYTES_MAX);
-    int r = journal_part(store_journal(d->store), ask->ordinal, ask->offset, bytes, cap, &p);
+    int r = journal_part(store_journal(d->store), ask->ordinal, ask->offset, bytes, ask->of_base ? 0 : cap, &p);
+    if (r == 0 && ask->of_base) r = store_base_part(d->store, ask->offset, bytes, cap, &p.length, &p.bytes);
+    if (r == -ENOENT) return query_refuse(d, q, REFUSED_FIELD_RANGE, "of_base");
     if (r < 0) {
         log_warn("journal.unreadable ordinal=%llu error=\"%s\"", (unsigned long long)ask->ordinal, strerror(-r));
         return query_refuse(d, q, REFUSED_RETRY_LATER, "ordinal");
@@ -327,6 +329,8 @@ static void read_journal(struct daemon *d, const struct query *q) {
     SET(&part, durable_seq, store_durable_seq(d->store));
     SET(&part, at_ms, d->now_ms);
     SET(&part, store_id, ((ProtobufCBinaryData){ .len = sizeof id, .data = id }));
+    if (journal_first_seq(store_journal(d->store)) > 1)
+        SET(&part, base_seq, journal_base(store_journal(d->store)).seq);
     if (ask->identity) identity_fill(d, &part);
     PbReply reply = { .reply_case = REPLY_JOURNAL_PART, .journal_part = &part };
     d->journal_parts++;

@@ -89,6 +89,10 @@ static int check_ours(struct backup *b) {
     bool ours = r == 0 && memcmp(b->old.store_id, b->id.id, sizeof b->id.id) == 0;
     if (r == 0 && !ours)
         return refuse(b, -EEXIST, "%.150s is a backup of another store; name a directory of its own", b->path);
+    if (r == -ENOENT) {                           /* cut short before it had its first file */
+        (void)unlinkat(b->to, PART, 0);
+        (void)unlinkat(b->to, "journal", AT_REMOVEDIR);
+    }
     if (r != -ENOENT || dir_lacks_files(b->path) == 0)
         return r == -ENOENT ? 0 : say(b, r, "read MANIFEST in", b->path);
     r = identity_read(b->to, &theirs, ignored);
@@ -239,7 +243,7 @@ static int put_state(struct backup *b) {
     if (r == 0 && renameat(b->to, PART, b->to, "state.part") < 0)
         r = -errno;
     if (r == -EBADMSG || r == -ENOENT)
-        return unlinkat(b->to, PART, 0) < 0 && errno != ENOENT ? -errno : 0;
+        return unlinkat(b->to, PART, 0) < 0 && errno != ENOENT ? say(b, -errno, "remove", PART) : 0;
     if (r < 0)
         return say(b, r, "copy", "state.mdb");
     b->fresh.has_state = true;

@@ -7,6 +7,7 @@
  * same one with another history (it was restored), are refused at the first batch. What a crash of the follower left
  * behind its last whole batch is cut and fetched again: the broker has it. */
 #include "daemon/store/backup_internal.h"
+#include "daemon/store/base.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -196,6 +197,36 @@ int follow_begin(struct follow *f, struct slice format, struct slice key, char p
         r = identity_read(f->dir, &f->id, problem);
     f->known = r == 0;
     return say(problem, r, "begin");
+}
+
+/* ---- the base ---------------------------------------------------------------------------------------------------- */
+
+/* Its last bytes are the hash of all before them; that it is the one a segment names, the restore looks. */
+static int prove_base(int fd, uint64_t size) {
+    struct hash is, said;
+    if (size < HASH_SIZE)
+        return -EBADMSG;
+    int r = file_hash(fd, 0, size - HASH_SIZE, &is);
+    if (r == 0)
+        r = file_read(fd, said.byte, HASH_SIZE, size - HASH_SIZE);
+    return r < 0 ? r : hash_equal(&is, &said) ? 0 : -EBADMSG;
+}
+
+int follow_base(struct follow *f, uint64_t seq, uint64_t offset, struct slice bytes, bool last,
+                char problem[static BACKUP_PROBLEM_SIZE]) {
+    char name[BASE_NAME_SIZE];
+    base_name(seq, name);
+    CHECK(f->ordinal == 0);
+    int fd = openat(f->dir, "base.new", O_RDWR | O_CREAT | (offset ? 0 : O_TRUNC) | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int r = fd < 0 ? -errno : file_write(fd, bytes, offset);
+    if (r == 0 && last)
+        r = prove_base(fd, offset + bytes.len);
+    if (r == 0 && last && (fchmod(fd, 0400) < 0 || fsync(fd) < 0 || renameat(f->dir, "base.new", f->dir, name) < 0
+                           || fsync(f->dir) < 0))
+        r = -errno;
+    if (fd >= 0)
+        (void)close(fd);
+    return archive_say(problem, r, "fetch", name);
 }
 
 /* ---- what is wanted, what comes ---------------------------------------------------------------------------------- */

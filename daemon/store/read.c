@@ -1,6 +1,8 @@
 /* read.c: questions. Everything is read through the open transaction, so an answer knows what its turn has done so far.
  *
  * Walks that go on from a row take the row itself: between two calls anything may have been written. */
+#include "daemon/store/base.h"
+#include "daemon/store/file.h"
 #include "daemon/store/store_internal.h"
 #include "lib/codec/codec.h"
 
@@ -304,6 +306,28 @@ bool store_is_drill(const struct store *s) {
 
 void store_id(const struct store *s, uint8_t ret[static 16]) {
     memcpy(ret, s->identity.id, sizeof s->identity.id);
+}
+
+int store_base_part(struct store *s, uint64_t offset, uint8_t *to, size_t cap, uint64_t *ret_length, size_t *ret_bytes) {
+    char name[BASE_NAME_SIZE];
+    uint64_t length = 0;
+    size_t len = 0;
+    if (journal_first_seq(s->journal) <= 1)
+        return -ENOENT;
+    base_name(journal_base(s->journal).seq, name);
+    int fd = openat(s->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    int r = fd < 0 ? -errno : file_size(fd, &length);
+    if (r == 0 && offset < length)
+        len = length - offset < cap ? (size_t)(length - offset) : cap;
+    if (r == 0)
+        r = file_read(fd, to, len, offset);
+    if (fd >= 0)
+        (void)close(fd);
+    if (r < 0)
+        return r;
+    *ret_length = length;
+    *ret_bytes = len;
+    return 0;
 }
 
 int store_identity_file(struct store *s, const char *name, uint8_t to[static IDENTITY_FILE_MAX], struct slice *ret) {

@@ -325,9 +325,9 @@ static int put_base(struct restore *p) {
     uint64_t size = 0;
     if (p->first == 1)
         return 0;
-    if (p->next_seq <= p->base.seq)
-        return refuse(p, -ERANGE, "the journal there was purged up to seq %" PRIu64 ": nothing before it can be restored; "
-                      "use a backup from before the purge", p->base.seq);
+    if (p->base.seq == 0 || p->next_seq <= p->base.seq)           /* the segment that names it begins behind its seq */
+        return refuse(p, -ERANGE, "the journal there was purged later than that: its first segments are gone; use a backup "
+                      "from before the purge");
     base_name(p->base.seq, name);
     int fd = openat(p->from, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), r = fd < 0 ? -errno : file_size(fd, &size);
     if (r == 0)

@@ -118,7 +118,7 @@ def test_wrong_words_are_refused_with_what_would_be_right(make_broker, folder):
         (("backup", "--check", folder / "full"), 4, "MANIFEST"),
         (("restore", folder / "full", "--to", folder / "back"), 2, "neither a backup"),
         (("restore", folder / "full", "--to", folder / "back", "--until-seq", "1", "--until", "2026-01-01T00:00"), 2, "both"),
-        (("journal", "grow"), 2, "follow or show"),
+        (("journal", "grow"), 2, "journal follow"),
         (("journal", "follow", "--from", broker.front, "--to", folder / "full", "--once"), 2, "not empty"),
         (("emergency-grow", "--store", folder / "full"), 2, "FORMAT"),
     ):

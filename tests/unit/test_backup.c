@@ -487,6 +487,69 @@ static void a_backup_of_another_store_is_not_mixed_with_this_one(void **state) {
     refused(backup_try(w, "backup", &b), -EEXIST, b.problem, "another store");
 }
 
+/* ---- a purged journal -------------------------------------------------------------------------------------------- */
+
+static void a_purged_store_comes_back_upon_its_base(void **state) {
+    struct world *w = *state;
+    struct purge_result p;
+    struct restore_result back;
+    char name[40], path[PATH_BYTES];
+    w->options.drill = true;                      /* it keeps what it likes */
+    live(w);
+    world_close(w);
+    struct purge_options o = {.before_ms = w->now_ms + 1, .open_too = true};
+    assert_int_equal(store_purge(&w->options, w->top, &o, &p, NULL, NULL), 0);
+    assert_true(p.segments_gone > 0);
+    (void)backup(w, "bare");                      /* the segment that names the base has nothing in it yet */
+    world_open(w);
+    struct hash bare = world_digest(w);
+    world_random_turns(w, 20, 40);
+    struct hash digest = world_digest(w);
+    (void)backup(w, "backup");
+    back = restore(w, "bare", "back1", (struct wish){0});
+    same_digest(&back.digest, &bare);
+    back = restore(w, "backup", "back2", (struct wish){0});
+    same_digest(&back.digest, &digest);
+    back = restore(w, "backup", "back3", (struct wish){.until_seq = p.base_seq});
+    same_digest(&back.digest, &bare);
+    refused(restore_try(w, "backup", "back4", (struct wish){.until_seq = p.base_seq - 1}, &back), -ERANGE, back.problem,
+            "purged");
+    (void)snprintf(name, sizeof name, "backup/base-%llu.dump", (unsigned long long)p.base_seq);
+    place(w, name, path);
+    assert_int_equal(unlink(path), 0);
+    struct backup_result b;
+    refused(check(w, "backup", &b), -EBADMSG, b.problem, "base-");
+    assert_true(restore_try(w, "backup", "back5", (struct wish){.until_seq = p.base_seq}, &back) < 0);
+}
+
+/* The tables of the store that was lost, put beside the journal that was brought back to an earlier point. */
+static void tables_from_before_a_restore_are_refused(void **state) {
+    struct world *w = *state;
+    char before[PATH_BYTES], now[PATH_BYTES];
+    live(w);
+    uint64_t seq = store_durable_seq(w->store);
+    (void)backup(w, "backup");
+    world_close(w);
+    place(w, "store/state.mdb", before);
+    (void)restore(w, "backup", "back", (struct wish){.until_seq = seq / 2});
+    place(w, "back/state.mdb", now);
+    assert_int_equal(rename(before, now), 0);
+    (void)snprintf(w->dir, sizeof w->dir, "%.90s/back", w->top);
+    assert_int_equal(world_try(w), -EBADMSG);
+    assert_string_equal(w->found.decision, "journal-behind");
+    assert_int_equal(store_rebuild(&w->options, &w->found), 0);
+    world_open(w);
+    world_random_turns(w, 400, 30);               /* past the place where those tables stood */
+    assert_true(store_durable_seq(w->store) > seq);
+    world_close(w);
+    place(w, "old", before);
+    (void)restore(w, "backup", "old", (struct wish){0});
+    place(w, "old/state.mdb", before);
+    assert_int_equal(rename(before, now), 0);
+    assert_int_equal(world_try(w), -EBADMSG);
+    assert_string_equal(w->found.decision, "other-history");
+}
+
 /* ---- ballast ----------------------------------------------------------------------------------------------------- */
 
 static void the_reserve_is_given_once_and_made_anew_when_there_is_room(void **state) {
@@ -528,6 +591,8 @@ int main(void) {
         WORLD(a_damaged_store_does_not_replace_a_good_backup),
         WORLD(a_target_that_holds_something_else_is_refused),
         WORLD(a_backup_of_another_store_is_not_mixed_with_this_one),
+        WORLD(a_purged_store_comes_back_upon_its_base),
+        WORLD(tables_from_before_a_restore_are_refused),
         WORLD(the_reserve_is_given_once_and_made_anew_when_there_is_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,7 +16,7 @@
 #include "lib/base/base.h"
 #include "lib/crypto/crypto.h"
 
-enum { DB_TABLES_MAX = 16, DB_KEY_MAX = 64, DB_VALUE_MAX = 1960 };   /* two rows fit in a page: no overflow pages */
+enum { DB_TABLES_MAX = 16, DB_KEY_MAX = 80, DB_VALUE_MAX = 1944 };   /* two rows fit in a page: no overflow pages */
 
 struct db;
 struct db_table_spec { const char *name; bool fold; };               /* fold: has CRCs and is part of the digest */

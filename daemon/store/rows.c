@@ -75,6 +75,7 @@ _Static_assert(1 + (0 META_FIELDS(PLUS_WIDTH, meta)) + CRC_SIZE == META_ROW_BYTE
 _Static_assert((0 RECEIPT_FIELDS(PLUS_WIDTH, receipt)) == RECEIPT_ROW_BYTES, "and of a receipt");
 _Static_assert(1 + STORE_SOURCE_BYTES_MAX + 16 <= DB_KEY_MAX, "a receipt's key fits");
 _Static_assert(PARTY_BYTES_MAX + 1 + 8 + 1 + 1 <= DB_KEY_MAX, "an ask's key fits");
+_Static_assert(ORIGIN_BYTES_MAX + 1 + EXTERNAL_ID_BYTES_MAX + 1 <= DB_KEY_MAX, "and another system's number");
 
 /* An integer, on its way between memory and bytes: turned around where this machine is not little-endian. */
 static void integer_copy(uint8_t *to, const uint8_t *from, unsigned width) {

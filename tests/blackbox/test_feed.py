@@ -27,7 +27,8 @@ def a_day(front, chance, cases):
         done = front.call(pb.Note(case_id=chance.choice(cases), text="noted"))
     else:
         case = front.show(cases.pop(chance.randrange(len(cases))))[0]
-        done = front.call(dispatch(case, f"grid-worker@{case.place.division}"))
+        at = case.place.division
+        done = front.call(dispatch(case, f"{'grid-worker' if at > 1e12 else 'community-desk'}@{at}"))
     return done.seq
 
 
@@ -79,6 +80,60 @@ def test_a_console_is_told_nothing_from_outside_its_divisions(broker):
         while told[-1].seq < last[own == mine[OTHER_STREET]]:
             told.append(console.next())
         assert {t.update.case_id for t in told} == own and console.silent(0.05)
+
+
+def seen_by(prefix, updates):
+    """What a console of that prefix must be told of everything: UPDATE while a case's place or a party of it lies there,
+    LEFT the first time that neither does. Told again from the events alone."""
+    def covers(division):
+        return str(division).startswith(str(prefix))
+
+    here, parties, told = set(), {}, []
+    for u in updates:
+        asked = parties.setdefault(u.case_id, set())
+        for e in u.events:
+            asks = getattr(e, e.WhichOneof("event"))
+            asked |= {int(a.party.partition("@")[2]) for a in getattr(asks, "asks", ())}
+        if covers(u.division) or any(map(covers, asked)):
+            here.add(u.case_id)
+            told.append((pb.FEED_UPDATE, wl.last_seq(u)))
+        elif u.case_id in here:
+            here.remove(u.case_id)
+            told.append((pb.FEED_LEFT, wl.last_seq(u)))
+    return told
+
+
+def a_move(front, chance, cases):
+    """A case is said to lie elsewhere, exactly or roughly; its last seq."""
+    place = pb.Place(division=chance.choice([GRID, OTHER_GRID, COMMUNITY, OTHER_GRID // 1000]))
+    try:
+        return front.call(pb.Correct(case_id=chance.choice(cases), place=place)).seq
+    except wl.Refusal as why:
+        assert why.name == "NO_CHANGE"
+        return front.hello().durable_seq
+
+
+def test_with_cases_that_move_live_is_what_is_replayed_and_what_should_be_seen(broker):
+    front, chance, cases = broker.client(), random.Random(7), []
+    prefixes = DISTRICT, STREET, OTHER_STREET, COMMUNITY, GRID, OTHER_GRID
+    live = {p: broker.console().subscribe(p) for p in prefixes}
+    for console in live.values():
+        console.until_live()
+    for _ in range(40):
+        a_day(front, chance, cases)
+    for _ in range(160):
+        (a_move if cases and chance.random() < 0.5 else a_day)(front, chance, cases)
+    with wl.Console(broker.feed) as console:
+        whole = [t.update for t in console.subscribe(DISTRICT).until_live() if t.update]
+    wanted = {p: seen_by(p, whole) for p in prefixes}
+    heard = {p: [(t.kind, t.seq, t.bytes) for t in (live[p].next() for _ in wanted[p])] for p in prefixes}
+    broker.restart()
+    for prefix in prefixes:
+        with wl.Console(broker.feed, wait_s=20) as again:
+            replayed = [(t.kind, t.seq, t.bytes) for t in again.subscribe(prefix).until_live() if t.update]
+        assert [t[:2] for t in replayed] == wanted[prefix] and heard[prefix] == replayed
+    moves = sum(kind == pb.FEED_LEFT for told in wanted.values() for kind, _ in told)
+    assert moves > 20
 
 
 def test_a_division_whose_party_is_asked_is_told_from_then_on(broker):

@@ -323,6 +323,8 @@ def test_an_open_case_of_another_system_comes_with_its_instants(at):
     again = report(external_id="H-1")
     assert at.refused("ALREADY_KNOWN", again, origin="old-grid") == "external_id"
     assert at.do(again, origin="hotline").case_id != case.case_id, "another system's number is another"
+    longest = dict(command=report(external_id="9" * 63), origin="o" * 15)
+    assert at.do(**longest) and at.refused("ALREADY_KNOWN", longest["command"], origin="o" * 15)
     case = at.then(case, done(case))
     assert case.state == pb.STATE_RESOLVED
 

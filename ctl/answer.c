@@ -11,6 +11,7 @@ struct answer_line {
     const char *which, *party, *milestone, *text, *proposed;
     int kind;
     uint64_t stage, attempt;
+    struct evidences evidence;
     struct command_id id;
 };
 
@@ -29,6 +30,7 @@ static const struct argument answer_table[] = {
     {"--milestone", "NAME", ARGUMENT_TEXT, AT(milestone),
      BOTH("仅完成这一阶段目标（与 done 同用）", "with done: only this milestone is reached"), false},
     {"--text", "TEXT", ARGUMENT_TEXT, AT(text), BOTH("办了什么，或为何不能办", "what was done, or why not"), false},
+    EVIDENCE_ARGUMENT(AT(evidence)),
     ASK_ARGUMENTS,
 };
 static const struct argument return_table[] = {
@@ -134,6 +136,8 @@ static int send(struct ctl *c, struct answer_line *l) {
         answer.stage = (uint32_t)l->stage, answer.attempt = (uint32_t)l->attempt;
     answer.milestone = (char *)l->milestone;
     answer.text = (char *)l->text;
+    answer.evidence = evidence_list(&l->evidence);
+    answer.n_evidence = l->evidence.count;
     answer.proposed = (char *)l->proposed;
     r = command_send(c, &e, &l->id);
     if (r == CTL_UNKNOWN)

@@ -131,19 +131,42 @@ static bool hex_digit(char c, unsigned *ret) {
     return at != NULL;
 }
 
+bool hex_read(const char *digits, uint8_t *to, size_t bytes) {
+    unsigned high = 0, low = 0;
+    for (size_t i = 0; i < bytes; i++) {
+        if (!hex_digit(digits[2 * i], &high) || !hex_digit(digits[2 * i + 1], &low))
+            return false;
+        to[i] = (uint8_t)(high << 4 | low);
+    }
+    return true;
+}
+
 static bool read_id(const struct ctl *c, const char *value, void *at) {
     (void)c;
     struct command_id id = {.given = true};
-    unsigned high = 0, low = 0;
-    if (strlen(value) != 2 * COMMAND_ID_SIZE)
+    if (strlen(value) != 2 * COMMAND_ID_SIZE || !hex_read(value, id.byte, sizeof id.byte))
         return false;
-    for (unsigned i = 0; i < COMMAND_ID_SIZE; i++) {
-        if (!hex_digit(value[2 * i], &high) || !hex_digit(value[2 * i + 1], &low))
-            return false;
-        id.byte[i] = (uint8_t)(high << 4 | low);
-    }
     *(struct command_id *)at = id;
     return true;
+}
+
+static bool read_evidence(const struct ctl *c, const char *value, void *at) {
+    (void)c;
+    struct evidences *e = at;
+    size_t digits = strcspn(value, "=");
+    if (e->count == EVIDENCES_MAX || digits != 2 * sizeof e->sha256[0] || !hex_read(value, e->sha256[e->count], 32)
+        || !utf8_valid(slice_of(value)))
+        return false;
+    e->at[e->count++] = (PbEvidence){.url = value[digits] ? (char *)value + digits + 1 : NULL, .has_sha256 = true};
+    return true;
+}
+
+PbEvidence **evidence_list(struct evidences *e) {
+    for (unsigned i = 0; i < e->count; i++) {
+        e->at[i].sha256 = (ProtobufCBinaryData){.len = sizeof e->sha256[i], .data = e->sha256[i]};
+        e->list[i] = &e->at[i];
+    }
+    return e->list;
 }
 
 static bool read_language(const struct ctl *c, const char *value, void *at) {
@@ -192,6 +215,7 @@ static const struct reader {
     [ARGUMENT_WAIT] = {read_wait, "a time up to 1d, such as 500ms or 5s"},
     [ARGUMENT_INSTANT] = {read_instant, "an instant such as 2026-02-14T09:30:05, 2026-02-14T01:30:05Z or 2026-02-14"},
     [ARGUMENT_WORD] = {read_word, "a staff number: 1 to 31 of A-Z a-z 0-9 . _ -"},
+    [ARGUMENT_EVIDENCE] = {read_evidence, "64 hexadecimal digits, then perhaps = and where it is (8 times at most)"},
     [ARGUMENT_LIMIT] = {read_limit, "a limit such as 3wd, 8wh or 30cd"},
     [ARGUMENT_DIVISION] = {read_division, "a division's code of 2, 4, 6, 9, 12 or 15 digits"},
     [ARGUMENT_DIVISIONS] = {read_divisions, "a division's code of 2, 4, 6, 9, 12 or 15 digits (64 codes at most)"},
@@ -370,7 +394,8 @@ static int take_option(struct parser *p) {
     if ((a == global) != p->globals_pass)
         return 0;
     bool *seen = a == own ? &p->seen[a - p->line->table] : NULL;
-    if (seen && *seen && a->type != ARGUMENT_DIVISIONS && a->type != ARGUMENT_TEXTS)
+    bool again = a->type == ARGUMENT_DIVISIONS || a->type == ARGUMENT_TEXTS || a->type == ARGUMENT_EVIDENCE;
+    if (seen && *seen && !again)
         return wrong(p, "%s is given twice", a->name);
     if (seen)
         *seen = true;

@@ -254,16 +254,6 @@ static int read_plan(const struct ctl *c, const struct bulk_line *l, struct plan
 
 /* ---- confirming -------------------------------------------------------------------------------------------------- */
 
-static bool hex_digest(const char *hex, struct hash *ret) {
-    char again[2 * HASH_SIZE + 1];
-    for (size_t i = 0; i < HASH_SIZE && strlen(hex) == 2 * HASH_SIZE; i++) {
-        char pair[3] = {hex[2 * i], hex[2 * i + 1], '\0'};
-        ret->byte[i] = (uint8_t)strtoul(pair, NULL, 16);
-    }
-    hash_print(ret, again);
-    return strcasecmp(again, hex) == 0;
-}
-
 static void print_plan(const struct ctl *c, const struct plan *p, const char *id, const char *path) {
     if (!c->json)
         for (uint32_t i = 0; i < p->cases.count; i++)
@@ -281,7 +271,7 @@ int bulk_confirm_main(struct ctl *c, int argc, char **argv) {
     int r = arguments_read(c, c->line, argc, argv, &l);
     if (r)
         return r == ARGUMENTS_HELPED ? CTL_DONE : r;
-    if (l.digest && !hex_digest(l.digest, &digest))
+    if (l.digest && (strlen(l.digest) != 2 * HASH_SIZE || !hex_read(l.digest, digest.byte, HASH_SIZE)))
         return usage(c->line->name, "--digest: \"%.70s\" is not a digest of %d hexadecimal digits", l.digest,
                      2 * HASH_SIZE);
     if (!l.digest) {

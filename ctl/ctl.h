@@ -57,6 +57,7 @@ enum argument_type {
     ARGUMENT_LANGUAGE,                            /* enum language: zh, en */
     ARGUMENT_WORD,                                /* const char *: a staff number, no name and no sentence */
     ARGUMENT_LIMIT,                               /* PbLimit: 3wd 8wh 30cd */
+    ARGUMENT_EVIDENCE,                            /* struct evidences, may be repeated: SHA256[=URL] */
     /* int: one of a few words, in English or in Chinese (choices.c) */
     ARGUMENT_LEVEL, ARGUMENT_STATE, ARGUMENT_WALL, ARGUMENT_URGENCY, ARGUMENT_ANSWER, ARGUMENT_REJECTION,
     ARGUMENT_STAY, ARGUMENT_AUTHORITY, ARGUMENT_OPINION, ARGUMENT_SWITCH,
@@ -69,7 +70,13 @@ const struct choice *choices_of(enum argument_type type, size_t *ret_count);
 /* A sentence in both languages as one literal, for the tables. One without a separator is said in both as it is. */
 #define BOTH(zh, en) en "\x1F" zh
 struct slice both_in(enum language l, const char *both);
-enum { ARGUMENTS_MAX = 24, TEXTS_MAX = 16 };
+enum { ARGUMENTS_MAX = 24, TEXTS_MAX = 16, EVIDENCES_MAX = 8 };
+struct evidences {                                /* zeroed; *list[i] is at[i] once evidence_list said so */
+    PbEvidence at[EVIDENCES_MAX], *list[EVIDENCES_MAX];
+    uint8_t sha256[EVIDENCES_MAX][32];
+    unsigned count;
+};
+PbEvidence **evidence_list(struct evidences *e);
 struct texts { const char *at[TEXTS_MAX]; unsigned count; };
 struct divisions { uint64_t at[WHISTLE_PREFIXES_MAX]; unsigned count; };
 struct command_id { uint8_t byte[COMMAND_ID_SIZE]; bool given; };
@@ -88,6 +95,10 @@ struct argument {
 #define ID_ARGUMENT(offset) \
     {"--id", "HEX", ARGUMENT_ID, offset, \
      BOTH("重发结果不明的命令", "repeat an earlier command whose outcome is unknown"), false}
+
+#define EVIDENCE_ARGUMENT(offset) \
+    {"--evidence", "SHA256[=URL]", ARGUMENT_EVIDENCE, offset, \
+     BOTH("照片或文件：其 SHA-256，以及存放处；可重复", "a photo or paper: its SHA-256, and where it is; may be repeated"), false}
 
 struct command_line {
     const char *name, *sentence;                  /* "report" or, one of a family, "extend ask"; BOTH */
@@ -112,6 +123,7 @@ int arguments_globals(struct ctl *c, int argc, char **argv, int *ret_index, char
 void arguments_print_globals(enum language l);
 extern const struct argument global_arguments[];
 extern const size_t global_arguments_count;
+bool hex_read(const char *digits, uint8_t *to, size_t bytes);    /* 2 × bytes digits; false: not all of them are */
 /* 1 .. 31 of A-Z a-z 0-9 . _ -: what may stand in a journal for who did it. */
 bool is_staff_number(const char *word);
 /* Says on stderr what is wrong with a command line; gives CTL_USAGE. */
@@ -189,6 +201,8 @@ void print_left(const struct ctl *c, int64_t due_ms, char to[static PRINTED_BYTE
 void print_bytes(uint64_t bytes, char to[static PRINTED_BYTES]);                      /* 12.5 MiB */
 void print_limit(const PbLimit *l, char to[static PRINTED_BYTES]);                    /* 2wh; - when there is none */
 void print_drill_banner(const struct ctl *c);                                         /* when it is one, for people */
+/* The deadline that comes next: no reminder, none that stands still. NULL: none. */
+const PbTimerView *next_limit(const PbCaseView *v);
 void print_used(uint32_t percent, char to[static PRINTED_BYTES]);                      /* [#####.....]  52% */
 /* A sheet of cases, a row each (list.c). */
 void case_sheet(const struct ctl *c, struct sheet **ret);

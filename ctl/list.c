@@ -51,22 +51,14 @@ void case_sheet(const struct ctl *c, struct sheet **ret) {
     *ret = t;
 }
 
-static int64_t next_due(const PbCaseView *v) {
-    int64_t due = INT64_MAX;
-    for (size_t i = 0; i < v->n_timers; i++)
-        if (v->timers[i]->kind != TIMER_REMIND && v->timers[i]->due_ms < due)
-            due = v->timers[i]->due_ms;
-    return due;
-}
-
 void case_row(const struct ctl *c, struct sheet *t, const PbCaseView *v) {
     const char *name = c->language == LANGUAGE_ZH ? v->category_zh : v->category_en;
     char opened[PRINTED_BYTES], due[PRINTED_BYTES] = "-", left[PRINTED_BYTES] = "-";
-    int64_t due_ms = next_due(v);
+    const PbTimerView *next = next_limit(v);
     print_instant(c, v->opened_at_ms, opened);
-    if (due_ms != INT64_MAX) {
-        print_instant(c, due_ms, due);
-        print_left(c, due_ms, left);
+    if (next) {
+        print_instant(c, next->due_ms, due);
+        print_left(c, next->due_ms, left);
     }
     sheet_cell(t, "%s", v->number ? v->number : "-");
     sheet_cell(t, "%llu", (unsigned long long)v->case_id);

@@ -71,6 +71,16 @@ void print_drill_banner(const struct ctl *c) {
         puts(say(c, "〔演练〕这是演练系统，不是真实案件", "[DRILL] this is a drill system, these are no real cases"));
 }
 
+const PbTimerView *next_limit(const PbCaseView *v) {
+    const PbTimerView *next = NULL;
+    for (size_t i = 0; i < v->n_timers; i++) {
+        const PbTimerView *t = v->timers[i];
+        if (t->kind != TIMER_REMIND && !t->stopped && (!next || t->due_ms < next->due_ms))
+            next = t;
+    }
+    return next;
+}
+
 /* How much of a limit is used. Plain letters: a bar of blocks is two columns wide on some terminals. */
 void print_used(uint32_t percent, char to[static PRINTED_BYTES]) {
     enum { CELLS = 10 };

@@ -9,6 +9,7 @@ struct report_line {
     int64_t occurred_ms, promise_ms;
     bool self_handled, ask_me, exercise;
     int wall;
+    struct evidences evidence;
     struct command_id id;
 };
 
@@ -36,6 +37,7 @@ static const struct argument table[] = {
     {"--self-handled", NULL, ARGUMENT_FLAG, AT(self_handled),
      BOTH("随手办：已当场办结", "it was dealt with on the spot (随手办)"), false},
     {"--party", "PARTY", ARGUMENT_TEXT, AT(party), BOTH("谁办的", "who dealt with it"), false},
+    EVIDENCE_ARGUMENT(AT(evidence)),
     ID_ARGUMENT(AT(id)),
 };
 #undef AT
@@ -89,6 +91,7 @@ int report_main(struct ctl *c, int argc, char **argv) {
         .place = &place, .category = (char *)l.category, .text = (char *)l.text, .address = (char *)l.address,
         .has_occurred_at_ms = l.occurred_ms != INT64_MIN, .occurred_at_ms = l.occurred_ms,
         .has_promise_ms = l.promise_ms >= 0, .promise_ms = l.promise_ms,
+        .evidence = evidence_list(&l.evidence), .n_evidence = l.evidence.count,
         .external_id = (char *)l.external_id, .reporter = (char *)l.reporter,
         .has_ask_me = l.ask_me, .ask_me = l.ask_me, .has_exercise = l.exercise, .exercise = l.exercise,
     };

@@ -50,6 +50,9 @@ static void print_counts(const struct ctl *c, const PbCaseView *v) {
     const struct { const char *zh, *en; unsigned times; } counts[] = {
         {"催办", "reminded", v->reminders}, {"升级", "escalated", v->escalations},
         {"督办", "supervised", v->supervised}, {"返工", "sent back", v->reworks},
+        {"退回", "returned", v->returns},      {"延期", "extended", v->extensions},
+        {"挂起", "suspended", v->suspensions}, {"重开", "reopened", v->reopens},
+        {"下沉", "delegated", v->delegations}, {"并入案件", "cases follow it", v->followers},
     };
     for (size_t i = 0; i < COUNT_OF(counts); i++)
         if (counts[i].times)
@@ -60,6 +63,26 @@ static void print_counts(const struct ctl *c, const PbCaseView *v) {
         printf("  %s", say(c, "随手办结", "handled on the spot"));
     if (v->work_dead)
         printf("  %s", say(c, "值守程序已放弃，等时限推动", "given up by the workers: a deadline will move it"));
+}
+
+/* What leads off the main way, where it does. */
+static void print_detours(const struct ctl *c, const PbCaseView *v) {
+    const struct { bool holds; const char *zh, *en; } marks[] = {
+        {v->exercise, "演练案件", "an exercise"},
+        {v->extension_asked, "延期待批", "more time is asked for, and not decided"},
+        {v->arbitrated, "已裁定", "it was ruled who does it"},
+        {v->void_asked, "作废待另一人确认", "to be void, once another person says so"},
+    };
+    for (size_t i = 0; i < COUNT_OF(marks); i++)
+        if (marks[i].holds)
+            printf("  %s\n", say(c, marks[i].zh, marks[i].en));
+    print_text(c, "并入", "follows", v->master_number);
+    print_text(c, "来自系统", "from the system", v->origin);
+    if (v->authority)
+        printf("  %s%s%s\n", say(c, "移交", "transferred to"), say(c, "：", " "), word_authority(c->language, v->authority));
+    if (v->solved || v->satisfied)
+        printf("  %s%s, %s%s\n", say(c, "回访：解决 ", "the reporter said: solved "), word_opinion(c->language, v->solved),
+               say(c, "满意 ", "satisfied "), word_opinion(c->language, v->satisfied));
 }
 
 static void print_head(const struct ctl *c, const PbCaseView *v) {
@@ -79,17 +102,10 @@ static void print_head(const struct ctl *c, const PbCaseView *v) {
     printf("  %s%s%s (%s)  %s %s, %s %u, %s %u\n", say(c, "上报", "reported"), say(c, "：", ": "), at, zone,
            say(c, "预案", "playbook"), or_dash(v->playbook), say(c, "阶段", "stage"), v->stage,
            say(c, "轮次", "attempt"), v->attempt);
+    print_detours(c, v);
 }
 
 /* ---- what it waits for ------------------------------------------------------------------------------------------- */
-
-static const PbTimerView *next_limit(const PbCaseView *v) {
-    const PbTimerView *next = NULL;
-    for (size_t i = 0; i < v->n_timers; i++)
-        if (v->timers[i]->kind != TIMER_REMIND && (!next || v->timers[i]->due_ms < next->due_ms))
-            next = v->timers[i];
-    return next;
-}
 
 static void print_waiting(const struct ctl *c, const PbCaseView *v) {
     char due[PRINTED_BYTES], left[PRINTED_BYTES];
@@ -167,8 +183,9 @@ static void print_timers(const struct ctl *c, const PbCaseView *v) {
         sheet_cell(t, "%s", left);
         sheet_cell(t, "%s", budget);
         sheet_cell(t, "%s", start);
-        sheet_cell(t, "%s%s", m->milestone ? m->milestone : "",
-                   m->past_calendar ? say(c, "（超出已知工作日历）", " (past the known calendar)") : "");
+        sheet_cell(t, "%s%s%s", m->milestone ? m->milestone : "",
+                   m->past_calendar ? say(c, "（超出已知工作日历）", " (past the known calendar)") : "",
+                   m->stopped ? say(c, "（停表）", " (stands still)") : "");
     }
     printf("\n%s\n", say(c, "时限", "Deadlines"));
     sheet_close(t, stdout);

@@ -11,14 +11,6 @@ enum { HOUR_MS = 3600000 };
 
 /* ---- counting ---------------------------------------------------------------------------------------------------- */
 
-static int64_t next_due(const PbCaseView *v) {
-    int64_t due = INT64_MAX;
-    for (size_t i = 0; i < v->n_timers; i++)
-        if (v->timers[i]->kind != TIMER_REMIND && !v->timers[i]->stopped && v->timers[i]->due_ms < due)
-            due = v->timers[i]->due_ms;
-    return due;
-}
-
 /* When what it should have been done by has passed. */
 static int64_t missed_due(const PbCaseView *v) {
     return v->promise_due_ms ? v->promise_due_ms : v->handling_due_ms ? v->handling_due_ms : v->opened_at_ms;
@@ -54,11 +46,11 @@ static void count_oldest(struct top_count *n, const PbCaseView *v) {
 }
 
 void top_count_case(struct top_count *n, const PbCaseView *v, int64_t now_ms) {
-    int64_t due = next_due(v);
+    const PbTimerView *next = next_limit(v);
     n->cases++;
     if ((size_t)v->state < COUNT_OF(n->by_state))
         n->by_state[v->state]++;
-    n->due_soon += due >= now_ms && due - now_ms <= HOUR_MS;
+    n->due_soon += next && next->due_ms >= now_ms && next->due_ms - now_ms <= HOUR_MS;
     n->overdue += v->overdue != 0;
     count_desk(n, v);
     if (v->overdue)

@@ -79,14 +79,15 @@ def test_a_case_goes_round_about_and_each_word_is_typed(desk):
     desk.types("supervise", number, "--party", STREET_DESK)
     desk.types("correct", number, "--urgency", "II")
     desk.types("note", number, "--text", "已电话联系")
-    desk.types("answer", number, "done")
+    photo = "--evidence", "ab" * 32 + "=https://photos/1"
+    desk.types("answer", number, "done", *photo, *photo)
     desk.types("answer", number, "done")                                           # the verifier agrees
     assert state(desk, number) == "followup"
     desk.types("follow-up", number, "--solved", "no", "--satisfied", "no")
     assert state(desk, number) == "handling" and desk.case(number)["reopens"] == 1
     told = desk.types("show", number)
     for word in ("returned it", "reassigned to", "refused more time", "suspended: waits for the season", "resumed",
-                 "reminded them", "a leader's word", "corrected:", "left a note", "solved no, satisfied no", "reopened"):
+                 "returned 1×", "reopened 1×", "the reporter said: solved no", "reminded them", "a leader's word", "corrected:", "left a note", "solved no, satisfied no", "reopened"):
         assert word in told, word
 
 
@@ -314,6 +315,7 @@ def test_top_gives_the_terminal_back(desk):
     (("bulk", "correct", "--where", "overdue"), "what is to be put right"),
     (("bulk", "confirm", "12"), "BATCH: \"12\" is not an id of 32"),
     (("bulk", "confirm", "0" * 32, "--digest", "beef"), "is not a digest of 64"),
+    (("answer", "1", "done", "--evidence", "beef"), "64 hexadecimal digits"),
     (("hand-over", "--from", "x", "--to", "x"), "the same party"),
     (("drain", "maybe"), "none of on, off"),
     (("--json", "top"), "status --json"),

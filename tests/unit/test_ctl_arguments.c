@@ -2,6 +2,7 @@
 #include "ctl/ctl.h"
 
 #include <setjmp.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -14,6 +15,10 @@ struct values {
     struct divisions divisions;
     struct texts texts;
     struct command_id id;
+    const char *by;
+    PbLimit limit;
+    int level;
+    struct evidences evidence;
 };
 
 #define AT(field) offsetof(struct values, field)
@@ -29,6 +34,10 @@ static const struct argument table[] = {
     {"--prefix", "CODE", ARGUMENT_DIVISIONS, AT(divisions), "divisions", false},
     {"--to", "PARTY", ARGUMENT_TEXTS, AT(texts), "parties", false},
     {"--id", "HEX", ARGUMENT_ID, AT(id), "an id", false},
+    {"--who", "WORD", ARGUMENT_WORD, AT(by), "a staff number", false},
+    {"--limit", "LIMIT", ARGUMENT_LIMIT, AT(limit), "a limit", false},
+    {"--level", "LEVEL", ARGUMENT_LEVEL, AT(level), BOTH("层级", "a level"), false},
+    {"--evidence", "SHA256", ARGUMENT_EVIDENCE, AT(evidence), "evidence", false},
 };
 static const struct command_line line = {"try", "tries", table, COUNT_OF(table), NULL};
 
@@ -158,6 +167,54 @@ static void an_id_is_thirty_two_hexadecimal_digits(void **state) {
     assert_false(v.id.given);
 }
 
+static void a_limit_has_a_unit_of_the_playbooks(void **state) {
+    (void)state;
+    assert_int_equal(PARSE("14", "--limit", "3wd"), 0);
+    assert_int_equal(v.limit.unit, UNIT_WORK_DAYS);
+    assert_int_equal(v.limit.amount, 3);
+    static const char *const none[] = {"3", "wd", "3d", "0wd", "-3wd", "3 wd", "99999999999999999999wd", "3wd "};
+    for (size_t i = 0; i < COUNT_OF(none); i++)
+        assert_wrong(PARSE("14", "--limit", none[i]), "is not a limit such as 3wd");
+}
+
+static void a_choice_that_is_none_is_told_all_there_are(void **state) {
+    (void)state;
+    assert_int_equal(PARSE("14", "--level", "street"), 0);
+    assert_int_equal(v.level, LEVEL_STREET);
+    assert_int_equal(PARSE("14", "--level", "街道"), 0);
+    assert_int_equal(v.level, LEVEL_STREET);
+    assert_wrong(PARSE("14", "--level", "moon"),
+                 "--level: \"moon\" is none of grid, community, street, district, city, province");
+    assert_wrong(PARSE("14", "--who", "王五"), "is not a staff number");
+}
+
+static void evidence_is_a_sum_and_perhaps_a_place_eight_times_at_most(void **state) {
+    (void)state;
+    static const char sum[] = "abababababababababababababababababababababababababababababababab";
+    char with[128], *argv[2 + 2 * (EVIDENCES_MAX + 1)] = {(char *)"try", (char *)"14"};
+    (void)snprintf(with, sizeof with, "%s=https://photos/1", sum);
+    assert_int_equal(PARSE("14", "--evidence", sum, "--evidence", with), 0);
+    assert_int_equal(v.evidence.count, 2);
+    PbEvidence **list = evidence_list(&v.evidence);
+    assert_int_equal(list[0]->sha256.len, 32);
+    assert_int_equal(list[1]->sha256.data[31], 0xab);
+    assert_null(list[0]->url);
+    assert_string_equal(list[1]->url, "https://photos/1");
+    assert_wrong(PARSE("14", "--evidence", "abab"), "is not 64 hexadecimal digits");
+    for (int i = 0; i <= EVIDENCES_MAX; i++)
+        argv[2 + 2 * i] = (char *)"--evidence", argv[3 + 2 * i] = (char *)sum;
+    v = (struct values){.flag = false};
+    assert_int_equal(arguments_parse(&c, &line, 2 + 2 * EVIDENCES_MAX, argv, &v, problem), 0);
+    v = (struct values){.flag = false};
+    assert_wrong(arguments_parse(&c, &line, 4 + 2 * EVIDENCES_MAX, argv, &v, problem), "8 times at most");
+}
+
+static void help_and_complaints_are_in_the_language_that_is_named(void **state) {
+    (void)state;
+    assert_wrong(PARSE("14", "--lang", "zh", "--level"), "--level needs its LEVEL: 层级");
+    assert_wrong(PARSE("14", "--lang", "en", "--level"), "--level needs its LEVEL: a level");
+}
+
 static void what_is_missing_is_named(void **state) {
     (void)state;
     assert_wrong(PARSE(NULL), "CASE is missing: a case");
@@ -217,6 +274,10 @@ int main(void) {
         cmocka_unit_test(a_division_has_a_number_of_digits_that_divisions_have),
         cmocka_unit_test(times_have_units_and_numbers_have_none),
         cmocka_unit_test(an_id_is_thirty_two_hexadecimal_digits),
+        cmocka_unit_test(a_limit_has_a_unit_of_the_playbooks),
+        cmocka_unit_test(a_choice_that_is_none_is_told_all_there_are),
+        cmocka_unit_test(evidence_is_a_sum_and_perhaps_a_place_eight_times_at_most),
+        cmocka_unit_test(help_and_complaints_are_in_the_language_that_is_named),
         cmocka_unit_test(what_is_missing_is_named),
         cmocka_unit_test(what_is_wrong_is_named_with_what_would_be_right),
         cmocka_unit_test(what_may_be_repeated_has_a_limit),

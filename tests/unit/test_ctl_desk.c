@@ -1,4 +1,4 @@
-/* Many cases at once: which are meant, and the plan that two persons look at. The table of commands. The bar. The frame. */
+/* Many cases at once: which are meant, and the plan that two persons look at. The table of commands, the bar, the frame. */
 #include "ctl/commands.h"
 #include "ctl/many.h"
 #include "ctl/top.h"
@@ -243,6 +243,17 @@ static void the_bar_says_how_much_is_used(void **state) {
     }
 }
 
+static void the_next_limit_is_no_reminder_and_none_that_stands_still(void **state) {
+    (void)state;
+    PbTimerView remind = {.kind = TIMER_REMIND, .due_ms = 1}, still = {.kind = TIMER_HANDLING, .due_ms = 2, .stopped = true};
+    PbTimerView review = {.kind = TIMER_REVIEW, .due_ms = 9}, promise = {.kind = TIMER_PROMISE, .due_ms = 12};
+    PbTimerView *timers[] = {&remind, &still, &promise, &review};
+    PbCaseView v = {.timers = timers, .n_timers = 4};
+    assert_ptr_equal(next_limit(&v), &review);
+    v.n_timers = 2;
+    assert_null(next_limit(&v));
+}
+
 /* 40 desks, each case an hour longer overdue than the one before. */
 static struct top_count *crowd(void) {
     static struct top_count n;
@@ -251,8 +262,9 @@ static struct top_count *crowd(void) {
         char number[32];
         PbPlace place = {.division = 610402006001001 + (i % 40) * 1000};
         (void)snprintf(number, sizeof number, "610402-20260214-%05u", i);
-        PbCaseView v = {.number = number, .state = STATE_HANDLING, .level = LEVEL_COMMUNITY, .place = &place, .overdue = true,
-                        .promise_due_ms = 1771032600000 - i * 3600000LL, .waiting_for = (char *)"grid-worker@610402006001003"};
+        PbCaseView v = {.number = number, .state = STATE_HANDLING, .level = LEVEL_COMMUNITY, .place = &place,
+                        .overdue = true, .promise_due_ms = 1771032600000 - i * 3600000LL,
+                        .waiting_for = (char *)"grid-worker@610402006001003"};
         top_count_case(&n, &v, 1771032600000);
     }
     return &n;
@@ -260,8 +272,9 @@ static struct top_count *crowd(void) {
 
 static void the_frame_fits_the_terminal_in_both_languages(void **state) {
     (void)state;
-    const struct top_view v = {.now_ms = 1771032600000, .epoch = 999, .seq = 123456789012, .open = 9999999, .all = 99999999,
-                               .sync_p50_us = 999999, .sync_p99_us = 9999999, .draining = true, .silent_ms = 5000};
+    const struct top_view v = {.now_ms = 1771032600000, .epoch = 999, .seq = 123456789012, .open = 9999999,
+                               .all = 99999999, .sync_p50_us = 999999, .sync_p99_us = 9999999, .draining = true,
+                               .silent_ms = 5000};
     for (int l = 0; l < 2; l++) {
         struct ctl in = {.language = l ? LANGUAGE_ZH : LANGUAGE_EN, .zone_s = 8 * 3600, .drill = true};
         char text[TOP_FRAME_BYTES], copy[TOP_FRAME_BYTES];
@@ -307,6 +320,7 @@ int main(void) {
         cmocka_unit_test(a_choice_is_said_in_either_language),
         cmocka_unit_test(a_staff_number_is_no_name),
         cmocka_unit_test(the_bar_says_how_much_is_used),
+        cmocka_unit_test(the_next_limit_is_no_reminder_and_none_that_stands_still),
         cmocka_unit_test(the_frame_fits_the_terminal_in_both_languages),
         cmocka_unit_test(the_frame_of_a_small_terminal_is_cut),
     };

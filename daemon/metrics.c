@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { NAME_BYTES_MAX = 64 };
+enum { NAME_BYTES_MAX = 64, HORIZON_UNKNOWN_DAYS = 36500 };       /* a drill has no horizon */
 
 /* ---- seeing ---------------------------------------------------------------------------------------------------- */
 
@@ -40,6 +40,11 @@ void metrics_see(struct daemon *d, struct metrics_seen *ret) {
         .offers_open = pool_offers_open(d->pool), .clock_doubted = d->clock.doubting,
         .uptime_ms = (uint64_t)(clock_mono_ns() / 1000000 - d->since_ms),
     };
+    const PbCalendar *ends;
+    int64_t days = horizon_days(d, &ends);
+    ret->rules = store_rules_number(d->store);
+    ret->calendar_days = days < 0 ? 0 : ends ? (uint64_t)days : HORIZON_UNKNOWN_DAYS;
+    ret->recomputing = store_recompute(d->store) != 0;
     for (unsigned i = 0; i < LEVELS_WITH_DESKS; i++) ret->workers[i] = pool_workers(d->pool, levels[i]);
     store_figures(d->store, &ret->store);
     counters[COUNTER_CHECKPOINTS] = ret->store.checkpoints; /* the store keeps count */
@@ -147,6 +152,9 @@ static const struct metric table[] = {
     { "workers", GAUGE, tell_workers, AT(workers), "workers connected, by the level they serve" },
     { "consoles", GAUGE, tell_number, AT(consoles), "consoles connected" },
     { "offers_open", GAUGE, tell_number, AT(offers_open), "offers that a worker holds a lease on" },
+    { "rules", GAUGE, tell_number, AT(rules), "number of the rules in force" },
+    { "calendar_days", GAUGE, tell_number, AT(calendar_days), "days until the first calendar ends" },
+    { "recomputing", GAUGE, tell_number, AT(recomputing), "1: deadlines are being reckoned by other calendars" },
     { "clock_doubting", GAUGE, tell_number, AT(clock_doubted), "1: the wall clock is not believed at the moment" },
     { "process_resident_bytes", GAUGE, tell_number, AT(resident_bytes), "memory, mapped pages of the state included" },
     { "process_fds", GAUGE, tell_number, AT(fds), "open file descriptors" },

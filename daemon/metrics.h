@@ -16,7 +16,7 @@ struct metrics_seen {
     struct store_figures store;
     struct histogram lateness;                    /* of deadlines when they fire, in milliseconds */
     uint64_t ready, drill, epoch, seq, deadlines_due, overdue_ms, workers[LEVELS_WITH_DESKS], consoles, offers_open;
-    uint64_t clock_doubted, resident_bytes, fds, uptime_ms;
+    uint64_t clock_doubted, resident_bytes, fds, uptime_ms, rules, calendar_days, recomputing;
 };
 
 void metrics_see(struct daemon *d, struct metrics_seen *ret);

@@ -4,6 +4,7 @@
 #include "daemon/metrics.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -239,6 +240,7 @@ int main(int argc, char **argv) {
     struct arguments arguments = { .file = NULL };
     struct rules_loaded rules;
     check_hook = on_failed_check;
+    signal(SIGHUP, SIG_IGN);                          /* until the loop listens to it, and behind its end */
     crypto_init();
     int r = arguments_read(argc, argv, &arguments, &d.settings);
     if (r) return r;

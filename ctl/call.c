@@ -87,6 +87,7 @@ static int open_client(struct ctl *c) {
         c->drill = reply->welcome->drill;
         c->now_ms = reply->welcome->now_ms;
         c->durable_seq = reply->welcome->durable_seq;
+        c->first_seq = reply->welcome->first_seq;
     }
     return CTL_DONE;
 }

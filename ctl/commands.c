@@ -57,6 +57,8 @@ const struct command commands[] = {
     {&bulk_show_command, bulk_show_main, GROUP_MANY},
 
     {&status_command, status_main, GROUP_BROKER},
+    {&return_daily_command, returns_main, GROUP_BROKER},
+    {&return_monthly_command, returns_main, GROUP_BROKER},
     {&top_command, top_main, GROUP_BROKER},
     {&reload_command, reload_main, GROUP_BROKER},
     {&calendar_recompute_command, calendar_recompute_main, GROUP_BROKER},

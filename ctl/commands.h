@@ -36,7 +36,7 @@ extern const struct command_line report_command, answer_command, return_command,
     backup_command, restore_command, emergency_grow_command, journal_follow_command, journal_show_command,
     inbox_command, dead_list_command, similar_command, drain_command, hand_over_command, tell_command, top_command,
     bulk_confirm_command, bulk_run_command, bulk_show_command, reload_command, calendar_recompute_command,
-    case_move_command;
+    case_move_command, return_daily_command, return_monthly_command;
 
 int report_main(struct ctl *c, int argc, char **argv);
 int answer_main(struct ctl *c, int argc, char **argv);
@@ -55,6 +55,7 @@ int restore_main(struct ctl *c, int argc, char **argv);
 int emergency_grow_main(struct ctl *c, int argc, char **argv);
 int journal_follow_main(struct ctl *c, int argc, char **argv);
 int journal_show_main(struct ctl *c, int argc, char **argv);
+int returns_main(struct ctl *c, int argc, char **argv);
 
 int inbox_main(struct ctl *c, int argc, char **argv);
 int dead_list_main(struct ctl *c, int argc, char **argv);

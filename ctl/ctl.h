@@ -36,7 +36,7 @@ struct ctl {
     int zone_s;                                   /* east of Greenwich */
     int wait_ms;                                  /* for one answer */
     int64_t now_ms;                               /* broker time and its last seq, as told when ctl_call opened */
-    uint64_t durable_seq;
+    uint64_t first_seq, durable_seq;              /* of the journal there */
     struct whistle_client *client;                /* opened by the first ctl_call */
 };
 
@@ -149,6 +149,12 @@ int ask_case(struct ctl *c, const char *command, const char *word, const PbCaseV
 /* A command under that id, or one of its own; prints what came of it. */
 int command_send(struct ctl *c, PbEnvelope *e, struct command_id *id);
 void ctl_done(struct ctl *c);                     /* closes what ctl_call opened */
+/* Rules by their number, 0: those in force; the same codes (returns_rules.c). */
+struct ctl_rules { uint32_t number; const PbRules *rules; void *memory; };
+int ask_rules(struct ctl *c, uint32_t number, struct ctl_rules *ret);
+void ctl_rules_done(struct ctl_rules *r);
+/* A feed of everything is one of all provinces. */
+void divisions_all(struct divisions *d);
 
 
 /* ---- sheets (sheet.c) -------------------------------------------------------------------------------------------- */

@@ -58,6 +58,12 @@ static const uint8_t provinces[] = {
     64, 65, 71, 81, 82,
 };
 
+void divisions_all(struct divisions *d) {
+    d->count = 0;
+    for (unsigned i = 0; i < COUNT_OF(provinces); i++)
+        d->at[d->count++] = provinces[i];
+}
+
 /* ---- lines for people -------------------------------------------------------------------------------------------- */
 
 static void print_update(const struct ctl *c, const PbUpdate *u) {
@@ -127,9 +133,8 @@ static void print_for_programs(const struct ctl *c, const struct whistle_update 
 /* ---- the watch --------------------------------------------------------------------------------------------------- */
 
 static int open_feed(struct ctl *c, struct watch_line *l, struct whistle_feed **ret) {
-    bool everywhere = l->divisions.count == 0;
-    for (unsigned i = 0; everywhere && i < COUNT_OF(provinces); i++)
-        l->divisions.at[l->divisions.count++] = provinces[i];
+    if (l->divisions.count == 0)
+        divisions_all(&l->divisions);
     struct whistle_feed_options o = {
         .endpoint = c->feed, .prefixes = l->divisions.at, .prefixes_count = l->divisions.count,
         .from_seq = l->from_seq, .snapshot = l->snapshot,

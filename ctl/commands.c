@@ -102,17 +102,21 @@ bool command_family(const struct command *k, const char *word) {
     return slice_cut(slice_of(k->line->name), ' ', &first, &rest) && slice_equal(first, slice_of(word));
 }
 
+static const struct command *command_named(const char *name) {
+    for (size_t i = 0; i < commands_count; i++)
+        if (strcmp(commands[i].line->name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+/* Two words before one: `return daily` is not a `return` of a case that is called daily. */
 const struct command *command_find(int argc, char *const *argv, int *ret_words) {
     char two[PRINTED_BYTES] = "";
     if (argc > 1)
         (void)snprintf(two, sizeof two, "%.40s %.40s", argv[0], argv[1]);
-    for (size_t i = 0; i < commands_count; i++) {
-        const char *name = commands[i].line->name;
-        bool family = strcmp(name, two) == 0;
-        if (family || strcmp(name, argv[0]) == 0)
-            return *ret_words = family ? 2 : 1, &commands[i];
-    }
-    return NULL;
+    const struct command *of_a_family = command_named(two);
+    *ret_words = of_a_family ? 2 : 1;
+    return of_a_family ? of_a_family : command_named(argv[0]);
 }
 
 void command_nearest(const char *word, char to[static LINE_BYTES]) {

@@ -195,7 +195,7 @@ static void on_rejected(struct counted *c, const struct happening *h) {
 
 static void comes_to(struct counted *c, const struct happening *h, PbLevel level) {
     c->level = (uint8_t)level;
-    if (level < LEVELS)
+    if (c->level < LEVELS)
         tick(c, h, TICK_CAME + (unsigned)level, 1);
 }
 

@@ -95,7 +95,8 @@ static void digest_row(const struct ctl *c, struct sheet *t, const struct hash *
 
 int copy_failed(const struct ctl *c, const char *what, int r, const char *problem) {
     static const struct { int error; enum ctl_exit code; } codes[] = {
-        {-EINVAL, CTL_USAGE}, {-EEXIST, CTL_USAGE}, {-ERANGE, CTL_USAGE}, {-ESTALE, CTL_DAMAGED}, {-EBUSY, CTL_UNREACHABLE},
+        {-EINVAL, CTL_USAGE}, {-EEXIST, CTL_USAGE}, {-ERANGE, CTL_USAGE}, {-ESTALE, CTL_DAMAGED},
+        {-EBUSY, CTL_UNREACHABLE},
     };
     for (size_t i = 0; problem[0] && i < COUNT_OF(codes); i++)
         if (r == codes[i].error)
@@ -133,9 +134,10 @@ static void json_backup(const struct backup_result *b, bool checked) {
     if (b->has_state)
         hash_print(&b->digest, digest);
     printf("{\"%s\":true,\"live\":%s,\"seq\":\"%llu\",\"epoch\":\"%llu\",\"state_seq\":\"%llu\",\"digest\":\"%s\","
-           "\"files\":\"%llu\",\"kept\":\"%llu\",\"bytes\":\"%llu\",\"copied\":\"%llu\",\"slots\":", checked ? "good" : "made",
-           b->live ? "true" : "false", (unsigned long long)b->seq, (unsigned long long)b->epoch,
-           (unsigned long long)b->state_seq, digest, (unsigned long long)b->files, (unsigned long long)b->files_kept,
+           "\"files\":\"%llu\",\"kept\":\"%llu\",\"bytes\":\"%llu\",\"copied\":\"%llu\",\"slots\":",
+           checked ? "good" : "made", b->live ? "true" : "false", (unsigned long long)b->seq,
+           (unsigned long long)b->epoch, (unsigned long long)b->state_seq, digest,
+           (unsigned long long)b->files, (unsigned long long)b->files_kept,
            (unsigned long long)b->bytes, (unsigned long long)b->bytes_copied);
     json_text(b->has_slots ? b->slots : "");
     puts("}");
@@ -161,10 +163,11 @@ static void print_backup(const struct ctl *c, const struct backup_result *b, boo
                  "The tables could not be read and were left out: a restore folds them from the journal."));
     if (b->has_slots)
         printf(say(c, "文字密钥在 %s：请单独保存，期限要更短，否则恢复会撤销已作的删除\n",
-                   "The keys of what people wrote are in %s:\nkeep that file apart and for a shorter time, or a restore "
-                   "would undo an erasure.\n"), b->slots);
+                   "The keys of what people wrote are in %s:\nkeep that file apart and for a shorter time, or a "
+                   "restore would undo an erasure.\n"), b->slots);
     else
-        puts(say(c, "没有文字密钥档案：恢复后文字不可读", "There is no archive of key slots: after a restore what people wrote stays closed."));
+        puts(say(c, "没有文字密钥档案：恢复后文字不可读",
+                 "There is no archive of key slots: after a restore what people wrote stays closed."));
     if (checked)
         puts(say(c, "完好", "good: every byte is what it was"));
 }
@@ -203,7 +206,8 @@ int backup_main(struct ctl *c, int argc, char **argv) {
         return json_backup(&b, false), CTL_DONE;
     print_drill_banner(c);
     print_backup(c, &b, false);
-    printf(say(c, "已备份到 %s；查验：whistlectl backup --check %s\n", "Backed up to %s; to verify: whistlectl backup --check %s\n"),
+    printf(say(c, "已备份到 %s；查验：whistlectl backup --check %s\n",
+               "Backed up to %s; to verify: whistlectl backup --check %s\n"),
            l.to, l.to);
     return CTL_DONE;
 }
@@ -241,7 +245,8 @@ static void print_restore(const struct ctl *c, const struct restore_line *l, con
         printf(say(c, "没有给出 --slots：%llu 个案件的文字不可读，其余都在\n",
                    "No --slots was given: what people wrote in %llu cases stays closed; everything else is there.\n"),
                (unsigned long long)b->lost_slots);
-    printf(say(c, "已恢复到 %s；whistled --data %s 即可启动\n", "Restored into %s; whistled --data %s starts it\n"), l->to, l->to);
+    printf(say(c, "已恢复到 %s；whistled --data %s 即可启动\n", "Restored into %s; whistled --data %s starts it\n"),
+           l->to, l->to);
 }
 
 int restore_main(struct ctl *c, int argc, char **argv) {
@@ -293,8 +298,8 @@ int emergency_grow_main(struct ctl *c, int argc, char **argv) {
     printf(say(c, "交还了 %s，现在有 %s 可用。\n", "%s were given back; %s are free now.\n"), bytes, room);
     puts(say(c, "接着：1. 若 whistled 没有运行，现在启动它；2. 马上腾出更多空间或换大盘，储备只够应急；\n"
                 "3. 空间宽裕后 whistled 会自己重新留出储备（日志 store.ballast_made）。",
-             "Next: 1. if whistled is not running, start it now; 2. make more room at once, or move the store to a larger\n"
-             "disk: this was for the emergency only; 3. with room to spare whistled makes a new reserve by itself\n"
-             "(log line store.ballast_made)."));
+             "Next: 1. if whistled is not running, start it now; 2. make more room at once, or move the store to a\n"
+             "larger disk: this was for the emergency only; 3. with room to spare whistled makes a new reserve by\n"
+             "itself (log line store.ballast_made)."));
     return CTL_DONE;
 }

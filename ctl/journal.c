@@ -1,7 +1,7 @@
 /* journal.c: `journal follow`, `journal show`: the journal on another machine, and what a journal's files say.
  *
- * The follower asks for the next bytes, writes them, verifies them, asks again. It knows nothing that its directory does
- * not know: killed at any time, it goes on from the last whole batch. */
+ * The follower asks for the next bytes, writes them, verifies them, asks again. It knows nothing that its directory
+ * does not know: killed at any time, it goes on from the last whole batch. */
 #include "ctl/commands.h"
 #include "ctl/offline.h"
 #include "daemon/store/backup.h"
@@ -82,8 +82,8 @@ static int fail(const struct following *f, int r) {
 }
 
 static int differs(struct following *f, const char *what) {
-    (void)snprintf(f->problem, sizeof f->problem, "%s; follow into a new directory, and keep this one until you know why",
-                   what);
+    (void)snprintf(f->problem, sizeof f->problem, "%s; follow into a new directory, and keep this one until you "
+                   "know why", what);
     return fail(f, -EBADMSG);
 }
 
@@ -123,7 +123,8 @@ static int fetch_base(struct following *f, uint64_t seq) {
     uint64_t offset = 0, length = 1;
     while (offset < length) {
         PbReadJournal q = {
-            .has_of_base = true, .of_base = true, .has_offset = true, .offset = offset, .has_bytes = true, .bytes = WANTED_BYTES,
+            .has_of_base = true, .of_base = true, .has_offset = true, .offset = offset, .has_bytes = true,
+            .bytes = WANTED_BYTES,
         };
         const PbJournalPart *part = NULL;
         int code = ask_journal(f->c, &q, &part);
@@ -147,8 +148,8 @@ static int take(struct following *f, const struct follow_place *at, const PbJour
     if (part->length == 0)
         return differs(f, "the broker no longer has the segment that comes next here");
     uint64_t end = at->offset + part->bytes.len;
-    int r = part->bytes.len ? follow_take(f->to, part->ordinal, slice_from(part->bytes.data, part->bytes.len), f->problem)
-                            : 0;
+    struct slice bytes = slice_from(part->bytes.data, part->bytes.len);
+    int r = bytes.len ? follow_take(f->to, part->ordinal, bytes, f->problem) : 0;
     if (r == 0 && part->sealed && end == part->length)
         r = follow_seal(f->to, f->problem);
     f->caught_up = !part->sealed && end == part->length;
@@ -249,8 +250,9 @@ static int status(struct following *f) {
                (unsigned long long)lag, (long long)lag_ms);
     else if (code == CTL_DONE)
         printf(say(f->c, "本地到序号 %llu（段 %llu），落后 %llu 个序号，%lld 毫秒\n",
-                   "here up to seq %llu (segment %llu); behind by %llu seqs, %lld ms\n"), (unsigned long long)last.last_seq,
-               (unsigned long long)last.ordinal, (unsigned long long)lag, (long long)lag_ms);
+                   "here up to seq %llu (segment %llu); behind by %llu seqs, %lld ms\n"),
+               (unsigned long long)last.last_seq, (unsigned long long)last.ordinal, (unsigned long long)lag,
+               (long long)lag_ms);
     else
         printf(say(f->c, "本地到序号 %llu（段 %llu）\n", "here up to seq %llu (segment %llu)\n"),
                (unsigned long long)last.last_seq, (unsigned long long)last.ordinal);
@@ -317,8 +319,8 @@ static int show_segment(void *to, const struct segment_seen *s) {
 
 int journal_show_main(struct ctl *c, int argc, char **argv) {
     static const char *const zh[] = {"段", "状态", "首序号", "末序号", "批次", "记录", "字节", "见证", "自", "至"};
-    static const char *const en[] = {"segment", "state", "first seq", "last seq", "batches", "records", "bytes", "witness",
-                                     "from", "to"};
+    static const char *const en[] = {"segment", "state", "first seq", "last seq", "batches", "records", "bytes",
+                                     "witness", "from", "to"};
     struct show_line l = {.dir = NULL};
     struct showing p = {.c = c};
     char problem[BACKUP_PROBLEM_SIZE];

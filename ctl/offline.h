@@ -8,6 +8,7 @@
 struct store_options offline_options(const char *dir, bool read_only);
 /* What keeps a store from being opened, as an exit code; said. */
 int offline_failed(const struct ctl *c, const char *dir, int r, const char *problem);
-/* The same of a backup, a restore, a follower: what was asked for may be wrong, and who is in the way is in the words. */
+/* The same of a backup, a restore, a follower: what was asked for may be wrong, and who is in the way is in the
+ * words. */
 int copy_failed(const struct ctl *c, const char *what, int r, const char *problem);
 #endif

@@ -49,8 +49,8 @@ enum guard_verb { GUARD_COMMAND, GUARD_QUERY, GUARD_WORK, GUARD_WATCH, GUARD_OPE
  * owner. */
 bool guard_may(const struct source *who, enum guard_verb verb, uint64_t division);
 
-/* The whole journal and its key: no division covers that. The store's owner and root, over ipc; in a drill, where nothing
- * is secret, loopback too. */
+/* The whole journal and its key: no division covers that. The store's owner and root, over ipc; in a drill, where
+ * nothing is secret, loopback too. */
 bool guard_may_follow(const struct source *who, bool drill);
 
 /* ---- front ----------------------------------------------------------------------------------------------------- */

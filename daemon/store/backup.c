@@ -130,7 +130,8 @@ static int check_room(struct backup *b, uint64_t bytes, const char *what) {
         return say(b, -errno, "look for room in", b->path);
     uint64_t room = (uint64_t)fs.f_bavail * fs.f_frsize;
     return bytes <= room ? 0 : refuse(b, -ENOSPC, "no space in %.150s: %s needs %" PRIu64 " KiB, %" PRIu64 " KiB are "
-                                      "free; nothing that was there has changed", b->path, what, bytes >> 10, room >> 10);
+                                      "free; nothing that was there has changed", b->path, what, bytes >> 10,
+                                      room >> 10);
 }
 
 static uint64_t size_at(int dir, const char *name) {

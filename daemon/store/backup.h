@@ -79,8 +79,8 @@ struct follow_place {
 /* Opens or begins a followed journal in dir, and locks it. -EEXIST: there is something else; -EBUSY; -EBADMSG. */
 int follow_open(struct follow **ret, const char *dir, char problem[static BACKUP_PROBLEM_SIZE]);
 int follow_begin(struct follow *f, struct slice format, struct slice key, char problem[static BACKUP_PROBLEM_SIZE]);
-/* The base that a purged journal stands on, in parts from the first to the last, before any segment: last says that it is
- * all there. -EBADMSG: it is not what it should be. */
+/* The base that a purged journal stands on, in parts from the first to the last, before any segment: last says that it
+ * is all there. -EBADMSG: it is not what it should be. */
 int follow_base(struct follow *f, uint64_t seq, uint64_t offset, struct slice bytes, bool last,
                 char problem[static BACKUP_PROBLEM_SIZE]);
 void follow_where(const struct follow *f, struct follow_place *ret);

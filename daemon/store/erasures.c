@@ -1,5 +1,5 @@
-/* erasures.c: what is erased stays erased. The event comes first, then the slot is wiped, then the reply: a crash between
- * them, and slots that come back from an archive, are made good here. */
+/* erasures.c: what is erased stays erased. The event comes first, then the slot is wiped, then the reply: a crash
+ * between them, and slots that come back from an archive, are made good here. */
 #include "daemon/store/store_internal.h"
 #include "lib/codec/codec.h"
 

@@ -3,9 +3,9 @@
  *   FORMAT, key              as the store has them, once
  *   journal/NNNNNNNN.seg     sealed ones complete and read-only; the last one as far as it has come
  *
- * Every batch that arrives is verified and must continue the chain of those before it: bytes of another store, or of the
- * same one with another history (it was restored), are refused at the first batch. What a crash of the follower left
- * behind its last whole batch is cut and fetched again: the broker has it. */
+ * Every batch that arrives is verified and must continue the chain of those before it: bytes of another store, or of
+ * the same one with another history (it was restored), are refused at the first batch. What a crash of the follower
+ * left behind its last whole batch is cut and fetched again: the broker has it. */
 #include "daemon/store/backup_internal.h"
 #include "daemon/store/base.h"
 
@@ -40,8 +40,8 @@ static int say(char problem[static STORE_PROBLEM_SIZE], int r, const char *what)
 
 /* ---- the last segment -------------------------------------------------------------------------------------------- */
 
-static const char other[] = "what the broker has does not continue what was followed: it was restored, or it is another "
-                            "store; follow into a new directory";
+static const char other[] = "what the broker has does not continue what was followed: it was restored, or it is "
+                            "another store; follow into a new directory";
 
 /* Its header, once it is here. */
 static int begin_walk(struct follow *f, char problem[static STORE_PROBLEM_SIZE]) {
@@ -154,8 +154,8 @@ static int look_at_identity(struct follow *f, const char *path, char problem[sta
     (void)unlinkat(f->dir, "journal", AT_REMOVEDIR);
     if (dir_lacks_files(path) == 0)
         return 0;
-    (void)snprintf(problem, STORE_PROBLEM_SIZE, "%.200s is not empty, and nothing was followed into it: name a directory "
-                   "of its own", path);
+    (void)snprintf(problem, STORE_PROBLEM_SIZE, "%.200s is not empty, and nothing was followed into it: name a "
+                   "directory of its own", path);
     return -EEXIST;
 }
 

@@ -1,5 +1,6 @@
 /* manifest.c: MANIFEST, the file that makes a directory a backup. Text, a line a thing, closed by a hash over all lines
- * before it; docs/data.md has the format. Names are ours alone: nothing that a manifest says leads out of the backup. */
+ * before it; docs/data.md has the format. Names are ours alone: nothing that a manifest says leads out of the
+ * backup. */
 #include "daemon/store/backup_internal.h"
 
 #include <errno.h>

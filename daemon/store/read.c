@@ -308,7 +308,8 @@ void store_id(const struct store *s, uint8_t ret[static 16]) {
     memcpy(ret, s->identity.id, sizeof s->identity.id);
 }
 
-int store_base_part(struct store *s, uint64_t offset, uint8_t *to, size_t cap, uint64_t *ret_length, size_t *ret_bytes) {
+int store_base_part(struct store *s, uint64_t offset, uint8_t *to, size_t cap, uint64_t *ret_length,
+                    size_t *ret_bytes) {
     char name[BASE_NAME_SIZE];
     uint64_t length = 0;
     size_t len = 0;

@@ -1,5 +1,5 @@
-/* restore.c: a backup, or a followed journal, becomes a store. Everything is made in <to>.new, read from its first byte,
- * folded, opened as a start would; the rename at the end is what makes it a store.
+/* restore.c: a backup, or a followed journal, becomes a store. Everything is made in <to>.new, read from its first
+ * byte, folded, opened as a start would; the rename at the end is what makes it a store.
  *
  * The journal may be wanted only up to a seq or an instant. Records are whole commands, so the cut falls between two of
  * them: the batch it falls into is written again with the records before it, under the store's own key. Behind the cut
@@ -57,8 +57,8 @@ static int open_from(struct restore *p) {
     const char *from = p->o->from;
     int r = store_lock(from, &p->from);
     if (r == -EBUSY)
-        return refuse(p, r, "%.200s is in use: a store that lives is backed up, not restored from; a follower is stopped "
-                      "first", from);
+        return refuse(p, r, "%.200s is in use: a store that lives is backed up, not restored from; a follower is "
+                      "stopped first", from);
     if (r < 0)
         return say(p, r, "open", from);
     r = manifest_read(&p->manifest, p->from, p->ret->problem);
@@ -79,13 +79,13 @@ static int open_to(struct restore *p) {
     if (r == 0)
         r = dir_lacks_files(p->path);
     if (r == -EEXIST && store_lock(p->path, &busy) == -EBUSY)
-        return refuse(p, -EBUSY, "%.150s is a store in use: restore into a directory of its own, then stop whistled and "
-                      "change its `data`", p->path);
+        return refuse(p, -EBUSY, "%.150s is a store in use: restore into a directory of its own, then stop whistled "
+                      "and change its `data`", p->path);
     if (busy >= 0)
         (void)close(busy);
     if (r == -EEXIST)
-        return refuse(p, r, "%.200s is not empty: nothing is restored over something else; name a directory that is not "
-                      "there yet", p->path);
+        return refuse(p, r, "%.200s is not empty: nothing is restored over something else; name a directory that is "
+                      "not there yet", p->path);
     if (r == 0)
         r = dir_prepare(p->path, p->fresh, &p->to);
     if (r == 0 && mkdirat(p->to, "journal", 0700) < 0)
@@ -309,8 +309,8 @@ static int put_journal(struct restore *p) {
     if (r == 0)
         learn_epoch(p);
     if (r == 0 && cut_wanted(p) && !p->cut && p->o->until_seq > p->next_seq - 1)
-        return refuse(p, -ERANGE, "the journal there ends at seq %" PRIu64 ": there is no seq %" PRIu64 " to restore to",
-                      p->next_seq - 1, p->o->until_seq);
+        return refuse(p, -ERANGE, "the journal there ends at seq %" PRIu64 ": there is no seq %" PRIu64 " to restore "
+                      "to", p->next_seq - 1, p->o->until_seq);
     if (r == 0 && p->next_seq == 1)
         return refuse(p, -ERANGE, "nothing had been journaled by then: there is nothing to restore");
     return r == 0 ? put_witness(p) : r;
@@ -326,8 +326,8 @@ static int put_base(struct restore *p) {
     if (p->first == 1)
         return 0;
     if (p->base.seq == 0 || p->next_seq <= p->base.seq)           /* the segment that names it begins behind its seq */
-        return refuse(p, -ERANGE, "the journal there was purged later than that: its first segments are gone; use a backup "
-                      "from before the purge");
+        return refuse(p, -ERANGE, "the journal there was purged later than that: its first segments are gone; use a "
+                      "backup from before the purge");
     base_name(p->base.seq, name);
     int fd = openat(p->from, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), r = fd < 0 ? -errno : file_size(fd, &size);
     if (r == 0)
@@ -404,8 +404,8 @@ static int put_archived_slots(struct restore *p, uint64_t used) {
     uint64_t bytes = slots_bytes_of(used);
     int fd = -1, r = slots_archive_open(p->o->slots, &a, &fd);
     if (r == -EBADMSG)
-        return refuse(p, r, "%.200s is no archive of key slots, or damaged: take another one, or restore without --slots: "
-                      "what people wrote is then lost, and nothing else", p->o->slots);
+        return refuse(p, r, "%.200s is no archive of key slots, or damaged: take another one, or restore without "
+                      "--slots: what people wrote is then lost, and nothing else", p->o->slots);
     if (r < 0)
         return say(p, r, "open", p->o->slots);
     if (memcmp(a.store_id, p->id.id, sizeof a.store_id) != 0)
@@ -425,17 +425,19 @@ static int put_slots(struct restore *p, uint64_t used) {
     if (p->o->slots)
         return put_archived_slots(p, used);
     p->ret->lost_slots = used;
-    return say(p, slots_create(p->fresh, p->id.id, used, p->o->slots_ahead, p->id.drill ? &seed : NULL), "make slots in",
-               p->fresh);
+    int r = slots_create(p->fresh, p->id.id, used, p->o->slots_ahead, p->id.drill ? &seed : NULL);
+    return say(p, r, "make slots in", p->fresh);
 }
 
 /* ---- the store --------------------------------------------------------------------------------------------------- */
 
-/* Opened as a start would, with every byte looked at once more. What it fills ahead is no larger than what there was. */
+/* Opened as a start would, with every byte looked at once more. What it fills ahead is no larger than what there
+ * was. */
 static int prove(struct restore *p) {
-    uint64_t segment_bytes = round_up(p->largest, JOURNAL_SEGMENT_BYTES_MIN);
+    uint64_t largest = round_up(p->largest, JOURNAL_SEGMENT_BYTES_MIN), most = p->o->segment_bytes;
     struct store_options o = {
-        .dir = p->fresh, .segment_bytes = segment_bytes < p->o->segment_bytes ? segment_bytes : p->o->segment_bytes, .segments_ahead = 2, .map_bytes = p->o->map_bytes,
+        .dir = p->fresh, .segment_bytes = largest < most ? largest : most, .segments_ahead = 2,
+        .map_bytes = p->o->map_bytes,
         .slots_ahead = p->o->slots_ahead, .verify_full = true, .checkpoint_bytes_journal = UINT64_MAX,
         .checkpoint_changes = UINT64_MAX, .checkpoint_idle_ms = 200, .checkpoint_age_ms = 10000,
     };

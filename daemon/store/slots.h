@@ -12,8 +12,8 @@
 #include "lib/crypto/crypto.h"
 
 struct slots;
-/* wiped: so many come first, wiped: their keys were lost (0). ahead: how many filled slots to keep beyond the highest used
- * one (65,536). drill_seed NULL: random keys. */
+/* wiped: so many come first, wiped: their keys were lost (0). ahead: how many filled slots to keep beyond the highest
+ * used one (65,536). drill_seed NULL: random keys. */
 int slots_create(const char *dir, const uint8_t store_id[16], uint64_t wiped, uint64_t ahead,
                  const struct key *drill_seed);
 /* 0; -ENOENT; -EBADMSG (other store, damaged header). `used` = slots given out according to the journal: fewer in the

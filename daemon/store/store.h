@@ -220,7 +220,8 @@ bool store_is_drill(const struct store *s);
 void store_id(const struct store *s, uint8_t ret[static 16]);
 /* The files that a follower keeps beside the journal. */
 /* Bytes of the base that a purged journal stands on, and its length. -ENOENT: it begins with seq 1. */
-int store_base_part(struct store *s, uint64_t offset, uint8_t *to, size_t cap, uint64_t *ret_length, size_t *ret_bytes);
+int store_base_part(struct store *s, uint64_t offset, uint8_t *to, size_t cap, uint64_t *ret_length,
+                    size_t *ret_bytes);
 int store_identity_file(struct store *s, const char *name, uint8_t to[static IDENTITY_FILE_MAX], struct slice *ret);
 int store_digest(struct store *s, struct hash *ret, uint64_t *ret_seq);
 

@@ -27,7 +27,9 @@ static int told_durable(void *to, const uint8_t id[16], uint64_t *ret_seq,
 static int backup_try(struct world *w, const char *as, struct backup_result *ret) {
     char to[PATH_BYTES];
     place(w, as, to);
-    struct backup_options o = {.store = w->dir, .to = to, .map_bytes = w->options.map_bytes, .ask = told_durable, .asked = w};
+    struct backup_options o = {
+        .store = w->dir, .to = to, .map_bytes = w->options.map_bytes, .ask = told_durable, .asked = w,
+    };
     return store_backup(&o, ret);
 }
 
@@ -48,7 +50,8 @@ static int check(const struct world *w, const char *as, struct backup_result *re
 
 struct wish { uint64_t until_seq; int64_t until_ms; bool no_slots; };
 
-static int restore_try(struct world *w, const char *from, const char *as, struct wish wish, struct restore_result *ret) {
+static int restore_try(struct world *w, const char *from, const char *as, struct wish wish,
+                       struct restore_result *ret) {
     char source[PATH_BYTES], to[PATH_BYTES], slots[PATH_BYTES + 8];
     place(w, from, source);
     place(w, as, to);
@@ -277,7 +280,8 @@ static void what_cannot_be_reached_is_refused(void **state) {
     uint64_t last = backup(w, "backup").seq;
     refused(restore_try(w, "backup", "back", (struct wish){.until_seq = last + 1}, &back), -ERANGE, back.problem,
             "there is no seq");
-    refused(restore_try(w, "backup", "back", (struct wish){.until_ms = 5}, &back), -ERANGE, back.problem, "nothing had");
+    refused(restore_try(w, "backup", "back", (struct wish){.until_ms = 5}, &back), -ERANGE, back.problem,
+            "nothing had");
     (void)restore(w, "backup", "back", (struct wish){.until_seq = last});
 }
 
@@ -550,29 +554,6 @@ static void tables_from_before_a_restore_are_refused(void **state) {
     assert_string_equal(w->found.decision, "other-history");
 }
 
-/* ---- ballast ----------------------------------------------------------------------------------------------------- */
-
-static void the_reserve_is_given_once_and_made_anew_when_there_is_room(void **state) {
-    struct world *w = *state;
-    struct ballast_given g;
-    char path[192];
-    world_create(w);
-    world_path(w, "reserve", path);
-    assert_int_equal(store_ballast_give(w->dir, &g), 0);
-    assert_int_equal(g.bytes, w->options.segment_bytes);
-    assert_int_equal(access(path, F_OK), -1);
-    assert_int_equal(store_ballast_give(w->dir, &g), -ENOENT);
-    assert_int_equal(store_ballast(w->store), -ENOSPC);           /* segments ahead come first */
-    while (store_prepare(w->store, 1 << 20) == 1) {}
-    assert_int_equal(store_ballast(w->store), 0);                 /* looked a moment ago */
-    world_close(w);
-    world_open(w);
-    assert_int_equal(store_ballast(w->store), 1);
-    assert_int_equal(access(path, F_OK), 0);
-    assert_int_equal(store_ballast_give("/nonexistent", &g), -ENOENT);
-    assert_true(g.problem[0] != '\0');
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         WORLD(a_living_store_comes_back_with_the_same_digest_and_every_text),
@@ -593,7 +574,6 @@ int main(void) {
         WORLD(a_backup_of_another_store_is_not_mixed_with_this_one),
         WORLD(a_purged_store_comes_back_upon_its_base),
         WORLD(tables_from_before_a_restore_are_refused),
-        WORLD(the_reserve_is_given_once_and_made_anew_when_there_is_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* A backup and a restore on a disk that says no: every system call that can fail is made to, one after the other. The backup of
- * before stays whole, a store never half appears, and what went wrong is said. */
+/* A backup and a restore on a disk that says no: every system call that can fail is made to, one after the other.
+ * The backup of before stays whole, a store never half appears, and what went wrong is said. */
 #include "tests/unit/broken_disk.h"
 #include "tests/unit/store_world.h"
 

@@ -1,5 +1,5 @@
-/* A journal is followed elsewhere, byte for byte, through anything that may happen to either side. The broker's side here
- * is a store in the same process: what it would say over the wire is journal_part. */
+/* A journal is followed elsewhere, byte for byte, through anything that may happen to either side. The broker's side
+ * here is a store in the same process: what it would say over the wire is journal_part. */
 #include "daemon/store/backup.h"
 #include "tests/unit/store_world.h"
 
@@ -146,7 +146,8 @@ static struct restore_result restored(struct follower *p, const char *as, uint64
     struct restore_result back;
     (void)snprintf(to, sizeof to, "%.95s/%.95s", p->w->top, as);
     struct restore_options o = {
-        .from = p->dir, .to = to, .until_seq = until_seq, .map_bytes = 1 << 30, .segment_bytes = 1 << 20, .slots_ahead = 64,
+        .from = p->dir, .to = to, .until_seq = until_seq, .map_bytes = 1 << 30, .segment_bytes = 1 << 20,
+        .slots_ahead = 64,
     };
     int r = store_restore(&o, &back);
     if (r < 0)
@@ -191,7 +192,8 @@ static void a_broker_with_another_history_is_refused(void **state) {
     world_open(w);
     world_random_turns(w, 60, 60);                /* it has grown past the place again */
     follow_where(p.f, &at);
-    assert_int_equal(journal_part(store_journal(w->store), at.ordinal, at.last_offset, header, at.last_bytes, &part), 0);
+    struct journal *theirs = store_journal(w->store);
+    assert_int_equal(journal_part(theirs, at.ordinal, at.last_offset, header, at.last_bytes, &part), 0);
     assert_int_equal(follow_same(p.f, slice_from(header, part.bytes), p.problem), -EBADMSG);
     assert_non_null(strstr(p.problem, "another"));
     p.problem[0] = '\0';

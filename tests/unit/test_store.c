@@ -1,4 +1,5 @@
 /* The store as its callers know it: turns, receipts, abandoning, questions, space. */
+#include "daemon/store/backup.h"
 #include "tests/unit/store_world.h"
 
 #include <fcntl.h>
@@ -522,6 +523,29 @@ static void turns_run_on_from_segment_to_segment(void **state) {
     assert_memory_equal(&before, &after, sizeof before);
 }
 
+/* ---- ballast ----------------------------------------------------------------------------------------------------- */
+
+static void the_reserve_is_given_once_and_made_anew_when_there_is_room(void **state) {
+    struct world *w = *state;
+    struct ballast_given g;
+    char path[192];
+    world_create(w);
+    world_path(w, "reserve", path);
+    assert_int_equal(store_ballast_give(w->dir, &g), 0);
+    assert_int_equal(g.bytes, w->options.segment_bytes);
+    assert_int_equal(access(path, F_OK), -1);
+    assert_int_equal(store_ballast_give(w->dir, &g), -ENOENT);
+    assert_int_equal(store_ballast(w->store), -ENOSPC);           /* segments ahead come first */
+    while (store_prepare(w->store, 1 << 20) == 1) {}
+    assert_int_equal(store_ballast(w->store), 0);                 /* looked a moment ago */
+    world_close(w);
+    world_open(w);
+    assert_int_equal(store_ballast(w->store), 1);
+    assert_int_equal(access(path, F_OK), 0);
+    assert_int_equal(store_ballast_give("/nonexistent", &g), -ENOENT);
+    assert_true(g.problem[0] != '\0');
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         WORLD(a_store_is_created_once_and_never_over_another),
@@ -545,6 +569,7 @@ int main(void) {
         WORLD(reports_are_refused_before_answers_and_answers_before_closures),
         WORLD(without_a_segment_ready_reports_wait_and_answers_go_on),
         WORLD(turns_run_on_from_segment_to_segment),
+        WORLD(the_reserve_is_given_once_and_made_anew_when_there_is_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -207,21 +207,37 @@ static const struct reader {
     bool (*read)(const struct ctl *c, const char *value, void *at);
     const char *must_be;
 } readers[] = {
-    [ARGUMENT_FLAG] = {read_flag, "a flag"},
-    [ARGUMENT_TEXT] = {read_text, "text in UTF-8"},
-    [ARGUMENT_TEXTS] = {read_texts, "text in UTF-8, sixteen times at most"},
-    [ARGUMENT_NUMBER] = {read_number, "a number"},
-    [ARGUMENT_SPAN] = {read_span, "a time such as 90s, 5min, 2h or 5d"},
-    [ARGUMENT_WAIT] = {read_wait, "a time up to 1d, such as 500ms or 5s"},
-    [ARGUMENT_INSTANT] = {read_instant, "an instant such as 2026-02-14T09:30:05, 2026-02-14T01:30:05Z or 2026-02-14"},
-    [ARGUMENT_WORD] = {read_word, "a staff number: 1 to 31 of A-Z a-z 0-9 . _ -"},
-    [ARGUMENT_EVIDENCE] = {read_evidence, "64 hexadecimal digits, then perhaps = and where it is (8 times at most)"},
-    [ARGUMENT_LIMIT] = {read_limit, "a limit such as 3wd, 8wh or 30cd"},
-    [ARGUMENT_DIVISION] = {read_division, "a division's code of 2, 4, 6, 9, 12 or 15 digits"},
-    [ARGUMENT_DIVISIONS] = {read_divisions, "a division's code of 2, 4, 6, 9, 12 or 15 digits (64 codes at most)"},
-    [ARGUMENT_ID] = {read_id, "an id of 32 hexadecimal digits"},
-    [ARGUMENT_ZONE] = {read_zone, "a zone such as +08:00, -05:00 or UTC"},
-    [ARGUMENT_LANGUAGE] = {read_language, "zh or en"},
+    [ARGUMENT_FLAG] = {read_flag,
+        BOTH("开关", "a flag")},
+    [ARGUMENT_TEXT] = {read_text,
+        BOTH("UTF-8 文字", "text in UTF-8")},
+    [ARGUMENT_TEXTS] = {read_texts,
+        BOTH("UTF-8 文字，至多十六次", "text in UTF-8, sixteen times at most")},
+    [ARGUMENT_NUMBER] = {read_number,
+        BOTH("数字", "a number")},
+    [ARGUMENT_SPAN] = {read_span,
+        BOTH("时长，如 90s、5min、2h、5d", "a time such as 90s, 5min, 2h or 5d")},
+    [ARGUMENT_WAIT] = {read_wait,
+        BOTH("不超过 1d 的时长，如 500ms、5s", "a time up to 1d, such as 500ms or 5s")},
+    [ARGUMENT_INSTANT] = {read_instant,
+        BOTH("时间，如 2026-02-14、2026-02-14T09:30:05 或 2026-02-14T01:30:05Z",
+             "an instant such as 2026-02-14T09:30:05, 2026-02-14T01:30:05Z or 2026-02-14")},
+    [ARGUMENT_WORD] = {read_word,
+        BOTH("工号：1 至 31 个 A-Z a-z 0-9 . _ -", "a staff number: 1 to 31 of A-Z a-z 0-9 . _ -")},
+    [ARGUMENT_EVIDENCE] = {read_evidence,
+        BOTH("64 位十六进制，可再加 = 和存放处（至多 8 次）", "64 hexadecimal digits, then perhaps = and where it is (8 times at most)")},
+    [ARGUMENT_LIMIT] = {read_limit,
+        BOTH("时限，如 3wd、8wh、30cd", "a limit such as 3wd, 8wh or 30cd")},
+    [ARGUMENT_DIVISION] = {read_division,
+        BOTH("区划代码（2、4、6、9、12、15 位）", "a division's code of 2, 4, 6, 9, 12 or 15 digits")},
+    [ARGUMENT_DIVISIONS] = {read_divisions,
+        BOTH("区划代码（2、4、6、9、12、15 位；至多 64 个）", "a division's code of 2, 4, 6, 9, 12 or 15 digits (64 codes at most)")},
+    [ARGUMENT_ID] = {read_id,
+        BOTH("32 位十六进制编号", "an id of 32 hexadecimal digits")},
+    [ARGUMENT_ZONE] = {read_zone,
+        BOTH("时区，如 +08:00、UTC", "a zone such as +08:00, -05:00 or UTC")},
+    [ARGUMENT_LANGUAGE] = {read_language,
+        BOTH("zh 或 en", "zh or en")},
 };
 
 /* ---- the global options ------------------------------------------------------------------------------------------ */
@@ -312,11 +328,13 @@ struct parser {
     bool seen[ARGUMENTS_MAX];
 };
 
-static int wrong(struct parser *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static int wrong(struct parser *p, const char *format, ...) {
+/* Both formats take the same arguments. */
+static int wrong(struct parser *p, const char *zh, const char *en, ...)
+    __attribute__((format(printf, 2, 4), format(printf, 3, 4)));
+static int wrong(struct parser *p, const char *zh, const char *en, ...) {
     va_list more;
-    va_start(more, format);
-    (void)vsnprintf(p->problem, PROBLEM_BYTES, format, more);
+    va_start(more, en);
+    (void)vsnprintf(p->problem, PROBLEM_BYTES, say(p->c, zh, en), more);
     va_end(more);
     return CTL_USAGE;
 }
@@ -338,19 +356,22 @@ static int no_such_option(struct parser *p, struct slice name) {
     for (size_t i = 0; i < COUNT_OF(global_arguments); i++)
         all[count++].name = global_arguments[i].name;
     (void)option_set(all, count, NULL, name, SLICE(""), &near);
-    return wrong(p, "%.*s: no such option; the nearest is %s", (int)(name.len < 64 ? name.len : 64), name.at, near);
+    return wrong(p, "%.*s：没有这个选项；最接近的是 %s", "%.*s: no such option; the nearest is %s",
+                 (int)(name.len < 64 ? name.len : 64), name.at, near);
 }
 
-static int take_choice(const struct argument *a, const struct choice *choices, size_t count, const char *value, int *to,
-                       char problem[static PROBLEM_BYTES]) {
+static int take_choice(const struct ctl *c, const struct argument *a, const struct choice *choices, size_t count,
+                       const char *value, int *to, char problem[static PROBLEM_BYTES]) {
     char all[PROBLEM_BYTES] = "";
     for (size_t i = 0, len = 0; i < count; i++) {
         if (strcmp(value, choices[i].word) == 0 || strcmp(value, choices[i].zh) == 0)
             return *to = choices[i].value, 0;
-        len += (size_t)snprintf(all + len, sizeof all - len, "%s%s", i ? ", " : "", choices[i].word);
+        len += (size_t)snprintf(all + len, sizeof all - len, "%s%s", i ? ", " : "",
+                                say(c, choices[i].zh, choices[i].word));
         CHECK(len < sizeof all);
     }
-    (void)snprintf(problem, PROBLEM_BYTES, "%s: \"%.60s\" is none of %.150s", a->name, value, all);
+    (void)snprintf(problem, PROBLEM_BYTES, say(c, "%s：“%.60s”不在其中：%.150s", "%s: \"%.60s\" is none of %.150s"), a->name,
+                   value, all);
     return CTL_USAGE;
 }
 
@@ -360,12 +381,13 @@ int argument_take(const struct ctl *c, const struct argument *a, const char *val
     const struct choice *choices = choices_of(a->type, &count);
     void *at = (char *)into + a->offset;
     if (choices)
-        return take_choice(a, choices, count, value, at, problem);
+        return take_choice(c, a, choices, count, value, at, problem);
     const struct reader *r = &readers[a->type];
     CHECK((size_t)a->type < COUNT_OF(readers) && r->read);
     if (r->read(c, value, at))
         return 0;
-    (void)snprintf(problem, PROBLEM_BYTES, "%s: \"%.60s\" is not %s", a->name, value, r->must_be);
+    (void)snprintf(problem, PROBLEM_BYTES, say(c, "%s：“%.60s”不是%.*s", "%s: \"%.60s\" is not %.*s"), a->name, value,
+                   BOTH_IN(c->language, r->must_be));
     return CTL_USAGE;
 }
 
@@ -383,20 +405,21 @@ static int take_option(struct parser *p) {
     if (!a)
         return p->globals_pass ? 0 : no_such_option(p, name);
     if (a->type == ARGUMENT_FLAG && value)
-        return wrong(p, "%s takes no value", a->name);
+        return wrong(p, "%s 不带值", "%s takes no value", a->name);
     if (value)
         value++;
     else if (a->type != ARGUMENT_FLAG) {
         value = p->at + 1 < p->argc ? p->argv[++p->at] : NULL;
         if (!value || strncmp(value, "--", 2) == 0)
-            return wrong(p, "%s needs its %s: %.*s", a->name, a->value, BOTH_IN(p->c->language, a->sentence));
+            return wrong(p, "%s 还缺 %s：%.*s", "%s needs its %s: %.*s",
+                         a->name, a->value, BOTH_IN(p->c->language, a->sentence));
     }
     if ((a == global) != p->globals_pass)
         return 0;
     bool *seen = a == own ? &p->seen[a - p->line->table] : NULL;
     bool again = a->type == ARGUMENT_DIVISIONS || a->type == ARGUMENT_TEXTS || a->type == ARGUMENT_EVIDENCE;
     if (seen && *seen && !again)
-        return wrong(p, "%s is given twice", a->name);
+        return wrong(p, "%s 给了两次", "%s is given twice", a->name);
     if (seen)
         *seen = true;
     return take(p, a, value, a == own ? p->into : p->c);
@@ -412,7 +435,8 @@ static int take_word(struct parser *p) {
         p->seen[i] = true;
         return take(p, a, p->argv[p->at], p->into);
     }
-    return wrong(p, "\"%.60s\" is one word too many; a text of several words stands in quotes", p->argv[p->at]);
+    return wrong(p, "多了一个词“%.60s”；含空格的文字要加引号",
+                 "\"%.60s\" is one word too many; a text of several words stands in quotes", p->argv[p->at]);
 }
 
 static int pass(struct parser *p, bool of_globals) {
@@ -438,7 +462,8 @@ int arguments_parse(struct ctl *c, const struct command_line *line, int argc, ch
         r = pass(&p, false);
     for (size_t i = 0; r == 0 && i < line->count; i++)
         if (line->table[i].must && !p.seen[i])
-            r = wrong(&p, "%s is missing: %.*s", line->table[i].name, BOTH_IN(c->language, line->table[i].sentence));
+            r = wrong(&p, "缺少 %s：%.*s", "%s is missing: %.*s",
+                      line->table[i].name, BOTH_IN(c->language, line->table[i].sentence));
     return r;
 }
 

@@ -99,8 +99,11 @@ static int begin(struct ctl *c, int argc, char **argv, int *ret_at) {
     const char *word = *ret_at < argc ? argv[*ret_at] : "--help";
     if (strcmp(word, "--version") == 0)
         return puts("whistlectl " WHISTLED_VERSION), CTL_DONE;
-    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0)
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0) {
+        int rest;                                        /* `--help --lang zh` is in Chinese */
+        (void)arguments_globals(c, argc - *ret_at, argv + *ret_at, &rest, problem);
         return print_help(c), *ret_at < argc ? CTL_DONE : CTL_USAGE;
+    }
     return -1;
 }
 

@@ -211,7 +211,7 @@ static void evidence_is_a_sum_and_perhaps_a_place_eight_times_at_most(void **sta
 
 static void help_and_complaints_are_in_the_language_that_is_named(void **state) {
     (void)state;
-    assert_wrong(PARSE("14", "--lang", "zh", "--level"), "--level needs its LEVEL: 层级");
+    assert_wrong(PARSE("14", "--lang", "zh", "--level"), "--level 还缺 LEVEL：层级");
     assert_wrong(PARSE("14", "--lang", "en", "--level"), "--level needs its LEVEL: a level");
 }
 

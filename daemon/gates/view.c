@@ -31,7 +31,8 @@ void view_number(uint32_t district, uint32_t day, uint32_t day_number, char to[s
 }
 
 static const char *ask_status_name(uint8_t status) {
-    static const char *const names[] = { "asked", "accepted", "done", "declined", "ended", "returned" };
+    static const char *const names[] = { "asked", "accepted", "done", "declined", "ended", "returned",
+                                         "done" /* verified */ };
     CHECK(status < COUNT_OF(names));
     return names[status];
 }

@@ -61,10 +61,8 @@ const struct ask *case_handler(const struct case_state *c) {
 }
 
 uint32_t case_next_attempt(const struct case_state *c, uint32_t stage) {
-    uint32_t most = 0;
-    for (unsigned i = 0; i < c->asks_count; i++)
-        if (c->asks[i].stage == stage && c->asks[i].attempt > most) most = c->asks[i].attempt;
-    return most + 1 + c->more.delegations;        /* what a desk sent up again without asking anybody left no ask */
+    CHECK(stage >= 1 && stage <= STAGES_MAX);
+    return c->attempts[stage - 1] + 1u;
 }
 
 /* K5: which of the timers that only one state has must be there. */
@@ -105,7 +103,7 @@ static void check_asks(const struct case_state *c) {
     CHECK(c->asks_count <= CASE_ASKS_MAX);
     for (unsigned i = 0; i < c->asks_count; i++) {
         const struct ask *a = &c->asks[i];
-        CHECK(a->party[0] != '\0' && a->stage >= 1 && a->attempt >= 1 && a->status <= ASK_RETURNED);
+        CHECK(a->party[0] != '\0' && a->stage >= 1 && a->attempt >= 1 && a->status <= ASK_VERIFIED);
         open_all += ask_is_open(a);
         open_here += ask_is_open(a) && ask_at_cursor(c, a);
         leads_here += a->lead && ask_at_cursor(c, a);
@@ -124,11 +122,14 @@ void case_check(const struct case_state *c) {
     if (c->id == 0) return;
     CHECK(c->state > STATE_NONE && c->state <= STATE_ARCHIVED);
     CHECK(c->stage >= 1 && c->stage <= STAGES_MAX && c->attempt >= 1 && c->level <= LEVEL_CITY);     /* K2 */
+    CHECK(c->attempt <= c->attempts[c->stage - 1]);                                                   /* K2 */
     CHECK(c->last_seq >= c->id && c->opened_at_ms > 0);                                               /* K6 */
     CHECK(c->resolved_at_ms == 0 || c->resolved_at_ms >= c->opened_at_ms);                            /* K6 */
     CHECK(c->closed_at_ms == 0 || c->closed_at_ms >= c->resolved_at_ms);                              /* K6 */
     CHECK(case_ended(c) == (c->closed_at_ms != 0));                                                   /* K6 */
     if (c->state != STATE_ARCHIVED) CHECK((c->state == STATE_MERGED) == (c->more.master != 0));       /* K7 */
+    bool runs = c->state == STATE_HANDLING && (case_timer(c, TIMER_HANDLING) || case_timer(c, TIMER_PROMISE));
+    CHECK(runs || c->more.extension_amount == 0);                                                     /* K7 */
     check_timers(c);
     check_asks(c);
 }

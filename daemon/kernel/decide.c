@@ -29,6 +29,12 @@ const PbStage *stage_at(const PbPlaybook *p, uint32_t number) {
     return p->stages[number - 1];
 }
 
+uint32_t attempt_next(struct scene *s, uint32_t stage) {
+    uint32_t next = case_next_attempt(s->c, stage);
+    if (next > ATTEMPT_MAX - ATTEMPTS_KEPT) refuse(s, REFUSED_TOO_MANY_ASKS, "attempt");
+    return next;
+}
+
 bool cursor_matches(struct scene *s, uint32_t stage, uint32_t attempt) {
     if (stage == s->c->stage && attempt == s->c->attempt) return true;
     refuse(s, REFUSED_WRONG_STAGE, stage == s->c->stage ? "attempt" : "stage");

@@ -44,6 +44,13 @@ static struct tally_count count_round(const struct case_state *c, unsigned stage
     return n;
 }
 
+/* Who did it and is asked alone to do it again (返工, 重开) is enough, however many were asked at first. */
+static enum tally_result tally_of_round(const PbStage *stage, struct tally_count n) {
+    PbTally tally = stage->tally ? *stage->tally : (PbTally){ .kind = TALLY_FIRST };
+    if (tally.count > n.asked) tally.count = n.asked;
+    return tally_of(&tally, n);
+}
+
 /* ---- accept ------------------------------------------------------------------------------------------------------ */
 
 static void answer_accept(struct scene *s, const PbAnswer *w, const struct ask *a) {
@@ -60,11 +67,12 @@ static void answer_decline(struct scene *s, const PbAnswer *w, const struct ask 
     bool deciding = ask_at_cursor(s->c, a) && (s->c->state == STATE_DISPATCHED || s->c->state == STATE_HANDLING);
     struct tally_count n = count_round(s->c, a->stage, a->attempt);
     n.declined++;
-    if (!deciding || tally_of(s->stage->tally, n) != TALLY_IMPOSSIBLE) {
+    if (!deciding || tally_of_round(s->stage, n) != TALLY_IMPOSSIBLE) {
         answered(s, w, FATE_COUNTED);
         return;
     }
-    if (s->c->attempt == ATTEMPT_MAX) return refuse(s, REFUSED_TOO_MANY_ASKS, "attempt");
+    attempt_next(s, s->c->stage);
+    if (s->out->refusal) return;
     PbAnswered *to = answered(s, w, FATE_COUNTED);
     SET(to, reopens_desk, true);
     struct timers t = { .count = 0 };
@@ -95,7 +103,8 @@ static void answer_return(struct scene *s, const PbAnswer *w, const struct ask *
     if (s->out->refusal) return;
     bool asked = s->c->state == STATE_DISPATCHED || s->c->state == STATE_HANDLING;
     if (!asked || !ask_at_cursor(s->c, a) || !a->lead) return answer_decline(s, w, a);
-    if (s->c->attempt == ATTEMPT_MAX) return refuse(s, REFUSED_TOO_MANY_ASKS, "attempt");
+    attempt_next(s, s->c->stage);
+    if (s->out->refusal) return;
     PbReturned *to = happen(s, EVENT_RETURNED)->returned = make(s, sizeof *to);
     bool last = s->c->more.returns + 1u >= limits.returns_max;
     to->party = w->party;
@@ -115,18 +124,18 @@ static void answer_return(struct scene *s, const PbAnswer *w, const struct ask *
 /* ---- done -------------------------------------------------------------------------------------------------------- */
 
 /* The verdict is by the promise where there is one, and then by instants alone: an answer and a deadline in the same
- * millisecond come to the same in either order. */
+ * millisecond come to the same in either order. While it is suspended, the clocks stand where they stood then. */
 static bool on_time(const struct scene *s) {
-    if (s->c->promise_due_ms) return s->now <= s->c->promise_due_ms;
+    int64_t at_ms = s->c->state == STATE_SUSPENDED ? s->c->more.suspended_at_ms : s->now;
+    if (s->c->promise_due_ms) return at_ms <= s->c->promise_due_ms;
     const struct timer *handling = case_timer(s->c, TIMER_HANDLING);
-    return !s->c->overdue && (!handling || s->now <= handling->due_ms);
+    return !s->c->overdue && (!handling || at_ms <= handling->due_ms);
 }
 
 static void resolve(struct scene *s, const PbAnswer *w, const struct ask *a) {
     uint32_t verify = s->stage->on_done;
     const char *verifier = verify ? choose_verifier(s, (PbLevel)a->level, a) : NULL;
     if (verify && !verifier) return refuse(s, REFUSED_SAME_PARTY, "party");
-    if (verify && case_next_attempt(s->c, verify) > ATTEMPT_MAX) return refuse(s, REFUSED_TOO_MANY_ASKS, "attempt");
     if (w->n_evidence < s->category->evidence_min) return refuse(s, REFUSED_EVIDENCE_MISSING, "evidence");
     if (s->c->state == STATE_SUSPENDED) resume(s, w->party, 0);   /* crossed with the suspension: done is done */
     sign(s, w, a);
@@ -158,13 +167,14 @@ static void resolve(struct scene *s, const PbAnswer *w, const struct ask *a) {
 static bool meets_tally(const struct scene *s, const struct ask *a) {
     struct tally_count n = count_round(s->c, a->stage, a->attempt);
     n.done++;
-    return tally_of(stage_at(s->playbook, a->stage)->tally, n) == TALLY_MET;
+    return tally_of_round(stage_at(s->playbook, a->stage), n) == TALLY_MET;
 }
 
 static void answer_milestone(struct scene *s, const PbAnswer *w, const struct ask *a) {
     unsigned index = s->c->milestones_done;
     const PbMilestone *next = index < s->category->n_milestones ? s->category->milestones[index] : NULL;
     if (!next || strcmp(next->name, w->milestone) != 0) return refuse(s, REFUSED_MILESTONE_ORDER, "milestone");
+    if (s->c->state == STATE_SUSPENDED) return refuse(s, REFUSED_WRONG_STATE, "milestone");    /* its clocks stand still */
     sign(s, w, a);
     PbMilestoneDone *to = happen(s, EVENT_MILESTONE_DONE)->milestone_done = make(s, sizeof *to);
     to->party = w->party;
@@ -211,13 +221,14 @@ static void rework(struct scene *s, const PbAnswer *w) {
     const struct ask *handler = case_handler(s->c);
     CHECK(handler);
     const PbStage *stage = stage_at(s->playbook, s->c->handled_stage);
-    uint32_t attempt = case_next_attempt(s->c, s->c->handled_stage);
     if (s->c->reworks >= s->stage->loops_max && stage->on_overdue) {
         answered(s, w, FATE_COUNTED);
         climb_to(s, stage->on_overdue, stage->level, CAUSE_ATTEMPTS_SPENT);
         return;
     }
-    if (attempt > ATTEMPT_MAX) return refuse(s, REFUSED_TOO_MANY_ASKS, "attempt");
+    uint32_t attempt = attempt_next(s, s->c->handled_stage);
+    attempt_next(s, s->c->stage);                                 /* it will have to be verified again, too */
+    if (s->out->refusal) return;
     PbRework *to = happen(s, EVENT_REWORK)->rework = make(s, sizeof *to);
     to->party = ask_one(s, handler->party)[0]->party;
     SET(to, stage, s->c->handled_stage);
@@ -261,7 +272,8 @@ static void check_answer(struct scene *s, const PbAnswer *w) {
 
 /* Why an answer to an ask that is over, or never was, decides nothing. */
 static PbAnswerFate fate_of(const struct scene *s, const PbAnswer *w, const struct ask *a) {
-    bool again = a && ((a->status == ASK_DONE && w->kind == ANSWER_DONE) ||
+    bool done = a && (a->status == ASK_DONE || a->status == ASK_VERIFIED);
+    bool again = a && ((done && w->kind == ANSWER_DONE) ||
                        (a->status == ASK_DECLINED && w->kind == ANSWER_DECLINE) ||
                        (a->status == ASK_RETURNED && w->kind == ANSWER_RETURN));
     if (again) return FATE_REPEATED;

@@ -54,10 +54,10 @@ static void correct_into(struct scene *s, const PbCorrect *w, PbCorrectedFields 
         before->category = text_in_room(s, slice_of(s->c->category));
         after->category = w->category;
     }
-    if (w->has_urgency && w->urgency != (PbUrgency)s->c->urgency) {
-        SET(before, urgency, (PbUrgency)s->c->urgency);
-        SET(after, urgency, w->urgency);
-    }
+    PbUrgency urgency = (PbUrgency)s->c->urgency;
+    if (after->category) urgency = rules_category(s->rules, slice_of(after->category))->urgency;
+    if (w->has_urgency) urgency = w->urgency;
+    if (urgency != (PbUrgency)s->c->urgency) SET(before, urgency, (PbUrgency)s->c->urgency), SET(after, urgency, urgency);
     PbPlace *then = w->place ? place_then(s, w->place) : NULL, *now = place_now(s);
     if (then && !same_place(then, now)) before->place = now, after->place = then;
 }
@@ -69,10 +69,12 @@ static void check_correct(struct scene *s, const PbCorrect *w) {
         refuse(s, REFUSED_UNKNOWN_CATEGORY, "category");
     if (w->has_urgency && (w->urgency == URGENCY_NONE || w->urgency > URGENCY_IV))
         refuse(s, REFUSED_FIELD_RANGE, "urgency");
+    if (w->place && w->place->has_lon_e7 != w->place->has_lat_e7) refuse(s, REFUSED_FIELD_MISSING, "place.lat_e7");
     if (w->place) check_correct_place(s, place_then(s, w->place));
 }
 
-/* The old values are kept. Another category has other limits, from the same beginnings; its playbook stays. */
+/* The old values are kept. Another category has other limits, from the same beginnings, and its own urgency when the
+ * order does not say which; the playbook stays. */
 void decide_correct(struct scene *s) {
     const PbCorrect *w = s->order->correct;
     check_correct(s, w);
@@ -94,12 +96,12 @@ void decide_correct(struct scene *s) {
 
 /* ---- 交班 -------------------------------------------------------------------------------------------------------- */
 
-/* Whoever takes over is not asked the same already, and does not verify what it did. */
+/* Whoever takes over is not asked the same already, and does not verify what it did or gave more time for. */
 static bool may_take(const struct scene *s, const struct ask *a, const char *to) {
     if (case_ask(s->c, to, a->stage, a->attempt)) return false;
     const struct ask *handler = case_handler(s->c);
     bool verify = stage_at(s->playbook, a->stage)->kind == STAGE_VERIFY;
-    return !verify || !handler || may_verify(s, to, handler);
+    return !verify || !handler || (may_verify(s, to, handler) && strcmp(to, s->c->more.approver) != 0);
 }
 
 void decide_hand_over(struct scene *s) {
@@ -124,11 +126,11 @@ void decide_hand_over(struct scene *s) {
 
 /* ---- another version of the rules ---------------------------------------------------------------------------------- */
 
-/* The stages that the case speaks of are the same there, by number and name. */
+/* The stages that the case speaks of are the same there, by number, name and level. */
 static bool stage_stays(const struct scene *s, const PbPlaybook *to, uint32_t number) {
     if (number == 0) return true;
-    return number <= to->n_stages && to->stages[number - 1]->kind == stage_at(s->playbook, number)->kind
-        && strcmp(to->stages[number - 1]->name, stage_at(s->playbook, number)->name) == 0;
+    const PbStage *is = stage_at(s->playbook, number), *then = number <= to->n_stages ? to->stages[number - 1] : NULL;
+    return then && then->kind == is->kind && then->level == is->level && strcmp(then->name, is->name) == 0;
 }
 
 void decide_move(struct scene *s) {

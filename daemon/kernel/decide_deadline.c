@@ -32,7 +32,7 @@ void decide_deadline(struct scene *s) {
     if (kind == TIMER_REMIND) return remind(s, late_ms);
     if (kind == TIMER_REVIEW) return resume(s, NULL, late_ms);
     if (kind == TIMER_FOLLOWUP) return close_case(s);                /* silence is neither solved nor satisfied */
-    extension_lapses(s, kind);
+    if (t == handling_clock(s)) extension_lapses(s, kind);
     bool between = kind == TIMER_HANDLING && t->milestone && t->milestone < s->category->n_milestones;
     climb(s, between ? CAUSE_MILESTONE_OVERDUE : causes[kind], kind, late_ms);
 }

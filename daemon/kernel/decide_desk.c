@@ -2,6 +2,7 @@
  * becomes of an offer that nobody decided. */
 #include "daemon/kernel/decide_internal.h"
 
+#include <limits.h>
 #include <string.h>
 
 /* ---- Accept, Reject --------------------------------------------------------------------------------------------- */
@@ -33,7 +34,7 @@ static unsigned asks_open(const struct case_state *c) {
     return count;
 }
 
-void check_parties(struct scene *s, PbAskedParty *const *parties, size_t count) {
+static void check_parties(struct scene *s, PbAskedParty *const *parties, size_t count) {
     if (count > CASE_ASKS_MAX) return refuse(s, REFUSED_TOO_MANY_ASKS, "parties");
     for (size_t i = 0; i < count; i++) {
         const char *party = parties[i]->party;
@@ -45,7 +46,7 @@ void check_parties(struct scene *s, PbAskedParty *const *parties, size_t count) 
 }
 
 /* Too few for the tally is as good as nobody: it could never be met. */
-static void check_round(struct scene *s, PbAskedParty *const *parties, size_t count, unsigned open) {
+void check_round(struct scene *s, PbAskedParty *const *parties, size_t count, unsigned open) {
     if (count == 0) return refuse(s, REFUSED_NOBODY_NAMED, "parties");
     if (open + count > CASE_ASKS_MAX) return refuse(s, REFUSED_TOO_MANY_ASKS, "parties");
     check_parties(s, parties, count);
@@ -104,8 +105,7 @@ void decide_reassign(struct scene *s) {
     for (unsigned i = 0; i < s->c->asks_count; i++)
         here += ask_is_open(&s->c->asks[i]) && ask_at_cursor(s->c, &s->c->asks[i]);
     check_round(s, d->parties, d->n_parties, asks_open(s->c) - here);
-    uint32_t attempt = case_next_attempt(s->c, s->c->stage);
-    if (attempt > ATTEMPT_MAX) refuse(s, REFUSED_TOO_MANY_ASKS, "attempt");
+    uint32_t attempt = attempt_next(s, s->c->stage);
     if (s->out->refusal) return;
     PbDispatched *to = dispatched(s, attempt, CAUSE_DUTY, d->parties, d->n_parties);
     happen(s, EVENT_REASSIGNED)->reassigned = to;
@@ -122,15 +122,6 @@ PbAsk **ask_one(struct scene *s, const char *party) {
     return list;
 }
 
-const struct ask *who_did_it(const struct scene *s) {
-    const struct ask *last = NULL;
-    for (const struct ask *a = s->c->asks; a < s->c->asks + s->c->asks_count; a++)
-        if (a->status == ASK_DONE && stage_at(s->playbook, a->stage)->kind == STAGE_HANDLE &&
-            (!last || a->answered_at_ms >= last->answered_at_ms))
-            last = a;
-    return last;
-}
-
 bool may_verify(const struct scene *s, const char *party, const struct ask *handled) {
     for (unsigned i = 0; i < s->c->asks_count; i++) {
         const struct ask *a = &s->c->asks[i];
@@ -138,34 +129,34 @@ bool may_verify(const struct scene *s, const char *party, const struct ask *hand
                                        a->attempt == handled->attempt);
         if (did_it && strcmp(a->party, party) == 0) return false;
     }
-    return rules_party(s->rules, slice_of(party), s->now) && strcmp(party, s->c->more.approver) != 0;
+    return rules_party(s->rules, slice_of(party), s->now);
 }
 
-/* After reopening, somebody who has not found it well done already, where there is one. */
-static bool verified_before(const struct scene *s, const char *party) {
-    for (unsigned i = 0; i < s->c->asks_count; i++) {
-        const struct ask *a = &s->c->asks[i];
-        bool verify = stage_at(s->playbook, a->stage)->kind == STAGE_VERIFY;
-        if (verify && a->status == ASK_DONE && strcmp(a->party, party) == 0) return true;
-    }
-    return false;
+/* Better somebody who has not found it well done already, before it was reopened; better still nobody who approved of
+ * more time for it. But where nobody else is left, it is verified all the same. */
+static unsigned partiality(const struct scene *s, const char *party) {
+    unsigned verified_before = 0;
+    for (unsigned i = 0; i < s->c->asks_count; i++)
+        verified_before |= s->c->asks[i].status == ASK_VERIFIED && strcmp(s->c->asks[i].party, party) == 0;
+    return verified_before + (strcmp(party, s->c->more.approver) == 0 ? 2u : 0u);
 }
 
 /* Handler and verifier are different parties. A desk alone on its level borrows the verifier of `above`. */
 const char *choose_verifier(struct scene *s, PbLevel from, const struct ask *handled) {
     static const PbRoleKind kinds[] = { ROLE_DESK, ROLE_VERIFIER };
-    char *party = make(s, PARTY_BYTES_MAX + 1), *second = NULL;
+    char *party = make(s, PARTY_BYTES_MAX + 1), *best = NULL;
+    unsigned least = UINT_MAX;
     for (unsigned k = 0; k < COUNT_OF(kinds); k++)
         for (PbLevel at = from; at <= LEVEL_CITY; at++) {
             const PbRole *role = rules_role_of_kind(s->rules, kinds[k], at);
             uint64_t division = division_at_level(s->rules, s->c->division, at, s->now);
             if (!role || !division) continue;
             party_print(party, role->slug, division);
-            if (!may_verify(s, party, handled)) continue;
-            if (!verified_before(s, party)) return party;
-            if (!second) second = text_in_room(s, slice_of(party));
+            if (!may_verify(s, party, handled) || partiality(s, party) >= least) continue;
+            least = partiality(s, party);
+            best = text_in_room(s, slice_of(party));
         }
-    return second;
+    return best;
 }
 
 /* ---- climbing ---------------------------------------------------------------------------------------------------- */
@@ -220,7 +211,8 @@ static PbEscalated *climb_verifying(struct scene *s, PbCause cause) {
     CHECK(handled && silent);
     PbLevel from = level_of(silent->party);
     const char *verifier = choose_verifier(s, (PbLevel)(from + 1), handled);
-    bool room = asks_open(s->c) < CASE_ASKS_MAX && case_next_attempt(s->c, s->c->stage) <= ATTEMPT_MAX;
+    bool room = asks_open(s->c) < CASE_ASKS_MAX
+        && case_next_attempt(s->c, s->c->stage) <= ATTEMPT_MAX - ATTEMPTS_KEPT;
     if (!verifier || !room) return NULL;
     PbEscalated *to = escalated(s, from, level_of(verifier), s->c->stage, cause);
     to->n_asks = 1;
@@ -235,7 +227,8 @@ static PbEscalated *climb_verifying(struct scene *s, PbCause cause) {
 void climb(struct scene *s, PbCause cause, PbTimerKind fired, int64_t late_ms) {
     PbEscalated *to = NULL;
     if (s->c->state == STATE_RESOLVED) to = climb_verifying(s, cause);
-    else if (s->c->state != STATE_TRANSFERRED && s->stage->on_overdue) to = climb_to(s, s->stage->on_overdue, (PbLevel)s->c->level, cause);
+    else if (s->c->state != STATE_TRANSFERRED && s->stage->on_overdue)
+        to = climb_to(s, s->stage->on_overdue, (PbLevel)s->c->level, cause);
     if (!to) return supervise(s, cause, fired, late_ms);
     if (fired != TIMER_NONE) SET(to, fired, fired);
     if (late_ms > 0) SET(to, late_ms, late_ms);
@@ -278,7 +271,8 @@ void decide_delegate(struct scene *s) {
     if (!cursor_matches(s, d->stage, d->attempt)) return;
     check_party(s, d->party, false, "party");
     check_text(s, d->text, "text");
-    uint32_t stage = d->has_to_level && d->to_level < (PbLevel)s->c->level ? stage_of_level(s->playbook, d->to_level) : 0;
+    bool lower = d->has_to_level && d->to_level < (PbLevel)s->c->level;
+    uint32_t stage = lower ? stage_of_level(s->playbook, d->to_level) : 0;
     if (!stage) return refuse(s, REFUSED_FIELD_RANGE, "to_level");
     if (!admitted(s, d->to_level)) return refuse(s, REFUSED_NOT_ADMITTED, "to_level");
     if (s->c->more.delegations >= limits.delegations_max) return refuse(s, REFUSED_SPENT, "case_id");
@@ -286,8 +280,7 @@ void decide_delegate(struct scene *s) {
     bool finer = division_covers(s->c->division, division) && rules_division(s->rules, division);
     if (!finer || !division_at_level(s->rules, division, d->to_level, s->now))
         return refuse(s, REFUSED_BAD_DIVISION, "division");
-    uint32_t attempt = case_next_attempt(s->c, stage) + 1;       /* the desk there may have had it, and asked nobody */
-    if (attempt > ATTEMPT_MAX) refuse(s, REFUSED_TOO_MANY_ASKS, "attempt");
+    uint32_t attempt = attempt_next(s, stage);
     if (s->out->refusal) return;
     PbDelegated *to = happen(s, EVENT_DELEGATED)->delegated = make(s, sizeof *to);
     SET(to, from_level, (PbLevel)s->c->level);

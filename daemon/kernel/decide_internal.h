@@ -27,6 +27,7 @@ PbEvent *happen(struct scene *s, PbEvent__EventCase kind);                /* one
 const PbStage *stage_at(const PbPlaybook *p, uint32_t number);
 uint32_t stage_of_level(const PbPlaybook *p, PbLevel level);              /* the handling stage; 0: there is none */
 const PbCalendar *calendar_of(const PbRules *from, const PbRules *own, const PbPlaybook *p);
+uint32_t attempt_next(struct scene *s, uint32_t stage);                    /* for what may be refused: TOO_MANY_ASKS */
 bool cursor_matches(struct scene *s, uint32_t stage, uint32_t attempt);   /* else refuses WRONG_STAGE */
 bool is_reporter(const struct scene *s, const char *party);               /* or nobody says who it is */
 void check_text(struct scene *s, const char *text, const char *field);
@@ -61,12 +62,14 @@ void timers_imported(struct scene *s, struct timers *t, PbTimerKind kind, int64_
 void timers_resumed(struct scene *s, struct timers *t);
 void timers_corrected(struct scene *s, struct timers *t, const PbCategory *to);
 void timers_recomputed(struct scene *s, struct timers *t, const PbCalendar *to);
-const struct timer *handling_clock(const struct scene *s);         /* NULL: none runs */
+/* The limit of handling, due or not; NULL: there is none any more. */
+const struct timer *handling_clock(const struct scene *s);
 int64_t timers_extended(struct scene *s, struct timers *t, const PbLimit *more, uint32_t percent);
 PbTimer **timers_list(struct scene *s, const struct timers *t);
 
 /* decide_desk.c */
-void check_parties(struct scene *s, PbAskedParty *const *parties, size_t count);
+/* What may be asked of whom besides `open` asks that stay; refuses what could never meet the tally of s->stage. */
+void check_round(struct scene *s, PbAskedParty *const *parties, size_t count, unsigned open);
 PbAsk **asks_of(struct scene *s, PbAskedParty *const *parties, size_t count);
 void decide_accept(struct scene *s);
 void decide_reject(struct scene *s);
@@ -81,7 +84,6 @@ void climb_declined(struct scene *s, PbCause cause);               /* where the 
 /* The rung at `stage`: its desk is asked, with a limit of its own. from: the level it comes from. */
 PbEscalated *climb_to(struct scene *s, uint32_t stage, PbLevel from, PbCause cause);
 PbAsk **ask_one(struct scene *s, const char *party);               /* it alone, the lead; copied into the room */
-const struct ask *who_did_it(const struct scene *s);               /* not who verified it; NULL: nobody's done yet */
 bool may_verify(const struct scene *s, const char *party, const struct ask *handled);
 /* From that level up, a desk that did not help to do what this ask was for, or else a verifier. NULL: nobody. */
 const char *choose_verifier(struct scene *s, PbLevel from, const struct ask *handled);

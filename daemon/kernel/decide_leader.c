@@ -17,7 +17,7 @@ static bool is_asked(const struct scene *s, const char *party) {
     const struct case_state *c = s->c;
     for (unsigned i = 0; i < c->asks_count; i++)
         if (ask_is_open(&c->asks[i]) && strcmp(c->asks[i].party, party) == 0) return true;
-    const struct ask *handler = who_did_it(s);
+    const struct ask *handler = case_handler(s->c);
     return handler && strcmp(handler->party, party) == 0;
 }
 
@@ -46,6 +46,12 @@ static const PbLimit *extension_of(const struct scene *s) {
     return g->n_milestones ? g->milestones[g->n_milestones - 1]->limit : s->stage->handling;
 }
 
+/* Asked and granted before due: once it is due it is over, whether its deadline has spoken yet or not. */
+static bool limit_runs(const struct scene *s) {
+    const struct timer *clock = handling_clock(s);
+    return clock && clock->due_ms > s->now;
+}
+
 static void check_extension(struct scene *s, const PbAskExtension *a, const PbLimit *more) {
     struct playbook_limits limits;
     playbook_limits(s->playbook, &limits);
@@ -54,13 +60,12 @@ static void check_extension(struct scene *s, const PbAskExtension *a, const PbLi
     if (s->out->refusal) return;
     const struct ask *ask = case_ask(s->c, a->party, s->c->stage, s->c->attempt);
     if (!ask || !ask_is_open(ask)) return refuse(s, REFUSED_NOT_ASKED, "party");
-    if (!handling_clock(s)) return refuse(s, REFUSED_NO_LIMIT, "case_id");
+    if (!limit_runs(s)) return refuse(s, REFUSED_NO_LIMIT, "case_id");
     if (s->c->more.extension_amount) return refuse(s, REFUSED_PENDING, "case_id");
     if (s->c->more.extensions >= limits.extensions_max) return refuse(s, REFUSED_SPENT, "case_id");
     if (!more || !limit_valid(more)) refuse(s, REFUSED_FIELD_RANGE, "limit");
 }
 
-/* Asked before due: once it is due, the deadline has spoken and no such timer runs. */
 void decide_ask_extension(struct scene *s) {
     const PbAskExtension *a = s->order->ask_extension;
     const PbLimit *more = a->limit ? a->limit : extension_of(s);
@@ -75,7 +80,7 @@ void decide_ask_extension(struct scene *s) {
 static void grant(struct scene *s, const PbDecideExtension *d) {
     struct playbook_limits limits;
     playbook_limits(s->playbook, &limits);
-    if (!handling_clock(s)) return refuse(s, REFUSED_NO_LIMIT, "case_id");
+    if (!limit_runs(s)) return refuse(s, REFUSED_NO_LIMIT, "case_id");
     PbLimit more = { .has_unit = 1, .unit = (PbUnit)s->c->more.extension_unit, .has_amount = 1,
                      .amount = s->c->more.extension_amount };
     struct timers t = { .count = 0 };

@@ -38,7 +38,8 @@ static PbLimit *limit_span(struct scene *s, int64_t ms) {
 /* ---- the desk's and the accept limit ----------------------------------------------------------------------------- */
 
 static bool waits_for_opening(const struct scene *s) {
-    return s->category->urgency != URGENCY_I && s->category->urgency != URGENCY_II;
+    PbUrgency urgency = s->c->id ? (PbUrgency)s->c->urgency : s->category->urgency;
+    return urgency != URGENCY_I && urgency != URGENCY_II;
 }
 
 static void timer_short(struct scene *s, struct timers *t, PbTimerKind kind, const PbLimit *limit) {
@@ -173,7 +174,8 @@ int64_t timers_extended(struct scene *s, struct timers *t, const PbLimit *more, 
     struct due due = limit_due(s->calendar, was->due_ms, more);
     int64_t added = unit_measure(s->calendar, unit, was->due_ms, due.due_ms);
     int64_t whole = unit_measure(s->calendar, unit, was->start_ms, was->due_ms);
-    int64_t own = whole - s->c->more.extended_ms;
+    PbLimit limit = { .has_unit = 1, .unit = unit, .has_amount = 1, .amount = was->amount };
+    int64_t own = unit_measure(s->calendar, unit, was->start_ms, limit_due(s->calendar, was->start_ms, &limit).due_ms);
     if (added <= 0 || s->c->more.extended_ms + added > own * percent / 100) return 0;
     timer_moved(s, t, was, was->start_ms, due);
     struct due remind = unit_walk(s->calendar, unit, was->start_ms, (whole + added) * s->stage->remind_percent / 100);
@@ -202,17 +204,27 @@ void timers_imported(struct scene *s, struct timers *t, PbTimerKind kind, int64_
     if (kind == TIMER_HANDLING) timer_remind(s, t, s->stage, start_ms, limit);
 }
 
-/* 更正: another category has another limit, from the same beginning; a due that would have passed already stays. */
+/* By how much it was put off since it was armed. */
+static int64_t moved_by(const struct scene *s, const struct timer *was) {
+    PbLimit limit = { .has_unit = 1, .unit = (PbUnit)was->unit, .has_amount = 1, .amount = was->amount };
+    int64_t armed_ms = limit_due(s->calendar, was->start_ms, &limit).due_ms;
+    return was->due_ms > armed_ms ? unit_measure(s->calendar, limit.unit, armed_ms, was->due_ms) : 0;
+}
+
+/* 更正: another category has another limit, from the same beginning; what was granted stays granted, and a due that
+ * would have passed already stays. */
 void timers_corrected(struct scene *s, struct timers *t, const PbCategory *to) {
     const struct timer *was = case_timer(s->c, TIMER_HANDLING);
     if (!was || was->stopped) return;
     size_t next = s->c->milestones_done;
     const PbLimit *limit = next < to->n_milestones ? to->milestones[next]->limit : s->stage->handling;
-    struct due due = limit ? limit_due(s->calendar, was->start_ms, limit) : (struct due){ 0 };
-    if (!limit || due.due_ms <= s->now) return;
+    if (!limit || was->due_ms <= s->now) return;
+    struct due due = unit_walk(s->calendar, limit->unit, limit_due(s->calendar, was->start_ms, limit).due_ms,
+                               moved_by(s, was));
+    if (due.due_ms <= s->now) return;
     PbTimer *timer = timer_add(s, t, TIMER_HANDLING, was->start_ms, due, limit);
     if (next < to->n_milestones) SET(timer, milestone, (uint32_t)next + 1);
-    timer_remind(s, t, s->stage, was->start_ms, limit);
+    if (case_timer(s->c, TIMER_REMIND)) timer_remind(s, t, s->stage, was->start_ms, limit);
 }
 
 /* Where a timer of that kind is armed: at its limit's end, or at the share that is reminded at. */
@@ -236,7 +248,8 @@ static struct due due_anew(struct scene *s, const struct timer *was, const PbCal
     if (due_of_kind(s, kind, s->calendar, from, &limit).due_ms == was->due_ms)
         return due_of_kind(s, kind, to, then, &limit);
     int64_t left = unit_measure(s->calendar, limit.unit, s->now, was->due_ms);
-    if (left == unit_measure(to, limit.unit, s->now, was->due_ms)) return (struct due){ was->due_ms, was->past_calendar };
+    if (left == unit_measure(to, limit.unit, s->now, was->due_ms))
+        return (struct due){ was->due_ms, was->past_calendar };
     return unit_walk(to, limit.unit, s->now, left);
 }
 
@@ -261,9 +274,9 @@ void timers_until(struct scene *s, struct timers *t, PbTimerKind kind, int64_t d
     timer_add(s, t, kind, s->now, (struct due){ due_ms, false }, limit_span(s, due_ms - s->now));
 }
 
-/* 拆案: the promise is due when it was, even if that has passed. */
+/* 申诉, 拆案: the promise is due when it was, even if that has passed meanwhile; when it was over before, it has fired. */
 void timers_promise_again(struct scene *s, struct timers *t) {
-    if (!s->c->promise_due_ms) return;
+    if (s->c->promise_due_ms <= s->c->closed_at_ms) return;
     timers_imported(s, t, TIMER_PROMISE, s->c->opened_at_ms, s->c->promise_due_ms);
 }
 

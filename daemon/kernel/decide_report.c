@@ -187,9 +187,11 @@ static void check_import(struct scene *s, const PbImport *i) {
     if (s->out->refusal) return;
     if (!s->in->origin.len) return refuse(s, REFUSED_FIELD_MISSING, "origin");
     if (!i->report->external_id) return refuse(s, REFUSED_FIELD_MISSING, "external_id");
-    if (i->opened_at_ms < SINCE_2000_MS || i->opened_at_ms > s->now) return refuse(s, REFUSED_BAD_INSTANT, "opened_at_ms");
+    if (i->opened_at_ms < SINCE_2000_MS || i->opened_at_ms > s->now)
+        return refuse(s, REFUSED_BAD_INSTANT, "opened_at_ms");
     bool asked = asked_already(i->state);
-    if (!asked && i->state != STATE_REPORTED && i->state != STATE_ACCEPTED) return refuse(s, REFUSED_FIELD_RANGE, "state");
+    if (!asked && i->state != STATE_REPORTED && i->state != STATE_ACCEPTED)
+        return refuse(s, REFUSED_FIELD_RANGE, "state");
     if (asked && i->n_parties == 0) return refuse(s, REFUSED_NOBODY_NAMED, "parties");
     if (!asked && i->n_parties != 0) return refuse(s, REFUSED_FIELD_RANGE, "parties");
     if (i->has_asked_at_ms && (i->asked_at_ms < i->opened_at_ms || i->asked_at_ms > s->now))
@@ -199,7 +201,6 @@ static void check_import(struct scene *s, const PbImport *i) {
     int64_t most = s->now + PROMISE_MS_MAX;
     if (!dues || i->handling_due_ms > most || i->promise_due_ms > most)
         return refuse(s, REFUSED_BAD_INSTANT, "handling_due_ms");
-    check_parties(s, i->parties, i->n_parties);
 }
 
 /* The rung of that level; where it is not said or not there, the first that the place has. */
@@ -219,6 +220,8 @@ void decide_import(struct scene *s) {
     report_into(s, i->report, to->report);
     uint32_t stage = import_stage(s, i);
     s->stage = stage_at(s->playbook, stage);
+    if (i->n_parties) check_round(s, i->parties, i->n_parties, 0);
+    if (s->out->refusal) return;
     SET(to->report, stage, stage);
     SET(to->report, level, s->stage->level);
     SET(to, opened_at_ms, i->opened_at_ms);

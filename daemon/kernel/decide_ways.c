@@ -37,7 +37,6 @@ void decide_appeal(struct scene *s) {
     SET(to, level, next->level);
     SET(to, stage, s->stage->on_overdue);
     SET(to, attempt, case_next_attempt(s->c, s->stage->on_overdue));
-    CHECK(to->attempt <= ATTEMPT_MAX);
     to->text = s->order->text;
     struct timers t = { .count = 0 };
     timers_desk(s, &t, next);
@@ -67,8 +66,7 @@ void decide_split(struct scene *s) {
     check_party(s, w->party, false, "party");
     CHECK(s->in->other && s->in->other->id == s->c->more.master);
     if (!case_open(s->in->other)) return refuse(s, REFUSED_MASTER_ENDED, "case_id");
-    uint32_t attempt = s->c->attempt + 1u;
-    if (attempt > ATTEMPT_MAX) return refuse(s, REFUSED_TOO_MANY_ASKS, "attempt");
+    uint32_t attempt = attempt_next(s, s->c->stage);
     if (s->out->refusal) return;
     PbCaseSplit *to = happen(s, EVENT_SPLIT)->split = make(s, sizeof *to);
     to->party = w->party;
@@ -106,15 +104,13 @@ static uint32_t desk_stage(const struct scene *s) {
 
 /* Not in office now, or it comes back from elsewhere: then the desk decides anew. */
 static const struct ask *who_does_it_again(const struct scene *s) {
-    const struct ask *last = s->c->state == STATE_TRANSFERRED ? NULL : who_did_it(s);
+    const struct ask *last = s->c->state == STATE_TRANSFERRED ? NULL : case_handler(s->c);
     return last && rules_party(s->rules, slice_of(last->party), s->now) ? last : NULL;
 }
 
 static void reopen(struct scene *s, const char *party, bool reporter) {
     const struct ask *handler = who_does_it_again(s);
     uint32_t number = handler ? handler->stage : desk_stage(s), attempt = case_next_attempt(s->c, number);
-    if (attempt <= s->c->attempt && number == s->c->stage) attempt = s->c->attempt + 1u;
-    if (attempt > ATTEMPT_MAX) return refuse(s, REFUSED_TOO_MANY_ASKS, "attempt");
     const PbStage *stage = stage_at(s->playbook, number);
     PbReopened *to = happen(s, EVENT_REOPENED)->reopened = make(s, sizeof *to);
     to->party = (char *)party;

@@ -51,15 +51,11 @@ struct ask *ask_find(struct case_state *c, const char *party, uint32_t stage, ui
     return NULL;
 }
 
-/* Why an ask that is over is still needed: who did it may have to do it again; no attempt of a stage may be used twice,
- * or its desk's second word would pass for the first one repeated; and whoever helped to do it may not verify it. */
+/* Why an ask that is over is still needed: who did it may have to do it again; and whoever helped to do it, or has found
+ * it well done, had better not verify it. */
 static unsigned worth(const struct case_state *c, const struct ask *a) {
-    bool only_latest = true;
-    for (const struct ask *b = c->asks; b < c->asks + c->asks_count; b++)
-        only_latest &= b == a || b->stage != a->stage || b->attempt < a->attempt;
-    if (a == case_handler(c)) return 3;
-    if (only_latest) return 2;
-    return a->status == ASK_DONE;
+    if (a == case_handler(c)) return 2;
+    return a->status == ASK_DONE || a->status == ASK_VERIFIED;
 }
 
 static bool forgotten_before(const struct case_state *c, const struct ask *a, const struct ask *b) {
@@ -242,7 +238,7 @@ static void on_answered(struct case_state *c, const PbEvent *e, int64_t at_ms) {
 
 static void on_reminded(struct case_state *c, const PbEvent *e, int64_t at_ms) {
     (void)at_ms;
-    c->reminders++;
+    if (c->reminders < UINT16_MAX) c->reminders++;
     if (!e->reminded->party) timers_clear(c, T(REMIND));         /* a leader's word leaves the timer its own */
 }
 
@@ -251,7 +247,7 @@ static bool is_overdue(PbTimerKind fired) {
 }
 
 static void on_supervised(struct case_state *c, const PbEvent *e, int64_t at_ms) {
-    c->supervised++;
+    if (c->supervised < UINT16_MAX) c->supervised++;
     c->overdue |= is_overdue(e->supervised->fired);
     if (c->offer_dead) offer_afresh(c, at_ms);                   /* a dead letter, until a deadline moves the case */
     timers_clear(c, 1u << e->supervised->fired);
@@ -313,7 +309,7 @@ static void on_verified(struct case_state *c, const PbEvent *e, int64_t at_ms) {
         if (ask_is_open(a) && a->stage == c->stage && strcmp(a->party, e->verified->party) == 0) by = a;
     }
     CHECK(by);
-    by->status = ASK_DONE;
+    by->status = ASK_VERIFIED;
     by->answered_at_ms = at_ms;
 }
 
@@ -362,7 +358,7 @@ static const struct evolution evolutions[] = {
     [EVENT_SIGNED]         = { STATE_HANDLING,   T(ACCEPT), on_signed },
     [EVENT_ANSWERED]       = { SAME,             0, on_answered },
     [EVENT_REMINDED]       = { SAME,             0, on_reminded },
-    [EVENT_SUPERVISED]     = { SAME,             T(SUPERVISE), on_supervised },
+    [EVENT_SUPERVISED]     = { SAME,             0, on_supervised },
     [EVENT_ESCALATED]      = { SAME,             ~T(PROMISE) & ALL_TIMERS, on_escalated },
     [EVENT_MILESTONE_DONE] = { SAME,             0, on_milestone_done },
     [EVENT_RESOLVED]       = { STATE_RESOLVED,   ALL_TIMERS, on_resolved },
@@ -402,6 +398,14 @@ static const struct evolution evolutions[] = {
     [EVENT_DEAD_DROPPED]   = { SAME,             0, on_dead_dropped },
 };
 
+/* What belongs to one state ends with it, whichever way the case leaves; where the cursor has been it will not be again. */
+static void settle(struct case_state *c) {
+    if (c->state != STATE_HANDLING) c->more.extension_unit = UNIT_NONE, c->more.extension_amount = 0;
+    if (c->state != STATE_SUSPENDED) c->more.suspended_at_ms = 0;
+    CHECK(c->stage >= 1 && c->stage <= STAGES_MAX);
+    if (c->attempt > c->attempts[c->stage - 1]) c->attempts[c->stage - 1] = c->attempt;
+}
+
 void evolve(struct case_state *c, const PbEvent *e, uint64_t seq, int64_t at_ms) {
     CHECK((size_t)e->event_case < COUNT_OF(evolutions) && evolutions[e->event_case].state);
     const struct evolution *row = &evolutions[e->event_case];
@@ -417,6 +421,7 @@ void evolve(struct case_state *c, const PbEvent *e, uint64_t seq, int64_t at_ms)
     timers_clear(c, row->ends);
     if (row->state != SAME) c->state = row->state;
     if (row->apply) row->apply(c, e, at_ms);
+    settle(c);
     CHECK(arrow_exists(e->event_case, from, (PbState)c->state));
     c->last_seq = seq;
 }

@@ -111,7 +111,6 @@ void on_suspended(struct case_state *c, const PbEvent *e, int64_t at_ms) {
 /* The event has every timer that goes on, with its new due. */
 void on_resumed(struct case_state *c, const PbEvent *e, int64_t at_ms) {
     (void)at_ms;
-    c->more.suspended_at_ms = 0;
     timers_set(c, e->resumed->timers, e->resumed->n_timers);
 }
 
@@ -154,6 +153,7 @@ void on_reopened(struct case_state *c, const PbEvent *e, int64_t at_ms) {
 void on_transferred(struct case_state *c, const PbEvent *e, int64_t at_ms) {
     asks_end(c, true, at_ms);
     c->resolved_at_ms = 0;
+    c->on_time = false;
     c->more.authority = (uint8_t)e->transferred->authority;
     timers_set(c, e->transferred->timers, e->transferred->n_timers);
 }

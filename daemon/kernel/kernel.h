@@ -17,7 +17,8 @@
  *
  * Invariants (case_check, at entry and exit of every step; the same law on both sides of the disk):
  *   K1  an open case has at least one timer that runs; one that has ended has none.
- *   K2  1 <= stage <= stages of its playbook; attempt >= 1; level <= CITY.
+ *   K2  1 <= stage <= stages of its playbook; attempt >= 1, and the highest that its stage has had is known, so that no
+ *       (stage, attempt) is ever asked twice; level <= CITY.
  *   K3  at most one timer of a kind; every timer has a due; timers stand still only in SUSPENDED.
  *   K4  DISPATCHED, HANDLING, SUSPENDED: at least one open ask at the cursor (stage, attempt), exactly one of the
  *       cursor's asks is the lead; RESOLVED: exactly one open ask at the cursor; REPORTED, ACCEPTED: none at the
@@ -26,7 +27,7 @@
  *       has been silent; VERIFY or SUPERVISE in RESOLVED; REVIEW exactly in SUSPENDED; FOLLOWUP exactly in FOLLOWUP;
  *       TRANSFER or SUPERVISE in TRANSFERRED until it is acknowledged.
  *   K6  last_seq >= case id; opened <= resolved <= closed where they are set; closed_at is set when it has ended.
- *   K7  MERGED names its master, nothing else does.
+ *   K7  MERGED names its master, nothing else does; only in HANDLING, while a limit runs, more time is asked for.
  *
  * Limits and where they come from: design section 4; anchors, units and clocks: calendar part below. */
 #ifndef KERNEL_H
@@ -36,7 +37,9 @@
 
 enum {
     CASE_ASKS_MAX = 16,
-    ATTEMPT_MAX = 255,                        /* of a stage; then REFUSED_TOO_MANY_ASKS */
+    ATTEMPT_MAX = 255,                        /* of a stage */
+    ATTEMPTS_KEPT = 64,                       /* the last of them, for what is never refused: climbing, verifying, reopening;
+                                                 whoever asks for more is refused TOO_MANY_ASKS */
     CASE_TIMERS_MAX = 8,
     PARTY_BYTES_MAX = 47,                     /* role@division */
     CATEGORY_BYTES_MAX = 15,
@@ -59,7 +62,7 @@ enum {
 
 /* ---- the case ---------------------------------------------------------------------------------------------------- */
 
-enum ask_status { ASK_OPEN, ASK_ACCEPTED, ASK_DONE, ASK_DECLINED, ASK_ENDED, ASK_RETURNED };
+enum ask_status { ASK_OPEN, ASK_ACCEPTED, ASK_DONE, ASK_DECLINED, ASK_ENDED, ASK_RETURNED, ASK_VERIFIED };
 
 struct ask {
     char party[PARTY_BYTES_MAX + 1];
@@ -119,6 +122,7 @@ struct case_state {
     bool overdue, self_handled, on_time, offer_dead, has_place, has_text, has_address, past_calendar;
     bool ask_me, exercise;
     uint8_t asks_count, timers_count;
+    uint8_t attempts[STAGES_MAX];             /* the highest that each stage has had, by number - 1 */
     char category[CATEGORY_BYTES_MAX + 1];
     char external_id[EXTERNAL_ID_BYTES_MAX + 1];
     struct ask asks[CASE_ASKS_MAX];
@@ -136,8 +140,8 @@ bool case_is_dead_letter(const struct case_state *c);            /* ... or was, 
 const struct timer *case_timer(const struct case_state *c, PbTimerKind kind);   /* NULL: not armed */
 /* NULL: not asked */
 const struct ask *case_ask(const struct case_state *c, const char *party, uint32_t stage, uint32_t attempt);
-const struct ask *case_handler(const struct case_state *c);      /* whose `done` was the last; NULL: nobody's yet */
-/* A number that no attempt of that stage has had; may be over ATTEMPT_MAX. */
+const struct ask *case_handler(const struct case_state *c);      /* whose `done` was the last; NULL: nobody's */
+/* The number after the last attempt of that stage; may be over ATTEMPT_MAX. */
 uint32_t case_next_attempt(const struct case_state *c, uint32_t stage);
 bool ask_is_open(const struct ask *a);                           /* OPEN or ACCEPTED: an answer is still expected */
 bool ask_at_cursor(const struct case_state *c, const struct ask *a);

@@ -66,6 +66,7 @@ const struct arrow arrows[] = {
     { 12, EVENT_EXTENSION_GRANTED, S(HANDLING), 0, "延期批准", "an approver", {
         IS(NOTHING_PENDING, "nobody asked"),
         IS(NOT_APPROVER, "one of those who handle it, or too low"),
+        IS(NO_LIMIT, "the limit is over"),
         IS(SPENT, "more than may be given in all") } },
     { 12, EVENT_EXTENSION_REFUSED, S(HANDLING), 0, "延期驳回", "an approver, or the limit's end", {
         IS(NOTHING_PENDING, "nobody asked"),
@@ -76,7 +77,7 @@ const struct arrow arrows[] = {
         IS(SPENT, "as often as may be") } },
     { 13, EVENT_RESUMED, S(SUSPENDED), S(HANDLING), "恢复", "an approver, or the review date", {
         IS(NOT_APPROVER, "one of those who handle it, or too low") } },
-    { 14, EVENT_MILESTONE_DONE, S(HANDLING) | DESK | S(DISPATCHED), 0, "里程碑完成", "a party that was asked", {
+    { 14, EVENT_MILESTONE_DONE, S(ACCEPTED) | ASKED, 0, "里程碑完成", "a party that was asked", {
         IS(MILESTONE_ORDER, "an earlier milestone is not done") } },
     { 15, EVENT_REMINDED, OPEN, 0, "催办", "the reminder share of a limit, or a leader", {
         IS(NOT_APPROVER, "one of those who handle it, or too low") } },
@@ -91,7 +92,7 @@ const struct arrow arrows[] = {
         IS(SPENT, "as often as may be"),
         IS(BAD_DIVISION, "the place does not say whose desk there"),
         IS(FIELD_RANGE, "not a lower level") } },
-    { 18, EVENT_RESOLVED, DESK | ASKED, S(RESOLVED), "处置反馈", "a party that was asked", {
+    { 18, EVENT_RESOLVED, S(ACCEPTED) | ASKED, S(RESOLVED), "处置反馈", "a party that was asked", {
         IS(EVIDENCE_MISSING, "less evidence than the category asks for"),
         IS(SAME_PARTY, "nobody else is there to verify it") } },
     { 19, EVENT_REWORK, S(RESOLVED), S(HANDLING), "返工", "the verifier", { IS(NOTHING, "") } },
@@ -116,10 +117,10 @@ const struct arrow arrows[] = {
     { 23, EVENT_TRANSFER_ACKNOWLEDGED, S(TRANSFERRED), 0, "移交确认", "whoever heard it from there", {
         IS(FIELD_MISSING, "no number given there"),
         IS(CASE_CLOSED, "acknowledged already") } },
-    { 24, EVENT_VOID_ASKED, OPEN | ENDED, 0, "作废申请", "one person", {
+    { 24, EVENT_VOID_ASKED, (OPEN | ENDED) & ~S(VOID), 0, "作废申请", "one person", {
         IS(FIELD_MISSING, "who, by staff number, is not said"),
         IS(HAS_FOLLOWERS, "other cases are merged into it") } },
-    { 24, EVENT_VOIDED, OPEN | ENDED, S(VOID), "作废", "another person", {
+    { 24, EVENT_VOIDED, (OPEN | ENDED) & ~S(VOID), S(VOID), "作废", "another person", {
         IS(SAME_PERSON, "the one who asked"),
         IS(HAS_FOLLOWERS, "other cases are merged into it") } },
     { 25, EVENT_ARCHIVED, ENDED, S(ARCHIVED), "归档", "the retention's end", {
@@ -137,7 +138,7 @@ const struct arrow arrows[] = {
         IS(TOO_MANY_ASKS, "asked as often as can be counted") } },
     { 0, EVENT_CLOSED, DESK | ASKED | S(SUSPENDED), S(CLOSED), "批量结案", "two persons, as a batch", {
         IS(BATCH_NOT_CONFIRMED, "no second person has confirmed it") } },
-    { 0, EVENT_HANDED_OVER, OPEN, 0, "交班", "the desk", {
+    { 0, EVENT_HANDED_OVER, OPEN & ~(S(REPORTED) | S(FOLLOWUP)), 0, "交班", "the desk", {
         IS(NOT_ASKED, "nothing is asked of that party here"),
         IS(SAME_PARTY, "who verifies would be who did it, or is asked already") } },
     { 0, EVENT_CASE_MOVED, OPEN, 0, "换预案", "an operator", {
@@ -145,7 +146,7 @@ const struct arrow arrows[] = {
         IS(WRONG_STAGE, "the new playbook has no such stage") } },
     { 0, EVENT_DUE_MOVED, OPEN | S(TRANSFERRED), 0, "时限重算", "an operator, when a calendar has changed", {
         IS(NO_CHANGE, "it goes by these calendars already") } },
-    { 0, EVENT_OFFER_FAILED, ANY, 0, "席位未答", "the desk's worker, or its silence", {
+    { 0, EVENT_OFFER_FAILED, OPEN, 0, "席位未答", "the desk's worker, or its silence", {
         IS(WRONG_STAGE, "the case has moved on") } },
     { 0, EVENT_DEAD_RETRIED, DESK, 0, "死信重派", "an operator", {
         IS(NOTHING_PENDING, "it is no dead letter") } },

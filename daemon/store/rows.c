@@ -25,7 +25,8 @@ struct field {
     F(t, supervised) F(t, escalations) F(t, reworks) F(t, state) F(t, level) F(t, wall) F(t, urgency) \
     F(t, playbook) F(t, stage) F(t, attempt) F(t, handled_stage) F(t, milestones_done) F(t, offer_tries) \
     F(t, overdue) F(t, self_handled) F(t, on_time) F(t, offer_dead) F(t, has_place) F(t, has_text) \
-    F(t, has_address) F(t, past_calendar) F(t, ask_me) F(t, exercise) F(t, asks_count) F(t, timers_count)
+    F(t, has_address) F(t, past_calendar) F(t, ask_me) F(t, exercise) F(t, asks_count) F(t, timers_count) \
+    F(t, attempts)
 #define DETOUR_FIELDS(F, t) \
     F(t, master) F(t, suspended_at_ms) F(t, void_asked_at_ms) F(t, extended_ms) F(t, extension_amount) \
     F(t, calendar_rules) F(t, extension_unit) F(t, returns) F(t, extensions) F(t, suspensions) F(t, reopens) \

@@ -11,6 +11,7 @@
  * Parties are named by their role where the case's own division makes clear which one is meant. */
 #ifndef STORY_H
 #define STORY_H
+#include "tests/unit/laws.h"
 #include "tests/unit/story_rules.h"
 
 /* ---- telling ----------------------------------------------------------------------------------------------------- */
@@ -48,20 +49,58 @@ void later(void);
 void offer_failed(PbOfferEnd how, int64_t retry_ms);
 void fire(PbTimerKind kind);                           /* now, due or not */
 PbRefusal story_order(const struct order *order);
+PbRefusal story_refusal(void);                         /* what the last order was refused for */
 
-/* ---- laws -------------------------------------------------------------------------------------------------------- */
+/* ---- the ways off the main way ------------------------------------------------------------------------------------ */
 
-/* One order, decided and folded into the case, with every law asserted on the way: deciding reads only and says the
- * same twice; a refusal changes nothing; the case before and after is one (case_check); nothing fires early, and what
- * fired is gone or set again later; an open case has something that will fire; nobody verifies what he has done; the
- * row of the case is the case. */
-void lawful_step(const struct decide_input *in, const struct order *order, struct case_state *c, struct decision *ret);
-const struct timer *first_timer(const struct case_state *c);   /* by (due, kind); NULL: none */
+enum story_batch { NO_BATCH, ASKED_BATCH, CONFIRMED_BATCH };
 
-/* How often which order met which state, which event was folded and which timer fired in which state. */
-struct lawful_seen {
-    uint64_t cell[ORDER_COUNT][STATE_REJECTED + 1], happened[ORDER_COUNT][STATE_REJECTED + 1];
-    uint64_t event[EVENT_OFFER_FAILED + 1], fired[TIMER_SUPERVISE + 1][STATE_REJECTED + 1];
-};
-extern struct lawful_seen lawful_seen;
+void other_case(void);                                 /* the one aside comes forward; its number is 101 */
+void story_by(const char *person);                     /* who says so from here on, by staff number */
+void story_batch(enum story_batch is);                 /* from here on: part of one, confirmed or not */
+void story_followers(bool some);                       /* cases are merged into this one */
+void story_origin(const char *system, bool known);     /* where it comes from; known: its number there has a case */
+void story_rules_become(const PbRules *rules);         /* in force from here on; the case stays pinned to its own */
+void tell_timers(void);                                /* another line in the trace */
+
+void reassign(const char *parties);
+void reassign_for(const char *parties, uint32_t stage, uint32_t attempt);
+void give_back(const char *party, const char *proposed, const char *why);      /* 退回 */
+void appeal(const char *party);
+void merge_into(uint64_t master);
+void split(void);
+void withdraw(const char *party);
+void escalate_to(PbLevel level);
+void delegate(PbLevel level);
+void delegate_for(PbLevel level, uint64_t division, uint32_t stage, uint32_t attempt);
+void ask_extension(const char *party, const PbLimit *limit);                   /* NULL: the category's preset */
+void decide_on_extension(const char *party, bool grant);
+void suspend(const char *party, PbCause cause, const char *review);
+void resume_by(const char *party);
+void remind_by(const char *party);
+void supervise_by(const char *party);
+void hand_over(const char *from, const char *to);
+void follow_up(const char *party, PbOpinion solved, PbOpinion satisfied);
+void reopen_by(const char *party);
+void reopen_by_reporter(const char *party);
+void transfer(PbAuthority authority);
+void acknowledge_transfer(const char *external_id);
+void void_case(void);
+void close_case_of_batch(void);
+void correct_with(const PbCorrect *given);
+void correct_category(const char *category);
+void correct_division(uint64_t division);
+void import_with(const PbImport *given);               /* report() in the first grid, number 12345-7, when absent */
+void import_as(PbState state, const char *opened, const char *parties);
+void move_case(void);
+void recompute(void);
+void retry_dead(void);
+void drop_dead(void);
+void archive(const char *ended_before);
+
+/* ---- what has been told ------------------------------------------------------------------------------------------- */
+
+/* An arrow of lifecycle.c, or a guard's refusal, counts as told when it really happened in a story whose whole trace
+ * stood in an expect(). Each that was not is named in `missing`; false when there are some. */
+bool everything_is_told(char *missing, size_t cap);
 #endif

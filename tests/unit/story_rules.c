@@ -90,3 +90,21 @@ PbRules *story_rules(void) {
     }
     return &rules;
 }
+
+PbRules *story_rules_later(void) {
+    static PbWindow morning = { HAS(open_minute, 7 * 60 + 30), HAS(close_minute, 12 * 60) };
+    static PbWindow *hours[] = { &morning };
+    static PbWeekday open_day = { LIST(windows, hours) }, closed_day;
+    static PbWeekday *week[] = { &open_day, &open_day, &closed_day, &open_day, &open_day, &closed_day, &open_day };
+    static PbCalendar later[2];
+    static PbCalendar *calendars[] = { &later[0], &later[1] };
+    static PbRules rules;
+    rules = *story_rules();
+    CHECK(rules.n_calendars == COUNT_OF(calendars));
+    for (size_t i = 0; i < COUNT_OF(calendars); i++) {
+        later[i] = *rules.calendars[i];
+        later[i].n_week = COUNT_OF(week), later[i].week = week;
+    }
+    rules.calendars = calendars;
+    return &rules;
+}

@@ -17,4 +17,7 @@
 #include "tests/unit/rules_fixture.h"
 
 PbRules *story_rules(void);
+
+/* The same, but for the calendars: open in the mornings only, from 07:30, closed on Wednesdays and Saturdays. */
+PbRules *story_rules_later(void);
 #endif

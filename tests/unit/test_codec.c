@@ -291,7 +291,7 @@ static void malformed_bytes_are_refused(void **state) {
         {BYTES(0x0f), REFUSED_BAD_PROTOBUF, "version"},                                   /* no such wire type */
         {BYTES(0x12, 0x02, 0x01), REFUSED_BAD_PROTOBUF, "command_id"},                    /* longer than what is left */
         {BYTES(0x12, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1), REFUSED_BAD_PROTOBUF, "command_id"},
-        {BYTES(0x28, 0x01), REFUSED_UNKNOWN_FIELD, "Envelope"},                           /* 5: in no run */
+        {BYTES(0x40, 0x01), REFUSED_UNKNOWN_FIELD, "Envelope"},                           /* 8: in no run */
         {BYTES(0xf8, 255, 255, 255, 0x0f, 0x01), REFUSED_UNKNOWN_FIELD, "Envelope"},      /* 2^29 - 1 */
         {BYTES(0x82, 0x01, 0x02, 0x78, 0x00), REFUSED_UNKNOWN_FIELD, "Report"},           /* in a sub-message */
         {BYTES(0x08, 0x01, 0x08, 0x01), REFUSED_BAD_PROTOBUF, "version"},                 /* twice */

@@ -1,4 +1,5 @@
 /* How a case climbs: desks that are silent, limits that pass, offers that fail, and the last rung. */
+#include "tests/unit/stories.h"
 #include "tests/unit/story.h"
 
 #include <setjmp.h>
@@ -359,7 +360,7 @@ static void the_day_of_a_number_is_the_day_of_the_district(void **state) {
     assert_int_equal(story_case()->day, 20260303);
 }
 
-int main(void) {
+int stories_of_ladder(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_rules_of_the_stories_are_rules),
         cmocka_unit_test(the_grid_worker_fixes_it),
@@ -381,5 +382,5 @@ int main(void) {
         cmocka_unit_test(a_dead_letter_on_the_last_rung_is_offered_again_at_each_supervision),
         cmocka_unit_test(the_day_of_a_number_is_the_day_of_the_district),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests_name("ladder", tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
 /* The promise to the reporter, what a report must be, and everything that is unknown. */
+#include "tests/unit/stories.h"
 #include "tests/unit/story.h"
 
 #include <setjmp.h>
@@ -163,7 +164,7 @@ static void a_promise_that_has_passed_leaves_rework_its_limit(void **state) {
            "[10:00] escalated from community to street/1: promise overdue | desk 12:00\n"
            "[10:00:00.001] resolved by grid-worker, late; to verify: community-desk* | verify 03-04 10:00:00.001, "
            "remind 03-03 16:30:00.001\n"
-           "[10:00:00.001] rework for grid-worker at street/1 | handling 03-09 10:00:00.001, remind 03-06 "
+           "[10:00:00.001] rework for grid-worker at street/2 | handling 03-09 10:00:00.001, remind 03-06 "
            "10:00:00.001\n");
 }
 
@@ -359,7 +360,7 @@ static void the_wall_is_the_places_then_the_categorys_then_inside(void **state) 
     assert_int_equal(story_case()->wall, WALL_INSIDE);
 }
 
-int main(void) {
+int stories_of_promise(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(at_the_very_instant_of_due_is_on_time),
         cmocka_unit_test(one_millisecond_after_due_is_late),
@@ -376,5 +377,5 @@ int main(void) {
         cmocka_unit_test(whoever_is_unknown_is_refused),
         cmocka_unit_test(the_wall_is_the_places_then_the_categorys_then_inside),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests_name("promise", tests, NULL, NULL);
 }

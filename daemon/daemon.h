@@ -21,6 +21,7 @@ enum {
     TURN_REPORTS_MAX = TURN_COMMANDS_MAX * 3 / 4, /* a quarter is kept for deadlines, answers and closures */
     TURN_DEADLINES_MAX = 1024,
     TURN_QUERIES_MAX = 256,
+    TURN_LOOKED_AT_MAX = 20000,                   /* rows that a turn's questions look at; the next is told BUSY */
     TURN_JOURNAL_PARTS_MAX = 16, JOURNAL_PART_BYTES_MAX = 96 << 10,  /* a part fits a message of the front gate */
     TURN_ROOM_BYTES = 64 << 20,                   /* the turn's arena */
     COMMAND_ROOM_BYTES = 1 << 20,                 /* what one command may take of it, at the most */
@@ -90,7 +91,7 @@ struct daemon {
     struct histogram lateness;                    /* of fired deadlines, in milliseconds */
     unsigned commands;                            /* decided in this turn */
     struct query queries[TURN_QUERIES_MAX];
-    unsigned queries_count, journal_parts;        /* in this turn */
+    unsigned queries_count, journal_parts, looked_at;    /* in this turn */
     bool more;                                    /* the turn ended at a limit: another one at once */
     bool stopping, drill;
     bool draining, drained_before;                /* no new reports; as it was before this turn */

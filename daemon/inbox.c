@@ -43,6 +43,7 @@ static void add(struct inbox *b, const struct case_state *c, const struct ask *a
 }
 
 static bool looks_on(struct inbox *b) {
+    b->d->looked_at++;
     if (b->count == GATHERED_MAX || ++b->looked_at > LOOKED_AT_MAX) b->cut = true;
     return !b->cut;
 }
@@ -80,8 +81,8 @@ static void gather_desk(struct inbox *b) {
     for (size_t i = 0; i < rules->n_managed_by; i++) {
         const PbManagedBy *m = rules->managed_by[i];
         bool elsewhere = !division_covers(b->division, m->division);
-        if (elsewhere && division_above(rules, m->division, b->d->now_ms) == m->by && division_covers(b->division, m->by))
-            gather_under(b, m->division);
+        bool holds = division_above(rules, m->division, b->d->now_ms) == m->by;
+        if (elsewhere && holds && division_covers(b->division, m->by)) gather_under(b, m->division);
     }
 }
 
@@ -165,6 +166,7 @@ void show_inbox(struct daemon *d, const struct query *q) {
     PbRefusal refusal = open_inbox(d, w, &b, &field);
     if (refusal) return query_refuse(d, q, refusal, field);
     if (!guard_may(&q->source, GUARD_QUERY, b.division)) return query_refuse(d, q, REFUSED_NOT_PERMITTED, field);
+    if (!may_look(d, q)) return;
     b.items = arena_must(&d->room, GATHERED_MAX * sizeof *b.items);
     if (b.division) gather_desk(&b);
     gather_asks(&b);

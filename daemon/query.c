@@ -24,6 +24,12 @@ void query_reply(struct daemon *d, const struct query *q, PbReply *reply) {
     front_reply(d->front, q->peer, reply);
 }
 
+bool may_look(struct daemon *d, const struct query *q) {
+    if (d->looked_at < TURN_LOOKED_AT_MAX) return true;
+    query_refuse(d, q, REFUSED_BUSY, NULL);
+    return false;
+}
+
 /* ---- a case and its story -------------------------------------------------------------------------------------- */
 
 /* 610402-20260214-00123 */
@@ -128,6 +134,7 @@ static bool go_on_behind(struct daemon *d, const struct query *q, uint64_t id, u
 }
 
 static bool may_list(struct daemon *d, const struct query *q, uint64_t prefix) {
+    if (!may_look(d, q)) return false;
     PbRefusal refusal = prefix && !division_digits(prefix)               ? REFUSED_BAD_DIVISION
                         : !guard_may(&q->source, GUARD_QUERY, prefix) ? REFUSED_NOT_PERMITTED
                                                                         : REFUSED_NOTHING;
@@ -153,6 +160,7 @@ static void list_cases(struct daemon *d, const struct query *q) {
             break;
         }
         seen = id;
+        d->looked_at++;
         must_read(store_case(d->store, id, &d->before));
         if (!l->prefix || division_covers(l->prefix, d->before.division)) page_add(d, &page, &d->before);
     }
@@ -173,6 +181,7 @@ static void list_dead(struct daemon *d, const struct query *q) {
             break;
         }
         seen = id;
+        d->looked_at++;
         must_read(store_case(d->store, id, &d->before));
         page_add(d, &page, &d->before);
     }

@@ -9,6 +9,8 @@ enum { LIST_MAX = 200, STORY_MAX = 100, SCAN_MAX = 4000, PAGE_BYTES_MAX = 64 << 
 /* What cannot be read is not told, and nothing else after it: the next start folds the state again from the journal. */
 void must_read(int r);
 bool was_found(int r);                            /* of a walk's step: 0; -ENOENT: false; else it must be read */
+/* Questions that walk over many rows ask first; else refused BUSY, so that many of them do not keep reports waiting. */
+bool may_look(struct daemon *d, const struct query *q);
 unsigned page_most(uint32_t count);               /* entries, when so many are asked for; 0: as many as there may be */
 void query_refuse(struct daemon *d, const struct query *q, PbRefusal code, const char *field);
 void query_reply(struct daemon *d, const struct query *q, PbReply *reply);

@@ -1,5 +1,5 @@
-/* similar.c: open cases that may be the same one: of the same category, close by, and not long before or after. A desk looks
- * before it merges. */
+/* similar.c: open cases that may be the same one: of the same category, close by, and not long before or after. A desk
+ * looks before it merges. */
 #include "daemon/query.h"
 
 #include <errno.h>
@@ -38,6 +38,7 @@ static void search_under(struct daemon *d, struct search *s, uint64_t prefix, ui
             SET(&s->page.list, more, true);
             return;
         }
+        d->looked_at++;
         if (but && division_covers(but, division)) continue;
         must_read(store_case(d->store, id, &d->other));
         if (similar(s->of, &d->other)) page_add(d, &s->page, &d->other);
@@ -51,6 +52,7 @@ void find_similar(struct daemon *d, const struct query *q) {
     if (r == -ENOENT) return query_refuse(d, q, REFUSED_NO_SUCH_CASE, "case_id");
     must_read(r);
     if (!guard_may(&q->source, GUARD_QUERY, s.of->division)) return query_refuse(d, q, REFUSED_NOT_PERMITTED, NULL);
+    if (!may_look(d, q)) return;
     page_begin(d, &s.page, 0);
     uint64_t community = community_of(s.of);
     if (community) search_under(d, &s, community, 0);

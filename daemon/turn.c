@@ -148,7 +148,7 @@ static void turn_read_only(struct daemon *d) {
 
 void turn(struct daemon *d) {
     arena_reset(&d->room);
-    d->commands = d->journal_parts = 0;
+    d->commands = d->journal_parts = d->looked_at = 0;
     d->more = false;
     d->mono_ms = clock_mono_ns() / 1000000;
     if (d->read_only) return turn_read_only(d);

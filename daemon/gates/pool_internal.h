@@ -43,7 +43,7 @@ struct pool {
 
 void pool_tell(struct pool *p, struct wire_peer to, PbPoolFrame *frame);
 void pool_refuse(struct pool *p, struct wire_peer to, PbRefusal code);
-/* offer.c: packs and sends. 1; 0: the worker's queue is full or it is gone; negative: its case cannot be read, or is not
- * what the row of its work says. */
+/* offer.c: packs and sends. 1; 0: the worker's queue is full or it is gone; negative: its case cannot be read, or is
+ * not what the row of its work says. */
 int pool_offer(struct pool *p, struct worker *w, const struct lease *l, int64_t now_ms, struct arena *room);
 #endif

@@ -3,8 +3,8 @@
  *   asked ──▶ confirmed, by another ──▶ carried out, a case a command ──▶ spent
  *     └─ after BATCH_LASTS_MS: over          └─ after BATCH_LASTS_MS: over
  *
- * The digest is of the case ids, so that the second person confirms what the first one saw. A batch is for one verb and for
- * so many cases; what was not carried out in time takes two persons again. */
+ * The digest is of the case ids, so that the second person confirms what the first one saw. A batch is for one verb and
+ * for so many cases; what was not carried out in time takes two persons again. */
 #ifndef BATCH_H
 #define BATCH_H
 #include "daemon/kernel/kernel.h"

@@ -136,7 +136,7 @@ bool case_is_erased(const struct case_state *c);                 /* its key slot
 bool case_open(const struct case_state *c);                      /* somebody still has to do something */
 bool case_ended(const struct case_state *c);                     /* there is one, and it is not open */
 bool case_wants_desk(const struct case_state *c);                /* its work is to be offered to the desk of c->level */
-bool case_is_dead_letter(const struct case_state *c);            /* ... or was, is given up, and nobody has seen to it */
+bool case_is_dead_letter(const struct case_state *c);            /* its work was given up, and is on the list */
 const struct timer *case_timer(const struct case_state *c, PbTimerKind kind);   /* NULL: not armed */
 /* NULL: not asked */
 const struct ask *case_ask(const struct case_state *c, const char *party, uint32_t stage, uint32_t attempt);

@@ -1,4 +1,5 @@
-/* waits.h: what a case waits for, as one party or its desk sees it: until when, and how much of the time is used. Pure. */
+/* waits.h: what a case waits for, as one party or its desk sees it: until when, and how much of the time is used.
+ * Pure. */
 #ifndef WAITS_H
 #define WAITS_H
 #include "daemon/kernel/kernel.h"

@@ -8,8 +8,8 @@
  *   street      the department the duty row names, else its outer-grid worker (外网网格员), then its own desk.
  *   district    the lead (主办) and the co-departments (协办) the duty row names, then its own desk.
  *
- * A case that came back goes to whom the return named, when that is a candidate. A ruling (裁定, after as many returns as may
- * be) goes to whom the return named if the duty row names its role, else to the desk of the territory (属地兜底).
+ * A case that came back goes to whom the return named, when that is a candidate. A ruling (裁定, after as many returns
+ * as may be) goes to whom the return named if the duty row names its role, else to the desk of the territory (属地兜底).
  *
  *   D1  whoever was tried in this stage is not asked again, but for the last rung's own desk, and by a ruling.
  *   D2  nothing is sent up from the last rung: there the order is gone through whatever the place and the duty are.

@@ -134,6 +134,24 @@ def test_pages_of_an_inbox_miss_nothing_and_repeat_nothing(office):
     assert seen == keys
 
 
+def test_many_questions_at_once_keep_no_report_waiting(make_broker):
+    front = make_broker(segment_bytes="16MiB").client()
+    for _ in range(2):
+        sent = [wl.envelope(report()) for _ in range(1000)]
+        for e in sent:
+            front.send(e)
+        for _ in sent:
+            assert front.reply().done.seq
+    asked = [wl.envelope(pb.ShowInbox(division=COMMUNITY, count=1)) for _ in range(60)]
+    for e in asked:
+        front.send(e)
+    replies = [front.reply() for _ in asked]
+    told = [r for r in replies if r.WhichOneof("reply") == "inbox"]
+    assert told and all(r.inbox.waiting == 2000 for r in told)
+    assert {r.refused.name for r in replies if r.WhichOneof("reply") == "refused"} <= {"BUSY"}
+    assert inbox(front, division=COMMUNITY, count=1).waiting == 2000, "asked again"
+
+
 def test_whose_inbox_must_be_said(office):
     front = office.client()
     assert refused(front, pb.ShowInbox()) == ("FIELD_MISSING", "party")

@@ -173,7 +173,8 @@ static void what_came_back_goes_to_whom_the_return_named(void **state) {
         {"nor one that is no candidate", "dept-land@610402", false, false, false, LEVEL_STREET, "dept-law@610402001"},
         {"even what another level's duty is", "dept-water@610402001", false, false, false, LEVEL_DISTRICT,
          "dept-water@610402001"},
-        {"a ruling names whose duty it is", "dept-law@610402001", true, true, false, LEVEL_STREET, "dept-law@610402001"},
+        {"a ruling names whose duty it is", "dept-law@610402001", true, true, false, LEVEL_STREET,
+         "dept-law@610402001"},
         {"else the territory", "dept-water@610402001", true, false, false, LEVEL_STREET, "community-desk@610402001001"},
         {"and where nobody was named", NULL, true, false, true, LEVEL_DISTRICT, "community-desk@610402001001"},
     };

@@ -88,7 +88,7 @@ static void limits_of(struct counted *c, const PbEvent *e) {
 
 /* ---- where it stands --------------------------------------------------------------------------------------------- */
 
-enum wait wait_of(const struct counted *c) {
+enum wait counted_wait(const struct counted *c) {
     static const uint8_t waits[] = {
         [STATE_REPORTED] = WAIT_DESK, [STATE_ACCEPTED] = WAIT_DESK, [STATE_DISPATCHED] = WAIT_SIGNING,
         [STATE_HANDLING] = WAIT_HANDLING, [STATE_SUSPENDED] = WAIT_SUSPENDED, [STATE_RESOLVED] = WAIT_VERIFIER,
@@ -100,7 +100,7 @@ enum wait wait_of(const struct counted *c) {
 
 int counted_stands(struct returns *r, uint32_t at, int64_t at_ms) {
     struct counted *c = counted_at(r, at);
-    enum wait w = wait_of(c);
+    enum wait w = counted_wait(c);
     int64_t due = c->promise_ms ? c->promise_ms : c->handling_ms;
     bool stands = !c->stood && c->opened_ms < r->end_ms;
     c->stood = true;
@@ -404,7 +404,7 @@ static void apply(struct returns *r, struct counted *c, const struct happening *
 /* What it waited for, and at which level, until this event: told when that is over within the period. */
 static int fold_event(struct returns *r, uint32_t at, const struct happening *h) {
     struct counted *c = counted_at(r, at);
-    enum wait before = wait_of(c);
+    enum wait before = counted_wait(c);
     struct stay stay = {.at = at, .level = c->level, .wait = (uint8_t)before, .ms = h->ms - c->since_ms};
     int e = h->ms >= r->end_ms ? counted_stands(r, at, r->end_ms) : 0;
     if (e < 0)
@@ -412,7 +412,7 @@ static int fold_event(struct returns *r, uint32_t at, const struct happening *h)
     bool handling = before == WAIT_HANDLING;
     c->handled |= handling && c->since_ms < r->end_ms && h->ms >= r->from_ms;
     apply(r, c, h);
-    if (wait_of(c) == before && c->level == stay.level)
+    if (counted_wait(c) == before && c->level == stay.level)
         return 0;
     c->since_ms = h->ms;
     return before != WAIT_NOBODY && h->in ? stay_add(r, &stay) : 0;

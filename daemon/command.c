@@ -31,7 +31,7 @@ struct verb {
 
 static const struct verb verbs[] = {
     [COMMAND_REPORT]           = { ORDER_REPORT, ADMIT_REPORT, true, TEXT_OF(PbReport) },
-    [COMMAND_SELF_HANDLE]      = { ORDER_SELF_HANDLE, ADMIT_REPORT, true },
+    [COMMAND_SELF_HANDLE]      = { ORDER_SELF_HANDLE, ADMIT_REPORT, true, .case_at = 0 },
     [COMMAND_IMPORT_CASE]      = { ORDER_IMPORT, ADMIT_REPORT, true, OPERATOR },
     [COMMAND_ANSWER]           = { ORDER_ANSWER, ADMIT_CLOSURE, true, BOTH_OF(PbAnswer) },
     [COMMAND_ACCEPT]           = { ORDER_ACCEPT, ADMIT_ANSWER, true, CASE_OF(PbAccept) },

@@ -168,7 +168,8 @@ static int fold_evolved(struct tables *t, const PbRecord *r) {
 
 /* ---- batches ----------------------------------------------------------------------------------------------------- */
 
-static int batch_get(struct tables *t, const ProtobufCBinaryData *id, struct row_key *ret_key, struct batch_state *ret) {
+static int batch_get(struct tables *t, const ProtobufCBinaryData *id, struct row_key *ret_key,
+                     struct batch_state *ret) {
     struct slice row;
     CHECK(id->len == 16);
     *ret_key = key_batch(id->data);
@@ -185,7 +186,7 @@ static int batch_put(struct tables *t, const struct row_key *key, const struct b
 }
 
 static int fold_batch_asked(struct tables *t, const PbBatchAsked *e, int64_t at_ms) {
-    CHECK(e->batch.len == 16 && e->digest.len == sizeof(((struct batch_state *)0)->digest) && strlen(e->by) <= BY_BYTES_MAX);
+    CHECK(e->batch.len == 16 && e->digest.len == BATCH_DIGEST_BYTES && strlen(e->by) <= BY_BYTES_MAX);
     struct batch_state b = {.verb = (uint8_t)e->verb, .cases = e->cases, .asked_at_ms = at_ms};
     struct row_key key = key_batch(e->batch.data);
     memcpy(b.digest, e->digest.data, sizeof b.digest);

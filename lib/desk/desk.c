@@ -117,7 +117,7 @@ static const PbCandidate *territory_of(const PbOffer *offer) {
     size_t digits = 0;
     for (size_t i = 0; i < offer->n_candidates; i++) {
         const PbCandidate *c = offer->candidates[i];
-        const char *at = may_be_asked(c, ROLE_DESK, true) ? strchr(c->party, '@') : NULL;
+        const char *at = may_be_asked(c, ROLE_DESK, true) ? memchr(c->party, '@', strlen(c->party)) : NULL;
         if (at != NULL && strlen(at) > digits)
             digits = strlen(at), lowest = c;
     }

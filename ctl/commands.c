@@ -55,6 +55,10 @@ const struct command commands[] = {
     {&bulk_confirm_command, bulk_confirm_main, GROUP_MANY},
     {&bulk_run_command, bulk_run_main, GROUP_MANY},
     {&bulk_show_command, bulk_show_main, GROUP_MANY},
+    {&import_cases_command, import_cases_main, GROUP_MANY},
+    {&import_config_commands[0], import_config_main, GROUP_MANY},
+    {&import_config_commands[1], import_config_main, GROUP_MANY},
+    {&import_config_commands[2], import_config_main, GROUP_MANY},
 
     {&status_command, status_main, GROUP_BROKER},
     {&return_daily_command, returns_main, GROUP_BROKER},

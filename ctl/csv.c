@@ -16,7 +16,7 @@ void csv_begin(struct csv_out *o, FILE *file) {
 }
 
 void csv_cell(struct csv_out *o, struct slice text) {
-    bool calculated = text.len && memchr("=+-@\t\r", text.at[0], 6), quoted = false;
+    bool calculated = !o->plain && text.len && memchr("=+-@\t\r", text.at[0], 6), quoted = false;
     for (size_t i = 0; i < text.len; i++)
         quoted |= memchr(",\"\r\n", text.at[i], 4) != NULL;
     if (o->begun)
@@ -46,7 +46,7 @@ void csv_text(struct csv_out *o, const char *format, ...) {
 }
 
 void csv_end(struct csv_out *o) {
-    (void)fputs("\r\n", o->file);
+    (void)fputs(o->plain ? "\n" : "\r\n", o->file);
     o->begun = false;
 }
 

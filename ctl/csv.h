@@ -12,7 +12,11 @@
 
 enum { CSV_COLUMNS_MAX = 32 };
 
-struct csv_out { FILE *file; bool begun; };       /* begun: a cell stands on this line already */
+struct csv_out {
+    FILE *file;
+    bool begun;                                   /* a cell stands on this line already */
+    bool plain;                                   /* for programs: lines end with LF, nothing gets an apostrophe */
+};
 void csv_begin(struct csv_out *o, FILE *file);    /* the mark */
 void csv_cell(struct csv_out *o, struct slice text);
 void csv_text(struct csv_out *o, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -22,6 +26,6 @@ void csv_end(struct csv_out *o);                  /* of the line */
 struct csv_row { unsigned line, count; struct slice cell[CSV_COLUMNS_MAX]; };
 struct csv_in { struct slice rest; unsigned line; struct arena *room; const char *problem; };
 void csv_open(struct csv_in *in, struct slice bytes, struct arena *room);
-/* 1: a row; 0: the end; -EBADMSG: in->problem says what is wrong, at row->line; the next call goes on behind that line. */
+/* 1: a row; 0: the end; -EBADMSG: in->problem says what is wrong, at row->line; the next call goes on behind it. */
 int csv_next(struct csv_in *in, struct csv_row *ret);
 #endif

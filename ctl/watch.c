@@ -12,6 +12,7 @@ enum { WATCH_WAIT_MS = WHISTLE_TICK_MS, WATCH_COLUMNS = 400 };
 struct watch_line {
     struct divisions divisions;
     uint64_t from_seq, count;
+    const char *not_origin;
     bool snapshot;
 };
 
@@ -26,6 +27,8 @@ static const struct argument table[] = {
      BOTH("先列未结案件", "the open cases first"), false},
     {"--count", "N", ARGUMENT_NUMBER, AT(count),
      BOTH("收到这么多条后结束", "end after so many updates"), false},
+    {"--not-origin", "NAME", ARGUMENT_WORD, AT(not_origin),
+     BOTH("跳过来自该系统的动态，以免回传", "not what came from that system: for whoever feeds it"), false},
 };
 #undef AT
 
@@ -158,7 +161,13 @@ static int begin(struct ctl *c, struct watch_line *l) {
     return r;
 }
 
-static int watch(struct ctl *c, struct whistle_feed *f, uint64_t count) {
+/* What came from there is known there. */
+static bool is_echo(const struct whistle_update *u, const char *not_origin) {
+    const char *origin = u->kind == WHISTLE_UPDATE ? u->update->origin : NULL;
+    return not_origin && origin && strcmp(origin, not_origin) == 0;
+}
+
+static int watch(struct ctl *c, struct whistle_feed *f, const struct watch_line *l) {
     struct whistle_update u;
     uint64_t seen = 0;
     while (!stopped && !ferror(stdout)) {
@@ -168,14 +177,14 @@ static int watch(struct ctl *c, struct whistle_feed *f, uint64_t count) {
             (void)fprintf(stderr, "whistlectl: %s: %s\n", c->feed, r == -EBADMSG ? newer : strerror(-r));
             return CTL_FAULT;
         }
-        if (r == 0)
+        if (r == 0 || is_echo(&u, l->not_origin))
             continue;
         if (c->json)
             print_for_programs(c, &u);
         else
             print_for_people(c, &u);
         seen += u.kind == WHISTLE_UPDATE;
-        if (count && seen >= count)
+        if (l->count && seen >= l->count)
             break;
     }
     return CTL_DONE;
@@ -194,7 +203,7 @@ int watch_main(struct ctl *c, int argc, char **argv) {
     if (r == CTL_DONE)
         r = open_feed(c, &l, &f);
     if (r == CTL_DONE)
-        r = watch(c, f, l.count);
+        r = watch(c, f, &l);
     if (f)
         whistle_feed_close(f);
     return r;

@@ -25,14 +25,14 @@ const struct command_line reload_command = {
     reload_table, COUNT_OF(reload_table),
     BOTH("读的是服务器自己的 config 目录。新案件用新规则，在办案件仍按原规则（换用见 case move）。有错时原规则照用，\n"
          "退出码 1。",
-         "The broker reads its own config folder. New cases go by the new rules, open ones stay with theirs (case move).\n"
+         "The broker reads its own config folder. New cases go by the new rules, open ones stay with theirs.\n"
          "A wrong set is told by file, line and key, and the old one goes on: exit code 1."),
 };
 const struct command_line calendar_recompute_command = {
     "calendar recompute", BOTH("日历改了：按现行日历重算在办案件的到期", "has open cases' deadlines reckoned by the calendars in force"),
     recompute_table, COUNT_OF(recompute_table),
     BOTH("先改日历文件、reload，再重算。在后台进行；status 显示进度。",
-         "Change the calendar's file, reload, then recompute. It goes on behind everything else; status says how far it is."),
+         "Change the calendar's file, reload, then recompute. It goes on in the background: status says how far."),
 };
 const struct command_line case_move_command = {
     "case move", BOTH("一个在办案件换用现行规则", "lets one open case go by the rules in force"), move_table,

@@ -1,5 +1,5 @@
-/* adopt.c: a rule set into the journal: begun, part by part, adopted. Only the last record takes effect, so the parts may
- * come in as many turns as they need, and a set that is never ended is none. */
+/* adopt.c: a rule set into the journal: begun, part by part, adopted. Only the last record takes effect, so the parts
+ * may come in as many turns as they need, and a set that is never ended is none. */
 #include "daemon/daemon.h"
 
 #include <string.h>

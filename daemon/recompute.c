@@ -1,11 +1,11 @@
 /* recompute.c: 时限重算. A calendar has changed: the deadlines of open cases by the calendars that are in force now.
  *
  *   order      RecomputeBegun is journaled, its sender told; from there on it is a fact, which a restart finds
- *   take       a slice of the cases, in the order of their ids, behind everything else: what moves is a record of its own
+ *   take       a slice of the cases, in the order of their ids, behind everything else: what moves is a record each
  *   over       RecomputeEnded, with the counts
  *
- * A case that goes by these calendars already does not change, so the walk may begin anew at any time: after a restart, or
- * when other rules come into force on the way. A dry run walks the same way and writes nothing. */
+ * A case that goes by these calendars already does not change, so the walk may begin anew at any time: after a restart,
+ * or when other rules come into force on the way. A dry run walks the same way and writes nothing. */
 #include "daemon/daemon.h"
 
 #include <errno.h>

@@ -27,8 +27,8 @@ int config_load(const char *dir, struct arena *room, PbRules **ret, struct confi
 /* The canonical bytes and their BLAKE2b: what is journaled at adoption. */
 int config_canonical(PbRules *rules, struct arena *room, struct slice *ret_bytes, struct hash *ret_hash);
 
-/* What differs, a line each: `+ category E0507 ...`, `- ...`, `~ playbook incident: stages.street.handling 10wd -> 8wd`.
- * Both are sorted, as config_load and the store give them. `text` is borrowed for the call. */
+/* What differs, a line each: `+ category E0507 ...`, `- ...`, `~ playbook incident: stages.street.handling 10wd ->
+ * 8wd`. Both are sorted, as config_load and the store give them. `text` is borrowed for the call. */
 enum { CONFIG_LINE_BYTES = 320 };
 typedef void config_line(void *to, const char *text);
 void config_diff(const PbRules *before, const PbRules *after, config_line *each, void *to);

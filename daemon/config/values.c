@@ -144,8 +144,9 @@ int read_code(struct reading *r, const struct node *value, const struct keyword 
 
 /* ---- limits ---------------------------------------------------------------------------------------------------- */
 
-static const struct { char name[3]; PbUnit value; } units[] = {{"cm", UNIT_CLOCK_MINUTES}, {"ch", UNIT_CLOCK_HOURS},
-    {"wh", UNIT_WORK_HOURS}, {"wd", UNIT_WORK_DAYS}, {"cd", UNIT_CALENDAR_DAYS}, {"cw", UNIT_WEEKS}, {"mo", UNIT_MONTHS}};
+static const struct { char name[3]; PbUnit value; } units[] = {
+    {"cm", UNIT_CLOCK_MINUTES}, {"ch", UNIT_CLOCK_HOURS}, {"wh", UNIT_WORK_HOURS}, {"wd", UNIT_WORK_DAYS},
+    {"cd", UNIT_CALENDAR_DAYS}, {"cw", UNIT_WEEKS}, {"mo", UNIT_MONTHS}};
 
 const char *unit_suffix(PbUnit unit) {
     for (size_t i = 0; i < COUNT_OF(units); i++)

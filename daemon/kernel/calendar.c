@@ -383,7 +383,8 @@ bool calendar_same(const PbCalendar *a, const PbCalendar *b) {
         || !windows_same(a->working_day, a->n_working_day, b->working_day, b->n_working_day))
         return false;
     for (size_t i = 0; i < a->n_steps; i++)
-        if (a->steps[i]->from_ms != b->steps[i]->from_ms || a->steps[i]->offset_s != b->steps[i]->offset_s) return false;
+        if (a->steps[i]->from_ms != b->steps[i]->from_ms || a->steps[i]->offset_s != b->steps[i]->offset_s)
+            return false;
     for (size_t i = 0; i < a->n_week; i++)
         if (!windows_same(a->week[i]->windows, a->week[i]->n_windows, b->week[i]->windows, b->week[i]->n_windows))
             return false;

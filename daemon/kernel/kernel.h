@@ -210,7 +210,7 @@ bool limit_valid(const PbLimit *limit);                          /* of a unit, a
 int64_t unit_measure(const PbCalendar *c, PbUnit unit, int64_t from_ms, int64_t to_ms);
 struct due unit_walk(const PbCalendar *c, PbUnit unit, int64_t start_ms, int64_t length_ms);
 int64_t calendar_opening(const PbCalendar *c, int64_t at_ms, bool *ret_past);   /* at_ms when open, else the next one */
-bool calendar_same(const PbCalendar *a, const PbCalendar *b);      /* no due by the one differs from that by the other */
+bool calendar_same(const PbCalendar *a, const PbCalendar *b);      /* every due by the one is the due by the other */
 bool calendar_is_open(const PbCalendar *c, int64_t at_ms);
 uint32_t calendar_date(const PbCalendar *c, int64_t at_ms);        /* local yyyymmdd */
 int64_t calendar_offset_ms(const PbCalendar *c, int64_t at_ms);

@@ -1,4 +1,4 @@
-/* fields.c: the values of a message, found along its descriptor. It calls nothing of the library: descriptors are data. */
+/* fields.c: the values of a message, found along its descriptor. It calls nothing of the library: they are data. */
 #include "lib/codec/codec.h"
 #include <string.h>
 
@@ -39,9 +39,9 @@ size_t codec_field_count(const ProtobufCFieldDescriptor *f, const void *message)
 }
 
 const void *codec_field_at(const ProtobufCFieldDescriptor *f, const void *message, size_t i) {
-    const uint8_t *at = (const uint8_t *)message + f->offset;
+    const uint8_t *at = (const uint8_t *)message + f->offset, *list;
     if (f->label != PROTOBUF_C_LABEL_REPEATED)
         return at;
-    memcpy(&at, at, sizeof at);
-    return at + i * codec_field_size(f->type);
+    memcpy(&list, at, sizeof list);
+    return list + i * codec_field_size(f->type);
 }

@@ -1,4 +1,4 @@
-/* test_lifecycle_doc.c: docs/lifecycle.md says what the code does. With an argument it is printed instead (make docs). */
+/* test_lifecycle_doc.c: docs/lifecycle.md says what the code does. With an argument it is printed instead. */
 #include "tests/unit/lifecycle_doc.h"
 #include "daemon/kernel/lifecycle.h"
 #include "lib/codec/codec.h"

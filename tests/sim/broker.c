@@ -1,0 +1,253 @@
+/* broker.c: the daemon's lives. Each begins as whistled.c begins one, passes as its loop does, and ends somehow. */
+#include "tests/sim/disk.h"
+#include "tests/sim/net.h"
+#include "tests/sim/sim.h"
+#include "daemon/config/config.h"
+#include "tests/unit/rules_fixture.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define SECOND_NS 1000000000LL
+#define WORLD_BEGINS_MS FIXTURE_MONDAY_MS
+enum { LOOK_MS = 100, RESTART_MS = 200 };
+
+static struct daemon d;
+static struct settings settings;
+static char dir[128], scratch[160];
+static void *room;
+static bool alive, wants_more;
+static int64_t wakes_ns, busy_until_ns, up_since_ns, paused_until_ns, wall_step_ms;
+static uint64_t passes;
+static bool synchronised = true;
+
+static struct { int64_t full_until_ns, slow_until_ns; int64_t power_after, kill_after; bool error_next; } fate;
+
+/* ---- clocks ------------------------------------------------------------------------------------------------------ */
+
+static int64_t wall_ms(void) { return WORLD_BEGINS_MS + sim_now_ns() / 1000000 + wall_step_ms; }
+static int64_t boot_ms(void) { return 5000 + sim_now_ns() / 1000000; }
+static int64_t mono_ns(void) { return 7 * SECOND_NS + sim_now_ns(); }
+static bool clock_is_synchronised(void) { return synchronised; }
+
+/* ---- the disk, as fate has it ------------------------------------------------------------------------------------- */
+
+static int asks(enum disk_call call, size_t bytes) {
+    (void)bytes;
+    if (!life_here()) return 0;
+    if (fate.power_after > 0 && --fate.power_after == 0) life_over(LIFE_NO_POWER);
+    if (fate.kill_after > 0 && --fate.kill_after == 0) life_over(LIFE_KILLED);
+    if (fate.error_next && call == DISK_SYNC) {
+        fate.error_next = false;
+        sometimes("disk.sync_failed");
+        return EIO;
+    }
+    if (call != DISK_SYNC && sim_now_ns() < fate.full_until_ns) return sometimes("disk.full"), ENOSPC;
+    return 0;
+}
+
+/* ---- starting ---------------------------------------------------------------------------------------------------- */
+
+/* Playbooks are drawn, too: whatever playbook_check lets through must be safe. */
+static void draw_rules(PbRules *r) {
+    PbPlaybook *p = r->playbooks[0];
+    PbStage *verify = p->stages[p->n_stages - 1];
+    static PbTally tallies[3] = {{.has_kind = 1, .kind = TALLY_FIRST}, {.has_kind = 1, .kind = TALLY_ALL},
+                                 {.has_kind = 1, .kind = TALLY_COUNT, .has_count = 1, .count = 2}};
+    for (size_t i = 0; i < p->n_stages; i++) {
+        PbStage *s = p->stages[i];
+        if (s->kind == STAGE_HANDLE) s->tally = &tallies[sim_roll(SIM_SWARM, 3)];
+        s->remind_percent = (uint32_t)sim_roll(SIM_SWARM, 100);
+        s->attempts_max = 1 + (uint32_t)sim_roll(SIM_SWARM, 4);
+        s->offers_max = 1 + (uint32_t)sim_roll(SIM_SWARM, 4);
+    }
+    verify->loops_max = 1 + (uint32_t)sim_roll(SIM_SWARM, 3);
+    p->has_returns_max = p->has_reopens_max = p->has_delegations_max = 1;
+    p->returns_max = 1 + (uint32_t)sim_roll(SIM_SWARM, 3);
+    p->reopens_max = (uint32_t)sim_roll(SIM_SWARM, 3);
+    p->delegations_max = (uint32_t)sim_roll(SIM_SWARM, 3);
+}
+
+static int begin_epoch(void) {
+    PbEpochBegun begun = {.has_epoch = 1, .epoch = store_epoch(d.store) + 1};
+    PbEvent event = {.event_case = EVENT_EPOCH_BEGUN, .epoch_begun = &begun};
+    struct slice bytes;
+    struct hash hash, in_force = store_rules_hash(d.store);
+    store_begin(d.store, d.now_ms);
+    int r = broker_event(&d, &event);
+    if (r == 0) r = config_canonical(fixture_rules(), &d.room, &bytes, &hash);
+    bool changed = r == 0 && (store_rules_number(d.store) == 0 || !hash_equal(&hash, &in_force));
+    if (changed) r = broker_adopt(&d, bytes, &hash);
+    return r == 0 ? store_commit(d.store) : r;
+}
+
+static void start(void *unused) {
+    (void)unused;
+    struct store_options o = {
+        .dir = dir, .segment_bytes = settings.segment_bytes, .segments_ahead = settings.segments_ahead,
+        .map_bytes = settings.map_bytes, .store_max_bytes = settings.store_max_bytes,
+        .slots_ahead = settings.slots_ahead, .checkpoint_bytes_journal = settings.checkpoint_bytes,
+        .checkpoint_changes = settings.checkpoint_changes, .checkpoint_idle_ms = (int64_t)settings.checkpoint_idle_ms,
+        .checkpoint_age_ms = (int64_t)settings.checkpoint_age_ms, .verify_full = sim_chance(SIM_BROKER, 50),
+    };
+    struct store_found found = {.rebuilt = false};
+    memset(&d, 0, sizeof d);
+    d.settings = settings;
+    arena_wrap(&d.room, room, TURN_ROOM_BYTES);
+    int r = store_open(&d.store, &o, &found);
+    if (r == -ENOENT) r = store_create(&o, found.problem);
+    if (r == 0 && !d.store) r = store_open(&d.store, &o, &found);
+    if (r == -EBADMSG || r == -ESTALE) sim_broken("the store does not open: %s", found.problem);
+    if (r < 0) die("store.open", r, found.problem);
+    if (found.journal.torn_bytes) sometimes("journal.torn_tail");
+    if (found.rebuilt) sometimes("state.rebuilt");
+    if (found.refolded) sometimes("state.tail_folded");
+    broker_clock_start(&d.clock, store_last_ms(d.store), (int64_t)settings.clock_step_ms);
+    d.now_ms = d.clock.last_ms;
+    oracle_recovered(d.store);
+    r = begin_epoch();
+    if (r < 0) die("journal.lost", r, "the first batch");
+    struct pool_options pool = {.endpoint = "sim:pool", .lease_ms = (int64_t)settings.lease_ms};
+    d.wire = wire_open();
+    CHECK(front_open(&d.front, d.wire, "sim:front") == 0 && pool_open(&d.pool, d.wire, &pool, d.store) == 0 &&
+          feed_open(&d.feed, d.wire, "sim:feed", d.store, false) == 0);
+    alive = true;
+    up_since_ns = sim_now_ns();
+    trace("broker.started seq=%llu %s", (unsigned long long)store_durable_seq(d.store), found.decision);
+}
+
+/* ---- passing ----------------------------------------------------------------------------------------------------- */
+
+static void pass(void *unused) {
+    (void)unused;
+    turn(&d);
+    wants_more = d.more || pool_wants_turn(d.pool) || feed_wants_turn(d.feed);
+    bool idle = d.commands == 0 && !wants_more;
+    int r = store_rest(d.store, d.mono_ms, d.now_ms, idle);
+    if (r < 0 && r != -ENOSPC) die("state.lost", r, "a checkpoint failed");
+    wants_more |= r > 0 || housekeeping_wants_turn(&d);
+    for (unsigned i = 0; i < 4 && store_prepare(d.store, 256 << 10) > 0;) i++;
+}
+
+static void bury(enum life_end how) {
+    if (how == LIFE_GOES_ON) return;
+    trace("broker.ends how=%d unsynced=%zu", (int)how, disk_unsynced());
+    sometimes(how == LIFE_KILLED ? "broker.killed" : how == LIFE_NO_POWER ? "broker.without_power" : "broker.exited");
+    if (disk_unsynced()) sometimes("disk.unsynced_at_the_end");
+    oracle_abandoned();
+    net_broker_dies();
+    life_bury();
+    if (how == LIFE_NO_POWER) disk_lose(disk_roll);
+    else disk_close_all();
+    alive = false;
+    wakes_ns = sim_now_ns() + RESTART_MS * 1000000LL;
+}
+
+void broker_step(void) {
+    if (sim_now_ns() < paused_until_ns) {
+        wakes_ns = paused_until_ns;
+        return;
+    }
+    if (!alive) return bury(life_run(start, NULL));
+    enum life_end how = life_run(pass, NULL);
+    passes++;
+    if (how != LIFE_GOES_ON) return bury(how);
+    bool healthy = sim_now_ns() >= fate.full_until_ns && sim_now_ns() - up_since_ns > 5 * SECOND_NS;
+    oracle_passed(d.store, d.now_ms, healthy);
+    int64_t slow = sim_now_ns() < fate.slow_until_ns ? (int64_t)sim_roll(SIM_BROKER, 5 * SECOND_NS) : 0;
+    int64_t cost = 50000 + (int64_t)sim_roll(SIM_BROKER, 400000) + (d.commands ? slow : 0);
+    struct due_row due;
+    int64_t idle_ms = swarm.think_ns / 10000000 < LOOK_MS ? LOOK_MS : swarm.think_ns / 10000000;
+    if (store_first_due(d.store, &due) == 0 && due.due_ms - d.now_ms < idle_ms) idle_ms = due.due_ms - d.now_ms;
+    busy_until_ns = sim_now_ns() + cost;
+    wakes_ns = busy_until_ns + (wants_more || idle_ms < 1 ? 0 : idle_ms * 1000000);
+}
+
+/* ---- fate -------------------------------------------------------------------------------------------------------- */
+
+void broker_fate(void) {
+    if (sim_chance(SIM_FATE, swarm.kill)) fate.kill_after = 1 + (int64_t)sim_roll(SIM_FATE, 60);
+    if (sim_chance(SIM_FATE, swarm.power)) fate.power_after = 1 + (int64_t)sim_roll(SIM_FATE, 60);
+    if (sim_chance(SIM_FATE, swarm.pause)) {
+        paused_until_ns = sim_now_ns() + (int64_t)sim_roll(SIM_FATE, 120 * SECOND_NS);
+        sometimes("broker.paused");
+    }
+    if (sim_chance(SIM_FATE, swarm.disk_full)) fate.full_until_ns = sim_now_ns() + (int64_t)sim_roll(SIM_FATE, 60 * SECOND_NS);
+    if (sim_chance(SIM_FATE, swarm.disk_error)) fate.error_next = true;
+    if (sim_chance(SIM_FATE, swarm.disk_error)) fate.slow_until_ns = sim_now_ns() + (int64_t)sim_roll(SIM_FATE, 60 * SECOND_NS);
+    if (sim_chance(SIM_FATE, swarm.clock_jump)) {
+        wall_step_ms = (int64_t)sim_roll(SIM_FATE, 2 * 86400000) - 86400000;
+        synchronised = sim_roll(SIM_FATE, 2);
+        sometimes(synchronised ? "clock.jumped_and_trusted" : "clock.jumped");
+    }
+}
+
+void broker_heal(void) {
+    memset(&fate, 0, sizeof fate);
+    paused_until_ns = 0;
+    synchronised = true;
+}
+
+/* ---- what others ask --------------------------------------------------------------------------------------------- */
+
+void broker_world(const char *path) {
+    static const struct clock_source source = {wall_ms, boot_ms, mono_ns, clock_is_synchronised};
+    clock_source = source;
+    options_default(settings_table, settings_count, &settings);
+    snprintf(dir, sizeof dir, "%s/store", path);
+    snprintf(scratch, sizeof scratch, "%s/scratch", path);
+    settings.segment_bytes = 1 << 20;
+    settings.map_bytes = 256 << 20;
+    settings.slots_ahead = 64;
+    settings.checkpoint_changes = 50 + sim_roll(SIM_SWARM, 5000);
+    settings.checkpoint_idle_ms = 1 + sim_roll(SIM_SWARM, 1000);
+    settings.lease_ms = 1000 + sim_roll(SIM_SWARM, 60000);
+    room = sim_memory(TURN_ROOM_BYTES);
+    draw_rules(fixture_rules());
+    disk_attach(path);
+    disk_asks = asks;
+}
+
+bool broker_alive(void) { return alive; }
+
+/* A message wakes it, but not before its pass is over. */
+int64_t broker_wakes_ns(void) {
+    if (!alive || sim_now_ns() < paused_until_ns) return wakes_ns > paused_until_ns ? wakes_ns : paused_until_ns;
+    bool called = wire_readable(front_socket(d.front)) || wire_readable(pool_socket(d.pool)) ||
+                  wire_readable(feed_socket(d.feed));
+    return called ? busy_until_ns : wakes_ns;
+}
+
+struct store *broker_store(void) { return alive ? d.store : NULL; }
+int64_t broker_now_ms(void) { return d.now_ms; }
+int64_t broker_up_since_ns(void) { return up_since_ns; }
+uint64_t broker_passes(void) { return passes; }
+
+static void stop(void *unused) {
+    (void)unused;
+    front_close(d.front);
+    pool_close(d.pool);
+    feed_close(d.feed);
+    store_close(d.store);
+}
+
+static void verify(void *to) {
+    struct store_options o = {.dir = dir, .map_bytes = settings.map_bytes, .read_only = true, .verify_full = true};
+    struct verify_result result;
+    int r = store_verify(&o, scratch, &result, NULL, NULL);
+    if (r < 0 || !result.equal) sim_broken("live is not replay: %s", result.problem);
+    *(struct hash *)to = result.state_digest;
+}
+
+struct hash broker_final(void) {
+    struct hash digest = {{0}};
+    CHECK(alive);
+    if (life_run(stop, NULL) != LIFE_GOES_ON) sim_broken("a clean stop failed");
+    alive = false;
+    life_bury();
+    disk_close_all();
+    if (life_run(verify, &digest) != LIFE_GOES_ON) sim_broken("verifying failed");
+    life_bury();
+    return digest;
+}

@@ -1,0 +1,262 @@
+/* oracle.c: what must hold, kept beside the broker and not believed from it.
+ *
+ *   O1  a command that was acknowledged is in the journal under the seq that was told, for ever (P1)
+ *   O2  a command is in the journal once; every repeat hears the same seq (P2)
+ *   O3  an open case has a running timer; none fires early; none stays due while the broker is well (P3)
+ *   O4  the broker's row of a case is the row of its events, byte for byte; so is the whole store at the end (P4)
+ *   O5  a console hears every record of its prefixes, in order, once, and no other (P5)
+ *   O6  seqs have no gap; nothing committed is ever missing after a start
+ *   O7  a case takes no way that lifecycle.c does not have; its laws hold after every event (case_check) */
+#include "daemon/store/rows.h"
+#include "tests/sim/sim.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    CASES_MAX = 1 << 15, RECORDS_MAX = 1 << 20, KEYS = 1 << 21, PENDING_MAX = 8192, HEARERS_MAX = 8,
+    ROOM_BYTES = 16 << 20, PENDING_BYTES_MAX = 32 << 20,
+};
+#define STAYS_DUE_NS 30000000000LL
+
+struct heard_of { uint64_t first_seq, last_seq, case_id, division, routes[ROUTES_MAX]; unsigned routes_count; };
+struct key_seq { uint64_t uid, hi, lo, seq; };
+
+static struct shadow *cases;
+static unsigned cases_count;
+static struct heard_of *records;
+static unsigned records_count;
+static struct key_seq *keys;                      /* open addressing over (source, command id) */
+static struct { uint64_t prefixes[4]; unsigned prefixes_count, next; } consoles[HEARERS_MAX];
+static struct { size_t at, len; } pending[PENDING_MAX];
+static unsigned pending_count;
+static uint8_t *pending_bytes;
+static size_t pending_used;
+static uint64_t applied, steps;                   /* applied: the last seq known to be on disk */
+static struct arena room;
+static struct { struct due_row due; int64_t since_ns; } first_due;
+
+static void prepare(void) {
+    if (cases) return;
+    cases = sim_memory(CASES_MAX * sizeof *cases);
+    records = sim_memory(RECORDS_MAX * sizeof *records);
+    keys = sim_memory(KEYS * sizeof *keys);
+    pending_bytes = sim_memory(PENDING_BYTES_MAX);
+    arena_wrap(&room, sim_memory(ROOM_BYTES), ROOM_BYTES);
+}
+
+unsigned oracle_cases(void) {
+    return cases_count;
+}
+
+struct shadow *oracle_case(unsigned index) {
+    CHECK(index < cases_count);
+    return &cases[index];
+}
+
+uint64_t oracle_steps(void) {
+    return steps;
+}
+
+/* ---- commands, once ---------------------------------------------------------------------------------------------- */
+
+/* The source's number: uid:1000 -> 1000; the broker's own have none and no id. */
+static uint64_t source_number(const char *source) {
+    struct slice s = slice_of(source), before, after;
+    uint64_t n = 0;
+    if (slice_cut(s, ':', &before, &after) && parse_u64(after, &n)) return n;
+    return slice_equal(s, SLICE("work")) ? 1 : 0;
+}
+
+static struct key_seq *find(uint64_t uid, const uint8_t id[16]) {
+    uint64_t hi = get_be64(id), lo = get_be64(id + 8), i = (hi * 31 + lo * 17 + uid) % KEYS;
+    while (keys[i].seq && (keys[i].uid != uid || keys[i].hi != hi || keys[i].lo != lo)) i = (i + 1) % KEYS;
+    keys[i].uid = uid;
+    keys[i].hi = hi;
+    keys[i].lo = lo;
+    return &keys[i];
+}
+
+void oracle_acknowledged(unsigned uid, const uint8_t id[16], const PbDone *done) {
+    const struct key_seq *k = find(uid, id);
+    if (k->seq == 0) sim_broken("O1: seq %llu was acknowledged and is not committed", (unsigned long long)done->seq);
+    if (k->seq != done->seq)
+        sim_broken("O2: one command, two answers: seq %llu and %llu", (unsigned long long)k->seq,
+                   (unsigned long long)done->seq);
+}
+
+/* ---- records, as they reach the disk ------------------------------------------------------------------------------ */
+
+static struct shadow *shadow_of(uint64_t id) {
+    unsigned low = 0, high = cases_count;         /* ids rise */
+    while (low < high) {
+        unsigned middle = (low + high) / 2;
+        if (cases[middle].state.id < id) low = middle + 1;
+        else high = middle;
+    }
+    return low < cases_count && cases[low].state.id == id ? &cases[low] : NULL;
+}
+
+static bool timer_was_due(const struct case_state *c, int64_t at_ms) {
+    for (unsigned i = 0; i < c->timers_count; i++)
+        if (!c->timers[i].stopped && c->timers[i].due_ms <= at_ms) return true;
+    return false;
+}
+
+static void apply_case(const PbRecord *r) {
+    struct shadow *s = shadow_of(r->case_id);
+    if (!s && r->case_id != r->first_seq) sim_broken("O6: a record of a case that never began");
+    if (!s) {
+        CHECK(cases_count < CASES_MAX);
+        s = &cases[cases_count++];
+    }
+    if (strcmp(r->source, "timer") == 0 && !timer_was_due(&s->state, r->at_ms))
+        sim_broken("O3: case %llu: a deadline fired early", (unsigned long long)r->case_id);
+    for (size_t i = 0; i < r->n_events; i++) {
+        evolve(&s->state, r->events[i], r->first_seq + i, r->at_ms);     /* O7: it checks */
+        sometimes_event(r->events[i]);
+        steps++;
+    }
+    case_check(&s->state);
+}
+
+static void apply(const PbRecord *r) {
+    if (r->first_seq != applied + 1)
+        sim_broken("O6: seq %llu follows %llu", (unsigned long long)r->first_seq, (unsigned long long)applied);
+    applied = r->first_seq + r->n_events - 1;
+    if (r->command_id.len == 16) {
+        struct key_seq *k = find(source_number(r->source), r->command_id.data);
+        if (k->seq)
+            sim_broken("O2: a command counted twice: seq %llu and %llu", (unsigned long long)k->seq,
+                       (unsigned long long)applied);
+        k->seq = applied;
+    }
+    if (!r->case_id) return;
+    CHECK(records_count < RECORDS_MAX);
+    struct heard_of *h = &records[records_count++];
+    *h = (struct heard_of){.first_seq = r->first_seq, .last_seq = applied, .case_id = r->case_id,
+                           .division = r->division, .routes_count = (unsigned)r->n_routes};
+    CHECK(r->n_routes <= ROUTES_MAX);
+    for (size_t i = 0; i < r->n_routes; i++) h->routes[i] = r->routes[i];
+    apply_case(r);
+}
+
+static void apply_bytes(struct slice bytes) {
+    PbRecord *r = NULL;
+    arena_reset(&room);
+    if (codec_unpack_own(CODEC_RECORD, bytes, &room, &r) < 0) sim_broken("O6: a record cannot be read");
+    apply(r);
+}
+
+void oracle_recorded(const PbRecord *record) {
+    prepare();
+    size_t len = codec_size(CODEC_RECORD, record);
+    CHECK(pending_count < PENDING_MAX && pending_used + len <= PENDING_BYTES_MAX);
+    codec_pack(CODEC_RECORD, record, pending_bytes + pending_used);
+    pending[pending_count].at = pending_used;
+    pending[pending_count++].len = len;
+    pending_used += len;
+}
+
+void oracle_committed(void) {
+    for (unsigned i = 0; i < pending_count; i++)
+        apply_bytes(slice_from(pending_bytes + pending[i].at, pending[i].len));
+    oracle_abandoned();
+}
+
+void oracle_abandoned(void) {
+    pending_count = 0;
+    pending_used = 0;
+}
+
+/* The last batch may be there without ever having been told; nothing that was committed may be gone. */
+void oracle_recovered(struct store *s) {
+    prepare();
+    uint64_t durable = store_durable_seq(s);
+    if (durable < applied)
+        sim_broken("O1: the journal ends at seq %llu; %llu was committed", (unsigned long long)durable,
+                   (unsigned long long)applied);
+    while (applied < durable) {
+        struct slice bytes;
+        if (store_read(s, applied + 1, &bytes) < 0) sim_broken("O6: seq %llu cannot be read", (unsigned long long)applied + 1);
+        apply_bytes(bytes);
+        sometimes("journal.more_than_was_told");
+    }
+}
+
+/* ---- after every pass -------------------------------------------------------------------------------------------- */
+
+static void compare(struct store *s, const struct shadow *c) {
+    static struct case_state theirs;
+    uint8_t a[DB_VALUE_MAX], b[DB_VALUE_MAX];
+    int r = store_case(s, c->state.id, &theirs);
+    if (r < 0) sim_broken("O4: case %llu cannot be read: %d", (unsigned long long)c->state.id, r);
+    size_t len = row_of_case(&c->state, a);
+    if (row_of_case(&theirs, b) != len || memcmp(a, b, len) != 0)
+        sim_broken("O4: case %llu is not what its events say", (unsigned long long)c->state.id);
+}
+
+static void check_due(struct store *s, int64_t now_ms, bool healthy) {
+    struct due_row due;
+    bool is_due = store_first_due(s, &due) == 0 && due.due_ms <= now_ms;
+    bool same = is_due && due.case_id == first_due.due.case_id && due.due_ms == first_due.due.due_ms &&
+                due.kind == first_due.due.kind;
+    if (!is_due || !healthy) first_due.since_ns = 0;
+    else if (!same || !first_due.since_ns) first_due.due = due, first_due.since_ns = sim_now_ns();
+    else if (sim_now_ns() - first_due.since_ns > STAYS_DUE_NS && broker_passes() % 64 > 8)
+        sim_broken("O3: case %llu is due and stays so", (unsigned long long)due.case_id);
+}
+
+void oracle_passed(struct store *s, int64_t now_ms, bool healthy) {
+    check_due(s, now_ms, healthy);
+    if (cases_count == 0 || broker_passes() % 16) return;
+    for (unsigned i = 0; i < 4; i++) compare(s, &cases[sim_roll(SIM_BROKER, cases_count)]);
+}
+
+/* ---- consoles ---------------------------------------------------------------------------------------------------- */
+
+static bool concerns(unsigned console, const struct heard_of *h) {
+    for (unsigned p = 0; p < consoles[console].prefixes_count; p++) {
+        uint64_t prefix = consoles[console].prefixes[p];
+        if (division_covers(prefix, h->division)) return true;
+        for (unsigned i = 0; i < h->routes_count; i++)
+            if (division_covers(prefix, h->routes[i])) return true;
+    }
+    return false;
+}
+
+void oracle_console_is(unsigned console, const uint64_t *prefixes, unsigned count) {
+    CHECK(console < HEARERS_MAX && count <= COUNT_OF(consoles[0].prefixes));
+    memcpy(consoles[console].prefixes, prefixes, count * sizeof *prefixes);
+    consoles[console].prefixes_count = count;
+}
+
+static void skip_what_does_not_concern(unsigned console) {
+    unsigned *next = &consoles[console].next;
+    while (*next < records_count && !concerns(console, &records[*next])) ++*next;
+}
+
+void oracle_heard(unsigned console, const PbUpdate *update, uint64_t seq) {
+    skip_what_does_not_concern(console);
+    unsigned next = consoles[console].next;
+    if (next == records_count) sim_broken("O5: console %u hears of seq %llu, which is not on disk or not its own", console,
+                                          (unsigned long long)update->first_seq);
+    const struct heard_of *h = &records[next];
+    if (update->first_seq != h->first_seq || seq != h->last_seq)
+        sim_broken("O5: console %u hears of seq %llu where %llu is next", console, (unsigned long long)update->first_seq,
+                   (unsigned long long)h->first_seq);
+    consoles[console].next++;
+}
+
+/* ---- at the end --------------------------------------------------------------------------------------------------- */
+
+void oracle_end(struct store *s) {
+    for (unsigned i = 0; i < cases_count; i++) compare(s, &cases[i]);
+    for (unsigned c = 0; c < HEARERS_MAX; c++) {
+        if (!consoles[c].prefixes_count) continue;
+        skip_what_does_not_concern(c);
+        if (consoles[c].next < records_count)
+            sim_broken("O5: console %u never heard of seq %llu", c,
+                       (unsigned long long)records[consoles[c].next].first_seq);
+    }
+}

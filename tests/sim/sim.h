@@ -1,0 +1,95 @@
+/* sim.h: a world for the broker, on one thread, drawn from one number.
+ *
+ * The kernel, the store, the gates, the turn and the client library are the production files. Replaced are the clock and
+ * the randomness (life.c), the C library's writes (disk.c) and libzmq (net.c). One seed is one run, for ever.
+ *
+ *   sim.c      the world: time, streams of numbers, phases (faults, heal, quiet), seeds in children
+ *   broker.c   the daemon's lives: started, passing, killed, without power, on a full disk
+ *   actors.c   reporters, desks, an office, consoles, strangers
+ *   oracle.c   what must hold: kept beside the broker from what it says and commits, checked after every step
+ *
+ * The numbers of each stream are its own, so that a new actor does not move the others. */
+#ifndef SIM_H
+#define SIM_H
+#include "daemon/daemon.h"
+#include "lib/client/whistle.h"
+
+/* ---- the world (sim.c) ------------------------------------------------------------------------------------------- */
+
+enum sim_stream { SIM_SWARM, SIM_NET, SIM_DISK, SIM_FATE, SIM_BROKER, SIM_ACTOR, SIM_STREAMS = SIM_ACTOR + 32 };
+
+int64_t sim_now_ns(void);                         /* since the world began: every clock is made of it */
+uint64_t sim_roll(enum sim_stream stream, uint64_t sides);
+uint64_t disk_roll(uint64_t sides);
+bool sim_chance(enum sim_stream stream, unsigned of_a_thousand);
+extern unsigned sim_uid;                          /* who opens sockets now */
+extern bool sim_trace;
+void sometimes(const char *name);                 /* a rare path was taken; one never taken by all seeds is a failure */
+void sometimes_event(const PbEvent *e);
+void sometimes_refused(PbRefusal code);
+_Noreturn void sim_broken(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void trace(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* What this seed's world is like: drawn first, so that some worlds have no cuts and others nothing else. */
+struct swarm {
+    unsigned reporters, desks, consoles;
+    int64_t think_ns;                             /* between two acts of an actor */
+    unsigned kill, power, pause, cut, silence, clock_jump, disk_full, disk_error;   /* per thousand fate steps */
+    int64_t fate_ns;                              /* between two of fate's steps */
+    int64_t night_ns;                             /* nobody is there for so long, now and then; 0: never */
+    unsigned wrong, again, strange;               /* of a thousand commands */
+};
+extern struct swarm swarm;
+
+/* ---- memory, clock and randomness of a life (life.c) -------------------------------------------------------------- */
+
+void *sim_memory(size_t size);                    /* of the world: outlives the broker */
+void sim_free(void *memory);
+
+enum life_end { LIFE_GOES_ON, LIFE_KILLED, LIFE_NO_POWER, LIFE_EXIT };
+enum life_end life_run(void (*f)(void *to), void *to);    /* as the broker; however far it gets */
+_Noreturn void life_over(enum life_end how);
+bool life_here(void);                             /* within life_run */
+void life_bury(void);                             /* what it had in memory is gone */
+
+/* ---- the broker's lives (broker.c) -------------------------------------------------------------------------------- */
+
+void broker_world(const char *dir);               /* once: where its store is */
+bool broker_alive(void);
+int64_t broker_wakes_ns(void);                    /* when it wants to run next */
+void broker_step(void);                           /* starts it, or lets it pass once */
+void broker_fate(void);                           /* something happens to it, perhaps */
+void broker_heal(void);
+struct store *broker_store(void);                 /* NULL: it is not alive */
+int64_t broker_now_ms(void);
+int64_t broker_up_since_ns(void);
+uint64_t broker_passes(void);
+struct hash broker_final(void);                   /* stops it cleanly, verifies the store; the digest */
+
+/* ---- who acts (actors.c) ------------------------------------------------------------------------------------------ */
+
+void actors_open(void);
+int64_t actors_next_ns(void);
+void actors_step(void);                           /* whoever is due */
+void actors_leave(void);                          /* night: connections are closed; they come back by themselves */
+bool actors_quiet(void);                          /* nothing is in flight, every console has caught up */
+void actors_only_wait(void);                      /* nothing new any more: the quiet phase */
+
+/* ---- what must hold (oracle.c) ------------------------------------------------------------------------------------ */
+
+struct shadow { struct case_state state; bool overdue_told; };
+
+void oracle_recorded(const PbRecord *record);     /* within a turn */
+void oracle_committed(void);                      /* and it is on disk */
+void oracle_abandoned(void);
+void oracle_recovered(struct store *s);           /* a start: what the journal holds is all there is */
+void oracle_acknowledged(unsigned uid, const uint8_t id[16], const PbDone *done);
+void oracle_passed(struct store *s, int64_t now_ms, bool healthy);
+void oracle_heard(unsigned console, const PbUpdate *update, uint64_t seq);
+void oracle_console_again(unsigned console);      /* it begins a new past: a snapshot */
+void oracle_console_is(unsigned console, const uint64_t *prefixes, unsigned count);
+void oracle_end(struct store *s);
+unsigned oracle_cases(void);
+struct shadow *oracle_case(unsigned index);
+uint64_t oracle_steps(void);                      /* events evolved: decided by the kernel, and checked */
+#endif

@@ -446,7 +446,7 @@ static void add(enum actor_kind kind, unsigned count, unsigned first) {
     for (unsigned i = 0; i < count; i++) {
         CHECK(actors_count < ACTORS_MAX);
         struct actor *a = &actors[actors_count];
-        *a = (struct actor){.kind = kind, .number = first + i, .uid = 1000 + actors_count};
+        *a = (struct actor){.kind = kind, .number = first + i, .uid = kind == OFFICE ? 0 : 1000 + actors_count};
         actors_count++;
     }
 }

@@ -17,7 +17,7 @@ static struct daemon d;
 static struct settings settings;
 static char dir[128], scratch[160];
 static void *room;
-static bool alive, wants_more;
+static bool alive, wants_more, housework;
 static int64_t wakes_ns, busy_until_ns, up_since_ns, paused_until_ns, wall_step_ms;
 static uint64_t passes;
 static bool synchronised = true;
@@ -126,7 +126,7 @@ static void pass(void *unused) {
     bool idle = d.commands == 0 && !wants_more;
     int r = store_rest(d.store, d.mono_ms, d.now_ms, idle);
     if (r < 0 && r != -ENOSPC) die("state.lost", r, "a checkpoint failed");
-    wants_more |= r > 0 || housekeeping_wants_turn(&d);
+    housework = r > 0 || housekeeping_wants_turn(&d);
     for (unsigned i = 0; i < 4 && store_prepare(d.store, 256 << 10) > 0;) i++;
 }
 
@@ -161,7 +161,8 @@ void broker_step(void) {
     int64_t idle_ms = swarm.think_ns / 10000000 < LOOK_MS ? LOOK_MS : swarm.think_ns / 10000000;
     if (store_first_due(d.store, &due) == 0 && due.due_ms - d.now_ms < idle_ms) idle_ms = due.due_ms - d.now_ms;
     busy_until_ns = sim_now_ns() + cost;
-    wakes_ns = busy_until_ns + (wants_more || idle_ms < 1 ? 0 : idle_ms * 1000000);
+    if (housework && idle_ms > 1) idle_ms = 1;
+    wakes_ns = busy_until_ns + (wants_more || d.commands || idle_ms < 1 ? 0 : idle_ms * 1000000);
 }
 
 /* ---- fate -------------------------------------------------------------------------------------------------------- */
@@ -196,7 +197,7 @@ void broker_world(const char *path) {
     clock_source = source;
     options_default(settings_table, settings_count, &settings);
     snprintf(dir, sizeof dir, "%s/store", path);
-    snprintf(scratch, sizeof scratch, "%s/scratch", path);
+    snprintf(scratch, sizeof scratch, "%s", path);
     settings.segment_bytes = 1 << 20;
     settings.map_bytes = 256 << 20;
     settings.slots_ahead = 64;
@@ -233,7 +234,8 @@ static void stop(void *unused) {
 }
 
 static void verify(void *to) {
-    struct store_options o = {.dir = dir, .map_bytes = settings.map_bytes, .read_only = true, .verify_full = true};
+    struct store_options o = {.dir = dir, .map_bytes = settings.map_bytes, .segment_bytes = settings.segment_bytes,
+                              .segments_ahead = settings.segments_ahead, .read_only = true, .verify_full = true};
     struct verify_result result;
     int r = store_verify(&o, scratch, &result, NULL, NULL);
     if (r < 0 || !result.equal) sim_broken("live is not replay: %s", result.problem);

@@ -1,4 +1,5 @@
 #include "tests/sim/disk.h"
+#include "tests/sim/sim.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -40,8 +41,8 @@ static void must(bool x) {
 /* ---- what is remembered ------------------------------------------------------------------------------------------ */
 
 static void op_free(struct op *o) {
-    free(o->old);
-    free(o->new);
+    sim_free(o->old);
+    sim_free(o->new);
     syscall(SYS_close, o->fd);
 }
 
@@ -74,16 +75,15 @@ static struct op *op_new(int fd, uint64_t offset, uint64_t covers) {
     uint64_t size = size_of(fd);
     *o = (struct op){.file = fds[fd].file, .fd = own_descriptor(fd), .offset = offset, .size_before = size};
     o->old_len = offset >= size ? 0 : (size_t)(covers < size - offset ? covers : size - offset);
-    o->old = malloc(o->old_len + 1);
-    must(o->old && syscall(SYS_pread64, o->fd, o->old, o->old_len, offset) == (long)o->old_len);
+    o->old = sim_memory(o->old_len + 1);
+    must(syscall(SYS_pread64, o->fd, o->old, o->old_len, offset) == (long)o->old_len);
     return o;
 }
 
 static void remember_write(int fd, const void *bytes, size_t len, uint64_t offset) {
     struct op *o = op_new(fd, offset, len);
     o->len = len;
-    o->new = malloc(len + 1);
-    must(o->new);
+    o->new = sim_memory(len + 1);
     memcpy(o->new, bytes, len);
 }
 
@@ -120,9 +120,10 @@ void disk_lose(uint64_t (*roll)(uint64_t sides)) {
 
 void disk_close_all(void) {
     for (int fd = 0; fd < FDS_MAX; fd++) {
+        struct stat st;
         if (!fds[fd].ours) continue;
         fds[fd].ours = false;
-        syscall(SYS_close, fd);
+        if (fstat(fd, &st) == 0 && st.st_ino == fds[fd].file) syscall(SYS_close, fd);   /* else closed by closedir */
     }
 }
 

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
-enum { QUEUE_MAX = 2000, ENDPOINT_MAX = 64, SOCKETS_MAX = 256, RECONNECT_NS = 300000000 };
+enum { QUEUE_MAX = 2000, ENDPOINT_MAX = 64, SOCKETS_MAX = 48, RECONNECT_NS = 300000000 };
 
 struct message { struct message *next; int64_t at_ns; unsigned frames; size_t len[WIRE_FRAMES_MAX]; uint8_t bytes[]; };
 struct queue { struct message *first, *last; unsigned count; int64_t last_ns, silent_until_ns; };

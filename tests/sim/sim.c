@@ -192,8 +192,11 @@ static void come_to_rest(void) {
     broker_heal();
     net_heal();
     actors_only_wait();
-    while (!(actors_quiet() && broker_alive() && now_ns > until - REST_NS + 120 * SECOND_NS)) {
-        if (now_ns >= until) sim_broken("no rest within %lld s after the faults were over", REST_NS / SECOND_NS);
+    while (!(actors_quiet() && broker_alive() && oracle_consoles_know_all() &&
+             now_ns > until - REST_NS + 120 * SECOND_NS)) {
+        if (now_ns >= until)
+            sim_broken("no rest within %lld s after the faults were over: %s", REST_NS / SECOND_NS,
+                       !broker_alive() ? "the broker" : actors_quiet() ? "a console" : "a client");
         live(UINT64_MAX, now_ns + SECOND_NS, false);
     }
 }

@@ -88,6 +88,7 @@ void oracle_passed(struct store *s, int64_t now_ms, bool healthy);
 void oracle_heard(unsigned console, const PbUpdate *update, uint64_t seq);
 void oracle_console_again(unsigned console);      /* it begins a new past: a snapshot */
 void oracle_console_is(unsigned console, const uint64_t *prefixes, unsigned count);
+bool oracle_consoles_know_all(void);
 void oracle_end(struct store *s);
 unsigned oracle_cases(void);
 struct shadow *oracle_case(unsigned index);

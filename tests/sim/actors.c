@@ -7,7 +7,8 @@
 
 #include <string.h>
 
-enum { KEPT_MAX = 256, KEPT_BYTES = 1024, ROOM_BYTES = 1 << 20, ACTORS_MAX = 24 };
+enum { KEPT_MAX = 256, KEPT_BYTES = 1024, ROOM_BYTES = 1 << 20, ACTORS_MAX = 24,
+       RESTING_NS = 50000000 };
 
 enum actor_kind { REPORTER, OFFICE, DESK, CONSOLE, STRANGER };
 
@@ -474,7 +475,7 @@ void actors_step(void) {
         sim_uid = a->uid;
         if (!is_here(a)) manners[a->kind].open(a);
         manners[a->kind].step(a);
-        int64_t think = only_wait && swarm.think_ns > 1000000000 ? 1000000000 : swarm.think_ns;
+        int64_t think = only_wait ? RESTING_NS : swarm.think_ns;
         a->wakes_ns = sim_now_ns() + 1 + (int64_t)roll(a, (uint64_t)think * 2);
     }
 }

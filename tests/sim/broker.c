@@ -11,12 +11,13 @@
 
 #define SECOND_NS 1000000000LL
 #define WORLD_BEGINS_MS FIXTURE_MONDAY_MS
-enum { LOOK_MS = 100, RESTART_MS = 200 };
+enum { LOOK_MS = 100, RESTART_MS = 200, RULES_ROOM_BYTES = 4 << 20 };
 
 static struct daemon d;
 static struct settings settings;
 static char dir[128], scratch[160];
 static void *room;
+static struct arena rules_room;
 static bool alive, wants_more, housework;
 static int64_t wakes_ns, busy_until_ns, up_since_ns, paused_until_ns, wall_step_ms;
 static uint64_t passes;
@@ -76,10 +77,17 @@ static int begin_epoch(void) {
     struct hash hash, in_force = store_rules_hash(d.store);
     store_begin(d.store, d.now_ms);
     int r = broker_event(&d, &event);
-    if (r == 0) r = config_canonical(fixture_rules(), &d.room, &bytes, &hash);
+    if (r == 0) r = store_commit(d.store);
+    if (r == 0) r = config_canonical(fixture_rules(), &rules_room, &bytes, &hash);
     bool changed = r == 0 && (store_rules_number(d.store) == 0 || !hash_equal(&hash, &in_force));
-    if (changed) r = broker_adopt(&d, bytes, &hash);
-    return r == 0 ? store_commit(d.store) : r;
+    struct adoption adoption = {.bytes = bytes, .hash = hash};
+    for (int done = changed ? 0 : 1; r == 0 && done == 0;) {
+        arena_reset(&d.room);
+        store_begin(d.store, d.now_ms);
+        done = adoption_take(&d, &adoption, NULL);
+        r = done < 0 ? done : store_commit(d.store);
+    }
+    return r;
 }
 
 static void start(void *unused) {
@@ -106,6 +114,10 @@ static void start(void *unused) {
     broker_clock_start(&d.clock, store_last_ms(d.store), (int64_t)settings.clock_step_ms);
     d.now_ms = d.clock.last_ms;
     oracle_recovered(d.store);
+    d.reload = reload_open();
+    d.recompute = recompute_open();
+    guard_open(0, false);
+    arena_reset(&rules_room);
     r = begin_epoch();
     if (r < 0) die("journal.lost", r, "the first batch");
     struct pool_options pool = {.endpoint = "sim:pool", .lease_ms = (int64_t)settings.lease_ms};
@@ -126,7 +138,7 @@ static void pass(void *unused) {
     bool idle = d.commands == 0 && !wants_more;
     int r = store_rest(d.store, d.mono_ms, d.now_ms, idle);
     if (r < 0 && r != -ENOSPC) die("state.lost", r, "a checkpoint failed");
-    housework = r > 0 || housekeeping_wants_turn(&d);
+    housework = r > 0 || housekeeping_wants_turn(&d) || recompute_busy(&d);
     for (unsigned i = 0; i < 4 && store_prepare(d.store, 256 << 10) > 0;) i++;
 }
 
@@ -158,7 +170,8 @@ void broker_step(void) {
     int64_t slow = sim_now_ns() < fate.slow_until_ns ? (int64_t)sim_roll(SIM_BROKER, 5 * SECOND_NS) : 0;
     int64_t cost = 50000 + (int64_t)sim_roll(SIM_BROKER, 400000) + (d.commands ? slow : 0);
     struct due_row due;
-    int64_t idle_ms = swarm.think_ns / 10000000 < LOOK_MS ? LOOK_MS : swarm.think_ns / 10000000;
+    int64_t alone_ms = (actors_next_ns() - sim_now_ns()) / 100000000;    /* nobody is there to notice */
+    int64_t idle_ms = alone_ms < LOOK_MS ? LOOK_MS : alone_ms < 60000 ? alone_ms : 60000;
     if (store_first_due(d.store, &due) == 0 && due.due_ms - d.now_ms < idle_ms) idle_ms = due.due_ms - d.now_ms;
     busy_until_ns = sim_now_ns() + cost;
     if (housework && idle_ms > 1) idle_ms = 1;
@@ -205,6 +218,7 @@ void broker_world(const char *path) {
     settings.checkpoint_idle_ms = 1 + sim_roll(SIM_SWARM, 1000);
     settings.lease_ms = 1000 + sim_roll(SIM_SWARM, 60000);
     room = sim_memory(TURN_ROOM_BYTES);
+    arena_wrap(&rules_room, sim_memory(RULES_ROOM_BYTES), RULES_ROOM_BYTES);
     draw_rules(fixture_rules());
     disk_attach(path);
     disk_asks = asks;

@@ -19,7 +19,10 @@ enum {
 };
 #define STAYS_DUE_NS 30000000000LL
 
-struct heard_of { uint64_t first_seq, last_seq, case_id, division, routes[ROUTES_MAX]; unsigned routes_count; };
+struct heard_of {
+    uint64_t first_seq, last_seq, division, routes[ROUTES_MAX], left[ROUTES_MAX];
+    unsigned routes_count, left_count;
+};
 struct key_seq { uint64_t uid, hi, lo, seq; };
 
 static struct shadow *cases;
@@ -134,10 +137,11 @@ static void apply(const PbRecord *r) {
     if (!r->case_id) return;
     CHECK(records_count < RECORDS_MAX);
     struct heard_of *h = &records[records_count++];
-    *h = (struct heard_of){.first_seq = r->first_seq, .last_seq = applied, .case_id = r->case_id,
-                           .division = r->division, .routes_count = (unsigned)r->n_routes};
-    CHECK(r->n_routes <= ROUTES_MAX);
+    *h = (struct heard_of){.first_seq = r->first_seq, .last_seq = applied, .division = r->division,
+                           .routes_count = (unsigned)r->n_routes, .left_count = (unsigned)r->n_left};
+    CHECK(r->n_routes <= ROUTES_MAX && r->n_left <= ROUTES_MAX);
     for (size_t i = 0; i < r->n_routes; i++) h->routes[i] = r->routes[i];
+    for (size_t i = 0; i < r->n_left; i++) h->left[i] = r->left[i];
     apply_case(r);
 }
 
@@ -215,14 +219,18 @@ void oracle_passed(struct store *s, int64_t now_ms, bool healthy) {
 
 /* ---- consoles ---------------------------------------------------------------------------------------------------- */
 
-static bool concerns(unsigned console, const struct heard_of *h) {
-    for (unsigned p = 0; p < consoles[console].prefixes_count; p++) {
-        uint64_t prefix = consoles[console].prefixes[p];
-        if (division_covers(prefix, h->division)) return true;
-        for (unsigned i = 0; i < h->routes_count; i++)
-            if (division_covers(prefix, h->routes[i])) return true;
-    }
+static bool covers(unsigned console, uint64_t division) {
+    for (unsigned p = 0; p < consoles[console].prefixes_count; p++)
+        if (division_covers(consoles[console].prefixes[p], division)) return true;
     return false;
+}
+
+/* Where the case is, was until now, or whom it asks. */
+static bool concerns(unsigned console, const struct heard_of *h) {
+    bool any = covers(console, h->division);
+    for (unsigned i = 0; i < h->routes_count; i++) any |= covers(console, h->routes[i]);
+    for (unsigned i = 0; i < h->left_count; i++) any |= covers(console, h->left[i]);
+    return any;
 }
 
 void oracle_console_is(unsigned console, const uint64_t *prefixes, unsigned count) {

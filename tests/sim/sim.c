@@ -236,7 +236,7 @@ static void child_start(unsigned slot, uint64_t number, const struct arguments *
     struct report *r = children[slot].report;
     memset(r, 0, sizeof *r);
     fflush(stdout);
-    pid_t pid = fork();
+    pid_t pid = sim_trace && a->seeds == 1 ? 0 : fork();       /* a lone seed that is traced is for a debugger */
     CHECK(pid >= 0);
     if (pid == 0) {
         mine = r;

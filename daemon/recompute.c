@@ -18,7 +18,8 @@ enum {
     ROWS_MAX = 200,
 };
 
-struct walk { bool on; uint64_t cursor, cases, moved; };
+/* upto: whatever is opened from there on goes by the rules in force, and the walk must not chase it. */
+struct walk { bool on; uint64_t cursor, upto, cases, moved; };
 struct row { uint64_t case_id; uint32_t district, day, day_number; PbTimerKind kind; int64_t before_ms, after_ms; };
 
 struct recompute {
@@ -72,7 +73,7 @@ static int slice(struct daemon *d, struct walk *w, bool dry, unsigned share) {
         size_t mark = d->room.used;
         if (store_turn_full(d->store)) return 0;
         int r = store_next_case(d->store, w->cursor, &w->cursor);
-        if (r == -ENOENT) return 1;
+        if (r == -ENOENT || (r == 0 && w->cursor >= w->upto)) return 1;
         if (r == 0) r = store_case(d->store, w->cursor, &d->before);
         if (r < 0) return r;
         if (d->before.timers_count == 0) continue;
@@ -131,7 +132,7 @@ static void answer_dry(struct daemon *d) {
 
 static int take_real(struct daemon *d, unsigned share) {
     struct walk *w = &d->recompute->real;
-    if (!w->on) *w = (struct walk){ .on = true };
+    if (!w->on) *w = (struct walk){ .on = true, .upto = store_next_seq(d->store) };
     if (!store_admits(d->store, ADMIT_ANSWER)) return 0;
     int over = slice(d, w, false, share);
     return over == 1 ? end(d) : over;
@@ -168,8 +169,8 @@ static int begin(struct daemon *d, const struct asker *asker) {
     return 0;
 }
 
-static void begin_dry(struct recompute *w, const struct asker *asker) {
-    w->dry = (struct walk){ .on = true };
+static void begin_dry(struct recompute *w, const struct asker *asker, uint64_t upto) {
+    w->dry = (struct walk){ .on = true, .upto = upto };
     w->rows_count = 0;
     w->left_off = 0;
     w->asker = *asker;
@@ -182,7 +183,7 @@ int recompute_order(struct daemon *d, const struct command *c, const PbEnvelope 
     if (!dry && !e->by) return command_refuse(d, c, e, REFUSED_FIELD_MISSING, "by"), 0;
     if (!dry && store_recompute(d->store)) return command_refuse(d, c, e, REFUSED_PENDING, NULL), 0;
     if (!dry) return begin(d, &asker);
-    if (!w->dry.on) return begin_dry(w, &asker), 0;
+    if (!w->dry.on) return begin_dry(w, &asker, store_next_seq(d->store)), 0;
     if (!asker_is(&w->asker, c, e)) return command_refuse(d, c, e, REFUSED_BUSY, NULL), 0;
     w->asker = asker;                             /* he asks again: his answer is on its way */
     return 0;

@@ -186,6 +186,7 @@ void on_corrected(struct case_state *c, const PbEvent *e, int64_t at_ms) {
         c->lon_e7 = to->place->lon_e7;
         c->lat_e7 = to->place->lat_e7;
     }
+    if (e->corrected->n_timers) timers_clear(c, T(REMIND));
     timers_set(c, e->corrected->timers, e->corrected->n_timers);
 }
 

@@ -5,4 +5,10 @@ int stories_of_ladder(void);
 int stories_of_answers(void);
 int stories_of_verify(void);
 int stories_of_promise(void);
+int stories_of_returns(void);
+int stories_of_extension(void);
+int stories_of_suspended(void);
+int stories_of_ways(void);
+int stories_of_reopened(void);
+int stories_of_care(void);
 #endif

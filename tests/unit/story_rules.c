@@ -24,6 +24,8 @@ static PbCategory *categories[] = {
              LIST(milestones, milestones)),
     CATEGORY("lamp", "路灯不亮", II, "incident", grid, district, .accept = LIMIT(CLOCK_HOURS, 2),
              .promise = LIMIT(WORK_DAYS, 5)),
+    CATEGORY("paint", "乱涂乱画", III, "incident", grid, street, .accept = LIMIT(WORK_HOURS, 2),
+             HAS(evidence_min, 1), .extension = LIMIT(WORK_DAYS, 2)),
     CATEGORY("poster", "非法小广告", III, "pair", grid, street, .accept = LIMIT(WORK_HOURS, 2)),
     CATEGORY("road", "道路破损", III, "incident", street, street, .accept = LIMIT(WORK_HOURS, 2)),
     CATEGORY("rubbish", "暴露垃圾", III, "incident", grid, street, .accept = LIMIT(WORK_HOURS, 2),

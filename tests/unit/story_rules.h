@@ -3,6 +3,7 @@
  *
  *   gas       I    accept 30 cm   milestones isolate 1 ch, repair 1 cd, restore 3 wd
  *   lamp      II   accept 2 ch    promise 5 wd
+ *   paint     III  accept 2 wh    one piece of evidence with what is done; an extension is 2 wd
  *   poster    III  accept 2 wh    playbook pair: two must be done, no verifying, what is declined goes to the district
  *   road      III  accept 2 wh    duty of the street
  *   rubbish   III  accept 2 wh    duty of the grid or the street; may be self-handled

@@ -29,7 +29,8 @@ static bool leads_to(const struct order *o, const struct case_state *c, const st
         [EVENT_DEAD_DROPPED] = ORDER_DROP_DEAD,
     };
     if (a->event >= COUNT_OF(plain) || o->kind != plain[a->event]) return false;
-    if (!(a->from & 1u << (c->id ? c->state : STATE_NONE))) return false;
+    uint32_t from = a->event == EVENT_DISPATCHED ? a->from | 1u << STATE_REPORTED : a->from;    /* accepted on the way */
+    if (!(from & 1u << (c->id ? c->state : STATE_NONE))) return false;
     PbAnswerKind kind = o->kind == ORDER_ANSWER ? o->answer->kind : ANSWER_NONE;
     switch (a->event) {
     case EVENT_RETURNED: return kind == ANSWER_RETURN;

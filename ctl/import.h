@@ -1,10 +1,10 @@
 /* import.h: what another system knows, brought in from its CSV files.
  *
- *   import cases                              a line -> an Import command, checked by the kernel's own decide, then sent
+ *   import cases                              a line -> an Import, checked by the kernel's own decide, then sent
  *   import divisions | parties | categories   lines -> the rule set's own file, the whole set checked, then replaced
  *
- *   W1  nothing is sent or replaced before every line has been looked at. The first bad line stops it, by file, line and
- *       column; with --keep-going the good lines go and the others are listed, and the exit code says so.
+ *   W1  nothing is sent or replaced before every line has been looked at. The first bad line stops it, by file, line
+ *       and column; with --keep-going the good lines go and the others are listed, and the exit code says so.
  *   W2  what is there already is not brought in twice: a case's command id is made from (origin, number there). */
 #ifndef CTL_IMPORT_H
 #define CTL_IMPORT_H

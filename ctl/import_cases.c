@@ -1,6 +1,6 @@
 /* import_cases.c: `import cases`: open cases of another system, with the instants and running limits they have there.
  *
- * Every line is checked first, by the same decide that the broker asks; then they are sent, a window of commands in flight.
+ * Every line is checked first, by the same decide that the broker asks; then they are sent, a window in flight.
  * Interrupted and run again it goes on: a command's id is made from the origin and the number there, so what the broker
  * has seen it refuses (CONFLICT: the same id, sent at another time; ALREADY_KNOWN: its receipt is gone, the case is
  * there), and that is counted as there already. */
@@ -36,8 +36,8 @@ const struct command_line import_cases_command = {
          "occurred_at wall lon lat reporter ask_me text address。时间写法同命令行；parties 用分号隔开，第一个为主办。\n"
          "再导一次不会重复：已有的只计数。退出码 1：有错的行。",
          "Columns that must be there: external_id opened_at division category state. Others: level parties asked_at\n"
-         "handling_due promise_due occurred_at wall lon lat reporter ask_me text address. Instants as on a command line;\n"
-         "parties by semicolons, the first in the lead. Run again it adds nothing twice. Exit code 1: some lines are bad."),
+         "handling_due promise_due occurred_at wall lon lat reporter ask_me text address. Instants as elsewhere;\n"
+         "parties by semicolons, the first in the lead. Run again it adds nothing twice. Exit code 1: bad lines."),
 };
 
 /* ---- what is shared by all imports ------------------------------------------------------------------------------- */
@@ -153,8 +153,8 @@ static int check_all(struct import *m) {
     if (rows_begin(m, &in, &row) <= 0 || !import_header(&row, &m->columns, &m->report))
         return CTL_REFUSED;
     while ((m->report.bad == 0 || m->line->keep_going) && row_take(m, &in, &row, &import)) {
-        if (!import || !import_case_fits(import, m->rules, m->rules_number, m->now_ms, m->line->origin, row.line, &m->room,
-                                         &m->report))
+        if (!import || !import_case_fits(import, m->rules, m->rules_number, m->now_ms, m->line->origin, row.line,
+                                         &m->room, &m->report))
             continue;
         if (m->count == IMPORT_LINES_MAX) {
             import_problem(&m->report, row.line, "", "more lines than fit; split the file");
@@ -299,8 +299,8 @@ static void print_outcome(const struct import *m) {
     const struct ctl *c = m->c;
     unsigned long long good = m->count, added = m->added, there = m->there, bad = m->report.bad;
     if (c->json)
-        printf("{\"checked\":\"%llu\",\"added\":\"%llu\",\"there_already\":\"%llu\",\"bad\":\"%llu\"}\n", good, added, there,
-               bad);
+        printf("{\"checked\":\"%llu\",\"added\":\"%llu\",\"there_already\":\"%llu\",\"bad\":\"%llu\"}\n", good, added,
+               there, bad);
     else if (c->language == LANGUAGE_ZH)
         printf("可导入 %llu 行；新增 %llu，已有 %llu，有错 %llu\n", good, added, there, bad);
     else

@@ -1,9 +1,9 @@
-/* import_config.c: `import divisions`, `import parties`, `import categories`: lines of another system's CSV into the rule set's
- * own file. A line whose key is there already changes it, any other is put behind the last.
+/* import_config.c: `import divisions`, `import parties`, `import categories`: lines of another system's CSV into
+ * the rule set's own file. A line whose key is there already changes it, any other is put behind the last.
  *
- * The set is first tried as a whole: beside it, in a folder of its own in which every name leads to the set's file and one
- * is the new file. What daemon/config finds wrong there is told at the line it came from. Only then is the file replaced:
- * written beside, synced, renamed. */
+ * The set is first tried as a whole: beside it, in a folder of its own in which every name leads to the set's file and
+ * one is the new file. What daemon/config finds wrong there is told at the line it came from. Only then is the file
+ * replaced: written beside, synced, renamed. */
 #include "ctl/commands.h"
 #include "ctl/import.h"
 #include "daemon/config/config.h"
@@ -33,8 +33,8 @@ static const struct argument table[] = {
 
 static const char more[] =
     BOTH("列同规则集中的文件。整套规则检查通过后才替换，之后用 reload 采用。退出码 1：有错的行。",
-         "The columns are those of the rule set's file. The whole set is checked before the file is replaced; reload adopts\n"
-         "it. Exit code 1: some lines are bad.");
+         "The columns are those of the rule set's file. The whole set is checked before the file is replaced; reload\n"
+         "adopts it. Exit code 1: some lines are bad.");
 const struct command_line import_config_commands[] = {
     {"import divisions", BOTH("把区划并入规则集", "brings divisions into a rule set"), table, COUNT_OF(table), more},
     {"import parties", BOTH("把部门并入规则集", "brings departments into a rule set"), table, COUNT_OF(table), more},
@@ -319,8 +319,8 @@ static int file_of_set(struct merge *m) {
     }
     free(memory);
     if (r == CTL_DONE && (!m->name[0] || strchr(m->name, '/')))
-        r = usage(m->c->line->name, "%s: \"%s: %s\" is no file of this set itself; import into the set that has it", office,
-                  kinds[m->kind].office, m->name);
+        r = usage(m->c->line->name, "%s: \"%s: %s\" is no file of this set itself; import into the set that has it",
+                  office, kinds[m->kind].office, m->name);
     (void)snprintf(m->path, sizeof m->path, "%.2000s/%s", m->line->into, m->name);
     return r;
 }
@@ -332,8 +332,9 @@ static void print_outcome(const struct merge *m, bool replaced) {
         printf("{\"added\":\"%llu\",\"changed\":\"%llu\",\"bad\":\"%llu\",\"replaced\":%s}\n", added, changed, bad,
                replaced ? "true" : "false");
     else
-        printf(say(c, "新增 %llu，更改 %llu，有错 %llu；%s\n", "added %llu, changed %llu, bad %llu; %s\n"), added, changed, bad,
-               replaced ? say(c, "已替换，reload 后生效", "replaced; reload adopts it") : say(c, "未改动", "nothing was changed"));
+        printf(say(c, "新增 %llu，更改 %llu，有错 %llu；%s\n", "added %llu, changed %llu, bad %llu; %s\n"), added, changed,
+               bad, replaced ? say(c, "已替换，reload 后生效", "replaced; reload adopts it")
+                             : say(c, "未改动", "nothing was changed"));
 }
 
 int import_config_main(struct ctl *c, int argc, char **argv) {
@@ -343,7 +344,8 @@ int import_config_main(struct ctl *c, int argc, char **argv) {
     int r = arguments_read(c, c->line, argc, argv, &l);
     if (r)
         return r == ARGUMENTS_HELPED ? CTL_DONE : r;
-    m = (struct merge){.c = c, .line = &l, .report = {.c = c, .file = l.file}, .kind = (unsigned)(c->line - import_config_commands)};
+    m = (struct merge){.c = c, .line = &l, .report = {.c = c, .file = l.file}};
+    m.kind = (unsigned)(c->line - import_config_commands);
     r = file_of_set(&m);
     if (r == CTL_DONE)
         r = import_bytes(c, m.path, &m.there, &there);

@@ -1,5 +1,5 @@
-/* import_row.c: a line of another system's cases -> an Import command. A column is read as the option of the same name would
- * be, so instants, levels and states may be written as on any command line, in English or in Chinese. */
+/* import_row.c: a line of another system's cases -> an Import command. A column is read as the option of the same name
+ * would be, so instants, levels and states may be written as on any command line, in English or in Chinese. */
 #include "ctl/import.h"
 
 #include <stdio.h>
@@ -60,8 +60,9 @@ bool import_header(const struct csv_row *row, struct import_columns *ret, struct
     for (unsigned i = 0; i < row->count; i++) {
         char name[64];
         uint8_t at = 0;
-        (void)snprintf(name, sizeof name, "%.*s", (int)(row->cell[i].len < 60 ? row->cell[i].len : 60), row->cell[i].at);
-        bool known = column_of(row->cell[i], &at), twice = known && header_says(ret, at);
+        struct slice cell = row->cell[i];
+        (void)snprintf(name, sizeof name, "%.*s", (int)(cell.len < 60 ? cell.len : 60), cell.at);
+        bool known = column_of(cell, &at), twice = known && header_says(ret, at);
         if (!known || twice)
             return import_problem(report, row->line, name, twice ? "is a column twice"
                                   : "is no column here; whistlectl import cases --help lists them"), false;
@@ -206,7 +207,8 @@ bool import_case_fits(const PbImport *import, const PbRules *rules, uint32_t num
     struct order order = {.kind = ORDER_IMPORT, .import = import};
     struct decide_input in = {
         .state = &none, .rules = rules, .rules_number = number, .rules_now = rules, .rules_now_number = number,
-        .now_ms = now_ms, .source = SLICE("import"), .origin = slice_of(origin), .day_number = 1, .slot = 1, .room = room,
+        .now_ms = now_ms, .source = SLICE("import"), .origin = slice_of(origin), .day_number = 1, .slot = 1,
+        .room = room,
     };
     char column[64];
     decide(&in, &order, &decision);

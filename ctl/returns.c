@@ -1,5 +1,5 @@
-/* returns.c: `return daily`, `return monthly`: from a broker over the feed, or from a resting store's files. Both hand the
- * same updates to the same fold. */
+/* returns.c: `return daily`, `return monthly`: from a broker over the feed, or from a resting store's files. Both hand
+ * the same updates to the same fold. */
 #include "ctl/returns.h"
 #include "ctl/commands.h"
 #include "ctl/offline.h"
@@ -80,7 +80,8 @@ static int as_of_read(struct ctl *c, const char *word, struct returns_options *o
     if (!word || parse_u64(slice_of(word), &o->as_of_seq))
         return CTL_DONE;
     if (arguments_parse(c, &line, COUNT_OF(argv), argv, &o->as_of_ms, problem) != 0)
-        return usage(c->line->name, "--as-of: \"%.60s\" is neither a seq nor an instant such as 2026-03-03T00:00:00", word);
+        return usage(c->line->name, "--as-of: \"%.60s\" is neither a seq nor an instant such as 2026-03-03T00:00:00",
+                     word);
     return CTL_DONE;
 }
 

@@ -11,8 +11,8 @@
  *   Q4  a day is what the district's calendar says, in the rules of the latest case at that point of the journal.
  *   Q5  a case counts where it lies at the as-of, and only when it lies under one of the prefixes.
  *
- * Memory: a struct of 128 bytes a case and 16 bytes a stay that ended in the period; both have a limit. What each figure
- * is made of: docs/returns.md. */
+ * Memory: a struct of 128 bytes a case and 16 bytes a stay that ended in the period; both have a limit. What each
+ * figure is made of: docs/returns.md. */
 #ifndef CTL_RETURNS_H
 #define CTL_RETURNS_H
 #include "ctl/ctl.h"

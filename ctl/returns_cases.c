@@ -1,5 +1,5 @@
-/* returns_cases.c: where counted cases live: in chunks that stay where they are, in the order of their ids, which is the
- * order they come in; so a case is found by halving. Divisions and categories are kept once and named by index. */
+/* returns_cases.c: where counted cases live: in chunks that stay where they are, in the order of their ids, which is
+ * the order they come in; so a case is found by halving. Divisions and categories are kept once and named by index. */
 #include "ctl/returns_internal.h"
 
 #include <errno.h>

@@ -377,8 +377,9 @@ static void apply_more(struct returns *r, struct counted *c, const struct happen
 }
 
 static void responds(struct counted *c, const struct happening *h) {
-    bool chosen = h->e->event_case == EVENT_ESCALATED && h->e->escalated->fired == TIMER_NONE;
-    if (c->responded || !(chosen || ((size_t)h->e->event_case < COUNT_OF(foldings) && foldings[h->e->event_case].responds)))
+    size_t event = h->e->event_case;
+    bool chosen = event == EVENT_ESCALATED && h->e->escalated->fired == TIMER_NONE;
+    if (c->responded || !(chosen || (event < COUNT_OF(foldings) && foldings[event].responds)))
         return;
     c->responded = true;
     c->responded_in_time = h->ms <= c->opened_ms + DAY_MS;

@@ -1,5 +1,5 @@
 /* returns_recur.c: which cases came back (复发): another of the same category, reported within 30 days of the closing, at
- * most 50 m away or, where one of the two has no coordinates, in the same grid. It catches what was closed and not done.
+ * most 50 m away or, where one of the two has no coordinates, in the same grid. It catches what was closed, not done.
  *
  * Distance is in integers, so that every machine says the same: along a meridian 10^-7 degree is 11.1195 mm; along a
  * parallel that much times the cosine, by Bhaskara's formula (off by 0.17 % at most: 9 cm of 50 m). */

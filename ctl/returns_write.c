@@ -1,5 +1,5 @@
-/* returns_write.c: rows -> CSV, a figure a line: what is counted, out of what, and the share. Each line says of what period,
- * which row and which figure it is, so that lines of many returns can be put into one table. */
+/* returns_write.c: rows -> CSV, a figure a line: what is counted, out of what, and the share. Each line says of what
+ * period, which row and which figure it is, so that lines of many returns can be put into one table. */
 #include "ctl/csv.h"
 #include "ctl/returns_internal.h"
 
@@ -9,8 +9,10 @@ enum { NONE = SUMS };
 struct figure { const char *zh, *en; uint8_t part, whole; bool of_all; };
 
 #define LEVEL_FIGURES(level, zh, en) \
-    {zh "升级·超时", en ": escalated, a limit was over / came there", TICK_ROSE_BY_LIMIT + level, TICK_CAME + level, false}, \
-    {zh "升级·主动", en ": escalated, asked for help / came there", TICK_ROSE_BY_CHOICE + level, TICK_CAME + level, false}
+    {zh "升级·超时", en ": escalated, a limit was over / came there", TICK_ROSE_BY_LIMIT + level, TICK_CAME + level, \
+     false}, \
+    {zh "升级·主动", en ": escalated, asked for help / came there", TICK_ROSE_BY_CHOICE + level, TICK_CAME + level, \
+     false}
 
 static const struct figure figures[] = {
     {"上报数", "reported", TICK_REPORTED, NONE, false},
@@ -149,7 +151,8 @@ static void stays_line(struct writing *w, const struct row_stays *s, unsigned pe
     CHECK(s->level < COUNT_OF(levels_zh) && slice_cut(slice_of(waits[s->wait]), '|', &zh, &en));
     row_begin(w, s->scope, s->code);
     csv_text(&w->out, "停留时长p%u（分钟）·%s·%.*s", percent, levels_zh[s->level], (int)zh.len, (const char *)zh.at);
-    csv_text(&w->out, "stay p%u (min), %s, %.*s / stays", percent, levels_en[s->level], (int)en.len, (const char *)en.at);
+    csv_text(&w->out, "stay p%u (min), %s, %.*s / stays", percent, levels_en[s->level], (int)en.len,
+             (const char *)en.at);
     bool hidden = w->masked && is_small(s->count);
     if (hidden)
         csv_cell(&w->out, SLICE(""));

@@ -7,19 +7,22 @@
 
 #include <stdlib.h>
 
-enum { NEAR_MM = 50000, BAND_E7 = 4500, BAND_MM = 50037 };
-_Static_assert(BAND_MM >= NEAR_MM, "what is near lies in the same band of latitude or in the next");
+enum { NEAR_MM = 50000, CELL_LAT_E7 = 4500, CELL_LON_E7 = 9000, CELLS_ROUND = 1 << 20 };
+_Static_assert(CELL_LAT_E7 * 111195LL / 10000 >= NEAR_MM && CELL_LON_E7 * 111195LL / 20000 >= NEAR_MM,
+               "up to 60 degrees of latitude what is near lies in the same cell or in one beside it");
 #define AGAIN_WITHIN_MS (30 * 86400000LL)
 
-/* A new case by its category and place, then by when it was reported. place: its band of latitude, or its grid. */
-struct arrival { uint16_t category; bool by_band; int64_t place; int64_t opened_ms; uint32_t at; };
+/* A new case by its category and place, then by when it was reported. A case is in the list under its grid, and again
+ * by its cell or, where it has no coordinates, among those of its grid that have none. */
+enum list { OF_GRID, OF_GRID_UNPLACED, OF_CELL };
+struct arrival { uint16_t category; uint8_t list; int64_t place; int64_t opened_ms; uint32_t at; };
 
 static int arrival_order(const void *a, const void *b) {
     const struct arrival *x = a, *y = b;
     if (x->category != y->category)
         return x->category < y->category ? -1 : 1;
-    if (x->by_band != y->by_band)
-        return x->by_band ? 1 : -1;
+    if (x->list != y->list)
+        return x->list < y->list ? -1 : 1;
     if (x->place != y->place)
         return x->place < y->place ? -1 : 1;
     if (x->opened_ms != y->opened_ms)
@@ -27,8 +30,10 @@ static int arrival_order(const void *a, const void *b) {
     return x->at < y->at ? -1 : x->at > y->at;
 }
 
-static int64_t band_of(const struct counted *c) {
-    return ((int64_t)c->lat_e7 + 900000000) / BAND_E7;
+/* The cell so many to the north and to the east. */
+static int64_t cell_of(const struct counted *c, int north, int east) {
+    int64_t lat = ((int64_t)c->lat_e7 + 900000000) / CELL_LAT_E7, lon = ((int64_t)c->lon_e7 + 1800000000) / CELL_LON_E7;
+    return (lat + north) * CELLS_ROUND + lon + east;
 }
 
 static bool near(const struct counted *a, const struct counted *b) {
@@ -54,18 +59,18 @@ static size_t first_from(const struct arrival *list, size_t count, const struct 
     return low;
 }
 
-/* Whether one came after the closing at that place: of a band it must be near, of a grid one of the two is placed
- * nowhere more exactly. */
+/* Whether one came after the closing at that place; of a cell it must be near. */
 static bool came_back(const struct returns *r, const struct arrival *list, size_t count, const struct counted *c,
-                      bool by_band, int64_t place) {
-    struct arrival key = {.category = c->category, .by_band = by_band, .place = place, .opened_ms = c->closed_ms + 1};
+                      enum list which, int64_t place) {
+    struct arrival key = {.category = c->category, .list = (uint8_t)which, .place = place,
+                          .opened_ms = c->closed_ms + 1};
     for (size_t i = first_from(list, count, &key); i < count; i++) {
         const struct arrival *a = &list[i];
         const struct counted *other = counted_at(r, a->at);
-        if (a->category != c->category || a->by_band != by_band || a->place != place
+        if (a->category != c->category || a->list != which || a->place != place
             || a->opened_ms > c->closed_ms + AGAIN_WITHIN_MS)
             return false;
-        if (other != c && (by_band ? near(c, other) : !(c->has_place && other->has_place)))
+        if (other != c && (which != OF_CELL || near(c, other)))
             return true;
     }
     return false;
@@ -83,10 +88,11 @@ static size_t arrivals(const struct returns *r, struct arrival *to) {
                             .opened_ms = c->opened_ms, .at = i};
         if (to)
             to[count] = a;
-        a.by_band = true, a.place = band_of(c);
-        if (to && c->has_place)
+        a.list = c->has_place ? OF_CELL : OF_GRID_UNPLACED;
+        a.place = c->has_place ? cell_of(c, 0, 0) : a.place;
+        if (to)
             to[count + 1] = a;
-        count += 1 + c->has_place;
+        count += 2;
     }
     if (to)
         qsort(to, count, sizeof *to, arrival_order);
@@ -101,9 +107,10 @@ uint8_t *recurred(const struct returns *r) {
         const struct counted *c = counted_at(r, i);
         if (!c->closed_ms || !counts(r, c))
             continue;
-        bool back = came_back(r, list, count, c, false, (int64_t)r->divisions[c->division]);
-        for (int64_t band = band_of(c) - 1; !back && c->has_place && band <= band_of(c) + 1; band++)
-            back = came_back(r, list, count, c, true, band);
+        bool back = came_back(r, list, count, c, c->has_place ? OF_GRID_UNPLACED : OF_GRID,
+                              (int64_t)r->divisions[c->division]);
+        for (int cell = 0; !back && c->has_place && cell < 9; cell++)
+            back = came_back(r, list, count, c, OF_CELL, cell_of(c, cell / 3 - 1, cell % 3 - 1));
         again[i] = back;
     }
     free(list);

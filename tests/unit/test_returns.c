@@ -213,6 +213,25 @@ static void a_fold_knows_the_state_and_level_that_the_kernel_knows(void **state)
     returns_close(r);
 }
 
+static void rules_are_read_part_by_part_as_they_were_adopted(void **state) {
+    struct world *w = *state;
+    static uint8_t whole[1 << 20], few[STORE_RULES_PART_BYTES];
+    struct rules_packed all, p = {.next_part = 0};
+    world_create(w);
+    assert_int_equal(store_rules_packed(w->store, 1, 0, whole, sizeof whole, &all), 0);
+    assert_int_equal(all.next_part, 0);
+    assert_int_equal(all.bytes, all.length);
+    struct hash is = hash_of(slice_from(whole, all.bytes));
+    assert_true(hash_equal(&is, &all.hash));
+    for (uint64_t done = 0; done < all.length; done += p.bytes) {
+        assert_int_equal(store_rules_packed(w->store, 1, p.next_part, few, sizeof few, &p), 0);
+        assert_true(p.bytes > 0 && memcmp(whole + done, few, p.bytes) == 0);
+        assert_int_equal(p.next_part == 0, done + p.bytes == all.length);
+    }
+    assert_int_equal(store_rules_packed(w->store, 2, 0, few, sizeof few, &p), -ENOENT);
+    assert_int_equal(store_rules_packed(w->store, 0, 0, few, sizeof few, &p), -ENOENT);
+}
+
 /* ---- cells ------------------------------------------------------------------------------------------------------- */
 
 static void a_cell_is_never_calculated_and_comes_back_as_it_was(void **state) {
@@ -271,6 +290,7 @@ int main(void) {
         cmocka_unit_test(exercises_count_nowhere_and_void_cases_apart),
         cmocka_unit_test(days_and_months_are_written_in_one_way),
         WORLD(a_fold_knows_the_state_and_level_that_the_kernel_knows),
+        WORLD(rules_are_read_part_by_part_as_they_were_adopted),
         cmocka_unit_test(a_cell_is_never_calculated_and_comes_back_as_it_was),
         cmocka_unit_test(a_bad_line_is_named_and_the_next_one_read),
     };

@@ -25,7 +25,8 @@ static uint64_t seq;
 
 static int take(struct returns *r, uint64_t id, int64_t ms, PbEvent e) {
     PbEvent *events[] = {&e};
-    PbUpdate u = {.first_seq = ++seq, .at_ms = ms, .case_id = id ? id : seq, .n_events = 1, .events = events};
+    seq++;
+    PbUpdate u = {.first_seq = seq, .at_ms = ms, .case_id = id ? id : seq, .n_events = 1, .events = events};
     return returns_take(r, &u);
 }
 

@@ -85,7 +85,8 @@ static void answer_decline(struct scene *s, const PbAnswer *w, const struct ask 
 
 /* ---- return ------------------------------------------------------------------------------------------------------ */
 
-static void check_return(struct scene *s, const PbAnswer *w, const struct ask *a, const struct playbook_limits *limits) {
+static void check_return(struct scene *s, const PbAnswer *w, const struct ask *a,
+                         const struct playbook_limits *limits) {
     if (!w->proposed) return refuse(s, REFUSED_FIELD_MISSING, "proposed");
     if (!w->text || !*w->text) return refuse(s, REFUSED_FIELD_MISSING, "text");
     check_party(s, w->proposed, true, "proposed");
@@ -174,7 +175,7 @@ static void answer_milestone(struct scene *s, const PbAnswer *w, const struct as
     unsigned index = s->c->milestones_done;
     const PbMilestone *next = index < s->category->n_milestones ? s->category->milestones[index] : NULL;
     if (!next || strcmp(next->name, w->milestone) != 0) return refuse(s, REFUSED_MILESTONE_ORDER, "milestone");
-    if (s->c->state == STATE_SUSPENDED) return refuse(s, REFUSED_WRONG_STATE, "milestone");    /* its clocks stand still */
+    if (s->c->state == STATE_SUSPENDED) return refuse(s, REFUSED_WRONG_STATE, "milestone");     /* clocks stand still */
     sign(s, w, a);
     PbMilestoneDone *to = happen(s, EVENT_MILESTONE_DONE)->milestone_done = make(s, sizeof *to);
     to->party = w->party;

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* ---- 补充 -------------------------------------------------------------------------------------------------------- */
+/* ---- 补充 ---------------------------------------------------------------------------------------------------------- */
 
 void decide_note(struct scene *s) {
     const PbNote *n = s->order->note;
@@ -16,7 +16,7 @@ void decide_note(struct scene *s) {
     to->text = s->order->text;
 }
 
-/* ---- 更正 -------------------------------------------------------------------------------------------------------- */
+/* ---- 更正 ---------------------------------------------------------------------------------------------------------- */
 
 static PbPlace *place_now(struct scene *s) {
     PbPlace *to = make(s, sizeof *to);
@@ -57,7 +57,10 @@ static void correct_into(struct scene *s, const PbCorrect *w, PbCorrectedFields 
     PbUrgency urgency = (PbUrgency)s->c->urgency;
     if (after->category) urgency = rules_category(s->rules, slice_of(after->category))->urgency;
     if (w->has_urgency) urgency = w->urgency;
-    if (urgency != (PbUrgency)s->c->urgency) SET(before, urgency, (PbUrgency)s->c->urgency), SET(after, urgency, urgency);
+    if (urgency != (PbUrgency)s->c->urgency) {
+        SET(before, urgency, (PbUrgency)s->c->urgency);
+        SET(after, urgency, urgency);
+    }
     PbPlace *then = w->place ? place_then(s, w->place) : NULL, *now = place_now(s);
     if (then && !same_place(then, now)) before->place = now, after->place = then;
 }
@@ -94,7 +97,7 @@ void decide_correct(struct scene *s) {
     to->n_timers = t.count;
 }
 
-/* ---- 交班 -------------------------------------------------------------------------------------------------------- */
+/* ---- 交班 ---------------------------------------------------------------------------------------------------------- */
 
 /* Whoever takes over is not asked the same already, and does not verify what it did or gave more time for. */
 static bool may_take(const struct scene *s, const struct ask *a, const char *to) {
@@ -124,7 +127,7 @@ void decide_hand_over(struct scene *s) {
     SET(to, asks, asks);
 }
 
-/* ---- another version of the rules ---------------------------------------------------------------------------------- */
+/* ---- another version of the rules -------------------------------------------------------------------------------- */
 
 /* The stages that the case speaks of are the same there, by number, name and level. */
 static bool stage_stays(const struct scene *s, const PbPlaybook *to, uint32_t number) {
@@ -165,7 +168,7 @@ void decide_recompute(struct scene *s) {
     to->n_timers = t.count;
 }
 
-/* ---- 死信 -------------------------------------------------------------------------------------------------------- */
+/* ---- 死信 ---------------------------------------------------------------------------------------------------------- */
 
 void decide_retry_dead(struct scene *s) {
     if (!s->c->offer_dead) return refuse(s, REFUSED_NOTHING_PENDING, "case_id");

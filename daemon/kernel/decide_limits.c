@@ -150,7 +150,7 @@ void timers_reopen(struct scene *s, struct timers *t, const PbStage *stage) {
     timer_remind(s, t, stage, s->now, limit);
 }
 
-/* ---- limits that are moved ---------------------------------------------------------------------------------------- */
+/* ---- limits that are moved --------------------------------------------------------------------------------------- */
 
 /* The same timer with another due: what it stands for, and what it counts from, stay. */
 static void timer_moved(struct scene *s, struct timers *t, const struct timer *was, int64_t start_ms, struct due due) {

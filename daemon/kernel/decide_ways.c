@@ -17,7 +17,7 @@ void close_case(struct scene *s) {
     SET(closed, on_time, s->c->on_time);
 }
 
-/* ---- 申诉 -------------------------------------------------------------------------------------------------------- */
+/* ---- 申诉 ---------------------------------------------------------------------------------------------------------- */
 
 void decide_appeal(struct scene *s) {
     const PbAppeal *a = s->order->appeal;
@@ -45,7 +45,7 @@ void decide_appeal(struct scene *s) {
     to->n_timers = t.count;
 }
 
-/* ---- 并案 拆案 --------------------------------------------------------------------------------------------------- */
+/* ---- 并案 拆案 ------------------------------------------------------------------------------------------------------- */
 
 /* The master is open, and what is open has no master: a chain has no circle. */
 void decide_merge(struct scene *s) {
@@ -78,7 +78,7 @@ void decide_split(struct scene *s) {
     to->n_timers = t.count;
 }
 
-/* ---- 撤回 -------------------------------------------------------------------------------------------------------- */
+/* ---- 撤回 ---------------------------------------------------------------------------------------------------------- */
 
 void decide_withdraw(struct scene *s) {
     const PbWithdraw *w = s->order->withdraw;
@@ -93,7 +93,7 @@ void decide_withdraw(struct scene *s) {
     to->text = s->order->text;
 }
 
-/* ---- 回访 重开 --------------------------------------------------------------------------------------------------- */
+/* ---- 回访 重开 ------------------------------------------------------------------------------------------------------- */
 
 /* The rung that a reopened case goes to when no party has handled it: that of its level. */
 static uint32_t desk_stage(const struct scene *s) {
@@ -165,7 +165,7 @@ void decide_reopen(struct scene *s) {
     if (!s->out->refusal) reopen(s, w->party, w->reporter);
 }
 
-/* ---- 移交 -------------------------------------------------------------------------------------------------------- */
+/* ---- 移交 ---------------------------------------------------------------------------------------------------------- */
 
 void decide_transfer(struct scene *s) {
     const PbTransfer *w = s->order->transfer;
@@ -238,7 +238,7 @@ void decide_close(struct scene *s) {
     to->text = s->order->text;
 }
 
-/* ---- 归档 -------------------------------------------------------------------------------------------------------- */
+/* ---- 归档 ---------------------------------------------------------------------------------------------------------- */
 
 void decide_archive(struct scene *s) {
     int64_t before = s->order->archive.ended_before_ms;

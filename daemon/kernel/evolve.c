@@ -51,8 +51,8 @@ struct ask *ask_find(struct case_state *c, const char *party, uint32_t stage, ui
     return NULL;
 }
 
-/* Why an ask that is over is still needed: who did it may have to do it again; and whoever helped to do it, or has found
- * it well done, had better not verify it. */
+/* Why an ask that is over is still needed: who did it may have to do it again; and whoever helped to do it, or has
+ * found it well done, had better not verify it. */
 static unsigned worth(const struct case_state *c, const struct ask *a) {
     if (a == case_handler(c)) return 2;
     return a->status == ASK_DONE || a->status == ASK_VERIFIED;
@@ -398,7 +398,8 @@ static const struct evolution evolutions[] = {
     [EVENT_DEAD_DROPPED]   = { SAME,             0, on_dead_dropped },
 };
 
-/* What belongs to one state ends with it, whichever way the case leaves; where the cursor has been it will not be again. */
+/* What belongs to one state ends with it, whichever way the case leaves; where the cursor has been it will not be
+ * again. */
 static void settle(struct case_state *c) {
     if (c->state != STATE_HANDLING) c->more.extension_unit = UNIT_NONE, c->more.extension_amount = 0;
     if (c->state != STATE_SUSPENDED) c->more.suspended_at_ms = 0;

@@ -38,8 +38,8 @@
 enum {
     CASE_ASKS_MAX = 16,
     ATTEMPT_MAX = 255,                        /* of a stage */
-    ATTEMPTS_KEPT = 64,                       /* the last of them, for what is never refused: climbing, verifying, reopening;
-                                                 whoever asks for more is refused TOO_MANY_ASKS */
+    ATTEMPTS_KEPT = 64,                       /* the last of them, for what is never refused: climbing, verifying,
+                                                 reopening; whoever asks for more is refused TOO_MANY_ASKS */
     CASE_TIMERS_MAX = 8,
     PARTY_BYTES_MAX = 47,                     /* role@division */
     CATEGORY_BYTES_MAX = 15,

@@ -1,5 +1,5 @@
-/* lifecycle.h: the arrows of a case, as a table. evolve takes no way that is not here; docs/lifecycle.md is printed from
- * it; every arrow and every guard has a story in tests/unit.
+/* lifecycle.h: the arrows of a case, as a table. evolve takes no way that is not here; docs/lifecycle.md is printed
+ * from it; every arrow and every guard has a story in tests/unit.
  *
  * The reference is the transition table of the field (domain practice: 立案 派遣 签收 退回 改派 裁定 延期 挂账 催办 督办
  * 升级 下沉 核查 返工 回访 结案 重开 移交 作废 归档), rows 1..26; row 0 is what the playbooks add to it. */

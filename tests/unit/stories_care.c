@@ -270,7 +270,8 @@ static void what_is_overdue_there_is_overdue_here(void **state) {
     PbAskedParty worker = { .party = (char *)"outer-worker@610402006" }, *parties[] = { &worker };
     int64_t hour_ms = 3600000, now_ms = FIXTURE_MONDAY_MS + hour_ms / 6;
     PbImport i = { .report = &r, .state = STATE_HANDLING, .opened_at_ms = now_ms - 90 * hour_ms, .has_asked_at_ms = 1,
-            .asked_at_ms = now_ms - 80 * hour_ms, .has_level = 1, .level = LEVEL_STREET, .n_parties = 1, .parties = parties,
+            .asked_at_ms = now_ms - 80 * hour_ms, .has_level = 1, .level = LEVEL_STREET, .n_parties = 1,
+            .parties = parties,
             .has_handling_due_ms = 1, .handling_due_ms = now_ms - hour_ms, .has_promise_due_ms = 1,
             .promise_due_ms = now_ms + hour_ms };
     import_with(&i);

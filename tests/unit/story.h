@@ -51,7 +51,7 @@ void fire(PbTimerKind kind);                           /* now, due or not */
 PbRefusal story_order(const struct order *order);
 PbRefusal story_refusal(void);                         /* what the last order was refused for */
 
-/* ---- the ways off the main way ------------------------------------------------------------------------------------ */
+/* ---- the ways off the main way ----------------------------------------------------------------------------------- */
 
 enum story_batch { NO_BATCH, ASKED_BATCH, CONFIRMED_BATCH };
 
@@ -98,7 +98,7 @@ void retry_dead(void);
 void drop_dead(void);
 void archive(const char *ended_before);
 
-/* ---- what has been told ------------------------------------------------------------------------------------------- */
+/* ---- what has been told ------------------------------------------------------------------------------------------ */
 
 /* An arrow of lifecycle.c, or a guard's refusal, counts as told when it really happened in a story whose whole trace
  * stood in an expect(). Each that was not is named in `missing`; false when there are some. */

@@ -155,7 +155,7 @@ void fire(PbTimerKind kind) {
     story_order(&o);
 }
 
-/* ---- the ways off the main way ------------------------------------------------------------------------------------ */
+/* ---- the ways off the main way ----------------------------------------------------------------------------------- */
 
 #define TEXT(plain) (char *)(plain)
 

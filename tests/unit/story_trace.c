@@ -148,12 +148,13 @@ static void say_of_asked(const PbEvent *e) {
         return say_timers(e->rework->timers, e->rework->n_timers);
     case EVENT_CLOSED:
         say(", %s", e->closed->on_time ? "on time" : "late");
-        return say(e->closed->cause ? ": %s" : "", why(e->closed->cause));
+        if (e->closed->cause) say(": %s", why(e->closed->cause));
+        return;
     default: return;
     }
 }
 
-/* ---- the ways off the main way ------------------------------------------------------------------------------------ */
+/* ---- the ways off the main way ----------------------------------------------------------------------------------- */
 
 static void say_limit(const PbLimit *limit) {
     say("%lld ", (long long)limit->amount);
@@ -283,7 +284,8 @@ void tell_timers(void) {
     say("[%s] timers:", instant(w.now_ms));
     for (unsigned i = 0; i < w.state.timers_count; i++) {
         const struct timer *t = &w.state.timers[i];
-        say("%s %s %s", i ? "," : "", kind_name((PbTimerKind)t->kind), t->stopped ? "stands still" : instant(t->due_ms));
+        say("%s %s ", i ? "," : "", kind_name((PbTimerKind)t->kind));
+        say("%s", t->stopped ? "stands still" : instant(t->due_ms));
     }
     say("\n");
 }

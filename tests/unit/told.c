@@ -29,7 +29,8 @@ static bool leads_to(const struct order *o, const struct case_state *c, const st
         [EVENT_DEAD_DROPPED] = ORDER_DROP_DEAD,
     };
     if (a->event >= COUNT_OF(plain) || o->kind != plain[a->event]) return false;
-    uint32_t from = a->event == EVENT_DISPATCHED ? a->from | 1u << STATE_REPORTED : a->from;    /* accepted on the way */
+    uint32_t from = a->from;
+    if (a->event == EVENT_DISPATCHED) from |= 1u << STATE_REPORTED;                    /* it is accepted on the way */
     if (!(from & 1u << (c->id ? c->state : STATE_NONE))) return false;
     PbAnswerKind kind = o->kind == ORDER_ANSWER ? o->answer->kind : ANSWER_NONE;
     switch (a->event) {
@@ -81,7 +82,8 @@ bool everything_is_told(char *missing, size_t cap) {
     for (unsigned i = 0; i < arrows_count && len < cap; i++) {
         const struct arrow *a = &arrows[i];
         if (!arrow_told[i])
-            len += (size_t)snprintf(missing + len, cap - len, "row %u: no story of %s (%s)\n", a->row, name_of(a), a->zh);
+            len += (size_t)snprintf(missing + len, cap - len, "row %u: no story of %s (%s)\n", a->row, name_of(a),
+                                    a->zh);
         for (const struct guard *g = a->guards; g < a->guards + ARROW_GUARDS_MAX && g->refusal && len < cap; g++)
             if (!guard_told[i][g->refusal])
                 len += (size_t)snprintf(missing + len, cap - len, "row %u: no story of %s refused %s: %s\n", a->row,

@@ -178,15 +178,10 @@ static bool read_language(const struct ctl *c, const char *value, void *at) {
     return true;
 }
 
-bool is_staff_number(const char *word) {
-    size_t len = strspn(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
-    return len >= 1 && len <= BY_BYTES_MAX && !word[len];
-}
-
 static bool read_word(const struct ctl *c, const char *value, void *at) {
     (void)c;
     *(const char **)at = value;
-    return is_staff_number(value);
+    return word_valid(slice_of(value), BY_BYTES_MAX);
 }
 
 static bool read_limit(const struct ctl *c, const char *value, void *at) {

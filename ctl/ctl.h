@@ -124,8 +124,6 @@ void arguments_print_globals(enum language l);
 extern const struct argument global_arguments[];
 extern const size_t global_arguments_count;
 bool hex_read(const char *digits, uint8_t *to, size_t bytes);    /* 2 × bytes digits; false: not all of them are */
-/* 1 .. 31 of A-Z a-z 0-9 . _ -: what may stand in a journal for who did it. */
-bool is_staff_number(const char *word);
 /* Says on stderr what is wrong with a command line; gives CTL_USAGE. */
 int usage(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

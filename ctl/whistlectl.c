@@ -1,5 +1,6 @@
 /* whistlectl.c: the surroundings a command starts in, and the help that lists them all. */
 #include "ctl/commands.h"
+#include "daemon/kernel/kernel.h"
 #include "lib/crypto/crypto.h"
 
 #include <pwd.h>
@@ -25,7 +26,7 @@ static enum language language_of_environment(void) {
 /* Who sits here: as the office wrote it, else as the system calls them; NULL when that is no such word. */
 static const char *login_name(void) {
     const struct passwd *p = getpwuid(getuid());
-    return p && is_staff_number(p->pw_name) ? p->pw_name : NULL;
+    return p && word_valid(slice_of(p->pw_name), BY_BYTES_MAX) ? p->pw_name : NULL;
 }
 
 static void print_command(enum language l, const struct command *k) {
@@ -58,11 +59,11 @@ static void print_help(const struct ctl *c) {
     for (int g = 0; g < GROUPS; g++)
         print_group(c->language, (enum command_group)g);
     arguments_print_globals(c->language);
-    puts(say(c, "\n退出码：0 已完成；1 服务器未接受（verify：不一致）；2 命令行有误；3 无人应答，或数据目录正在使用；\n"
-                "4 数据损坏；5 没有及时回答，结果不明：请加 --id 再发一次；6 本机故障。",
-             "\nExit codes: 0 done; 1 refused by the broker (verify: it differs); 2 the command line is wrong; 3\n"
-             "nobody there to ask, or the store is in use; 4 damaged data; 5 no answer in time, the outcome is\n"
-             "unknown: repeat it with --id; 6 this machine failed."));
+    puts(say(c, "\n退出码：", "\nExit codes:"));
+    for (size_t i = 0; i < COUNT_OF(exit_sentences); i++) {
+        struct slice sentence = both_in(c->language, exit_sentences[i]);
+        printf("  %zu  %.*s\n", i, (int)sentence.len, (const char *)sentence.at);
+    }
 }
 
 static int no_such_command(const struct ctl *c, const char *word) {
@@ -91,7 +92,7 @@ static int begin(struct ctl *c, int argc, char **argv, int *ret_at) {
     char *zone[] = {"whistlectl", "--zone", (char *)environment("WHISTLE_ZONE", "+08:00")};
     if (arguments_globals(c, COUNT_OF(zone), zone, ret_at, problem) != 0)
         return (void)fprintf(stderr, "whistlectl: $WHISTLE_ZONE: %s\n", problem), CTL_USAGE;
-    if (c->by && !is_staff_number(c->by))
+    if (c->by && !word_valid(slice_of(c->by), BY_BYTES_MAX))
         return (void)fprintf(stderr, "whistlectl: $WHISTLE_BY: \"%.60s\" is not a staff number: 1 to 31 of A-Z a-z 0-9 "
                              ". _ -\n", c->by), CTL_USAGE;
     if (arguments_globals(c, argc, argv, ret_at, problem) != 0)

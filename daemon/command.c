@@ -234,17 +234,6 @@ static int journal(struct daemon *d, const char *source, const PbEnvelope *envel
 
 /* ---- one command ----------------------------------------------------------------------------------------------- */
 
-/* Of letters, digits and . _ -, so that no name and no sentence gets into the journal. */
-static bool is_word(const char *text, size_t bytes_max) {
-    size_t len = strlen(text);
-    for (size_t i = 0; i < len; i++) {
-        char c = text[i];
-        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        if (!letter && c != '.' && c != '_' && c != '-') return false;
-    }
-    return len >= 1 && len <= bytes_max;
-}
-
 static PbRefusal check_envelope(const struct daemon *d, const PbEnvelope *e, const char **ret_field) {
     *ret_field = "version";
     if (e->version != PROTOCOL_VERSION) return REFUSED_VERSION;
@@ -258,9 +247,9 @@ static PbRefusal check_envelope(const struct daemon *d, const PbEnvelope *e, con
     *ret_field = "drill_at_ms";
     if (e->has_drill_at_ms && !d->drill) return REFUSED_NOT_A_DRILL;
     *ret_field = "by";
-    if (e->by && !is_word(e->by, BY_BYTES_MAX)) return REFUSED_BAD_TEXT;
+    if (e->by && !word_valid(slice_of(e->by), BY_BYTES_MAX)) return REFUSED_BAD_TEXT;
     *ret_field = "origin";
-    if (e->origin && !is_word(e->origin, ORIGIN_BYTES_MAX)) return REFUSED_BAD_TEXT;
+    if (e->origin && !word_valid(slice_of(e->origin), ORIGIN_BYTES_MAX)) return REFUSED_BAD_TEXT;
     *ret_field = "batch";
     if (e->has_batch && e->batch.len != COMMAND_ID_SIZE) return REFUSED_FIELD_RANGE;
     *ret_field = NULL;

@@ -49,6 +49,8 @@ bool slice_starts(struct slice s, struct slice prefix);
 struct slice slice_trim(struct slice s);                          /* without spaces and tabs at both ends */
 bool slice_cut(struct slice s, char at, struct slice *ret_before, struct slice *ret_after);  /* false: no such byte */
 bool utf8_valid(struct slice s);                                  /* RFC 3629, and no NUL */
+/* 1 .. bytes_max of A-Z a-z 0-9 . _ -: what may stand in a journal for who did it. No name of a person, no sentence. */
+bool word_valid(struct slice s, size_t bytes_max);
 
 /* Decimal digits only, no sign, no space; false on anything else or when the number does not fit. */
 bool parse_u64(struct slice s, uint64_t *ret);

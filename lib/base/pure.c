@@ -125,6 +125,16 @@ bool utf8_valid(struct slice s) {
     return true;
 }
 
+bool word_valid(struct slice s, size_t bytes_max) {
+    for (size_t i = 0; i < s.len; i++) {
+        uint8_t c = s.at[i];
+        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!letter && c != '.' && c != '_' && c != '-')
+            return false;
+    }
+    return s.len >= 1 && s.len <= bytes_max;
+}
+
 /* ---- numbers ----------------------------------------------------------------------------------------------------- */
 
 bool parse_u64(struct slice s, uint64_t *ret) {

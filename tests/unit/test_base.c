@@ -181,6 +181,16 @@ static void an_arena_gives_aligned_pieces_that_do_not_touch(void **state) {
     assert_true(pieces > 10);
 }
 
+static void a_word_for_the_journal_is_no_name_and_no_sentence(void **state) {
+    (void)state;
+    static const char *const none[] = {"", "王五", "a b", "x@y", "a/b", "0123456789012345678901234567890x"};
+    assert_true(word_valid(SLICE("610402-0017"), 31));
+    assert_true(word_valid(SLICE("aZ.b_c-9"), 8));
+    assert_false(word_valid(SLICE("aZ.b_c-9"), 7));
+    for (size_t i = 0; i < COUNT_OF(none); i++)
+        assert_false(word_valid(slice_of(none[i]), 31));
+}
+
 static void a_full_arena_says_no_and_stays_usable(void **state) {
     (void)state;
     _Alignas(16) uint8_t memory[64];
@@ -226,6 +236,7 @@ int main(void) {
         cmocka_unit_test(trimming_takes_blanks_at_the_ends_only),
         cmocka_unit_test(cutting_finds_the_first_or_leaves_everything_alone),
         cmocka_unit_test(every_code_point_but_nul_and_surrogates_is_valid_and_none_can_be_cut),
+        cmocka_unit_test(a_word_for_the_journal_is_no_name_and_no_sentence),
         cmocka_unit_test(malformed_utf8_is_seen_wherever_it_stands),
         cmocka_unit_test(numbers_parse_to_their_last_value_and_not_one_further),
         cmocka_unit_test(big_endian_bytes_sort_as_their_numbers),

@@ -219,15 +219,6 @@ static void a_choice_is_said_in_either_language(void **state) {
     }
 }
 
-static void a_staff_number_is_no_name(void **state) {
-    (void)state;
-    assert_true(is_staff_number("610402-0017"));
-    assert_true(is_staff_number("a.b_c"));
-    static const char *const none[] = {"", "王五", "a b", "x@y", "0123456789012345678901234567890x"};
-    for (size_t i = 0; i < COUNT_OF(none); i++)
-        assert_false(is_staff_number(none[i]));
-}
-
 /* ---- the bar, the frame ------------------------------------------------------------------------------------------ */
 
 static void the_bar_says_how_much_is_used(void **state) {
@@ -318,7 +309,6 @@ int main(void) {
         cmocka_unit_test(every_command_has_a_name_of_its_own_and_is_found_by_it),
         cmocka_unit_test(a_word_that_is_none_is_told_the_nearest_or_its_family),
         cmocka_unit_test(a_choice_is_said_in_either_language),
-        cmocka_unit_test(a_staff_number_is_no_name),
         cmocka_unit_test(the_bar_says_how_much_is_used),
         cmocka_unit_test(the_next_limit_is_no_reminder_and_none_that_stands_still),
         cmocka_unit_test(the_frame_fits_the_terminal_in_both_languages),

@@ -157,7 +157,10 @@ proto-freeze: $(GEN) ## after additions to proto/: makes what stands there now t
 	cp build/gen/whistle.desc proto/whistle.v1.desc
 
 LIFECYCLE := build/release/tests/unit/test_lifecycle_doc
-docs: $(LIFECYCLE) ## makes docs/lifecycle.md from the code's tables, and its drawing where graphviz is installed
+MANUAL := build/release/tests/unit/test_manual
+MADE   := $(patsubst %.in,%,$(wildcard man/*.in man/*/*.in completions/*.in))
+docs: $(LIFECYCLE) $(MANUAL) ## makes man/, completions/ and docs/lifecycle.md from the code's tables; its drawing where graphviz is
+	@for page in $(MADE); do $(MANUAL) $$page > build/page && cat build/page > $$page || exit 1; done
 	$(LIFECYCLE) page > build/lifecycle.md && mv build/lifecycle.md docs/lifecycle.md
 	@if command -v dot > /dev/null; then $(LIFECYCLE) dot | dot -Tsvg > build/lifecycle.svg && \
 		echo "<!-- $$($(LIFECYCLE) name) -->" >> build/lifecycle.svg && mv build/lifecycle.svg docs/lifecycle.svg; \
@@ -175,9 +178,9 @@ bench: programs.release $(BENCHES:%=build/release/%) ## runs the measurements of
 bench-scale: programs.release $(BENCHES:%=build/release/%) ## runs the measurements of bench/scale.sh, which make bench ends with unless FAST=1
 	@bench/scale.sh
 
-# What is installed beside the programs is what exists: settings, playbooks, units, manual pages.
+# What is installed beside the programs is what exists: settings, playbooks, units, manual pages, completion.
 # Units name programs where they were put.
-install: all       ## installs programs, settings and units under DESTDIR and PREFIX (/usr/local)
+install: all       ## installs programs, settings, units, pages and completion under DESTDIR and PREFIX (/usr/local)
 	install -d $(DESTDIR)$(PREFIX)/bin
 	$(if $(PROGRAMS),install -m 755 $(PROGRAMS:%=build/release/bin/%) $(DESTDIR)$(PREFIX)/bin)
 	$(if $(UNITS),install -d $(DESTDIR)$(PREFIX)/lib/systemd/system)
@@ -185,12 +188,15 @@ install: all       ## installs programs, settings and units under DESTDIR and PR
 	install -D -m 644 systemd/whistled.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/whistled.conf
 	install -D -m 644 systemd/worker.conf $(DESTDIR)$(PREFIX)/share/whistled/worker.conf
 	$(if $(SETTINGS),cd config && find . -type f -exec install -D -m 644 '{}' '$(DESTDIR)$(PREFIX)/share/whistled/{}' ';')
-	$(if $(MANUALS),install -d $(DESTDIR)$(PREFIX)/share/man/man8)
-	$(if $(MANUALS),install -m 644 $(MANUALS) $(DESTDIR)$(PREFIX)/share/man/man8)
+	$(foreach m,$(MANUALS),install -D -m 644 $(m) $(DESTDIR)$(PREFIX)/share/$(dir $(m))man$(subst .,,$(suffix $(m)))/$(notdir $(m)) &&) true
+	install -D -m 644 completions/whistle.bash $(COMPLETIONS)/whistlectl
+	ln -sf whistlectl $(COMPLETIONS)/whistled
+	ln -sf whistlectl $(COMPLETIONS)/whistle-worker
 
 UNITS    := $(wildcard systemd/*.service systemd/*.socket systemd/*.target systemd/*.timer)
 SETTINGS := $(wildcard config/*)
-MANUALS  := $(wildcard docs/*.8)
+MANUALS  := $(wildcard man/*.[1-8] man/*/*.[1-8])
+COMPLETIONS := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 
 clean:             ## removes build/
 	rm -rf build

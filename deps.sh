@@ -24,6 +24,8 @@ python3-protobuf                #   and their messages; tidy reads the descripto
 clang                           # the second compiler of make tidy
 universal-ctags                 # the lengths of functions, for make tidy
 systemd                         # reads our units, for the tests
+mandoc                          # reads our manual pages strictly, for the tests; and so does
+groff-base                      #   what man(1) shows them with
 gcovr                           # the table of make coverage
 "
 BENCH="

@@ -99,6 +99,16 @@ const char *group_title(enum command_group g) {
     return titles[g];
 }
 
+const char *const exit_sentences[CTL_FAULT + 1] = {
+    [CTL_DONE] = BOTH("已完成", "done"),
+    [CTL_REFUSED] = BOTH("服务器未接受，或核对结果不一致", "refused by the broker; or verified, and not equal"),
+    [CTL_USAGE] = BOTH("命令行有误，或没有这个数据目录", "the command line is wrong, or there is no such store"),
+    [CTL_UNREACHABLE] = BOTH("无人应答，或数据目录正在使用：什么也没有发生", "nobody there to ask, or the store is in use: nothing has happened"),
+    [CTL_DAMAGED] = BOTH("数据损坏，未改动", "damaged data; it was left as it is"),
+    [CTL_UNKNOWN] = BOTH("没有及时回答，结果不明：请加 --id 再发一次", "no answer in time, the outcome is unknown: repeat it with --id"),
+    [CTL_FAULT] = BOTH("本机故障：空间或权限不足", "this machine failed: no space, no permission"),
+};
+
 /* ---- finding one ------------------------------------------------------------------------------------------------- */
 
 bool command_family(const struct command *k, const char *word) {

@@ -28,6 +28,8 @@ bool command_family(const struct command *k, const char *word);     /* whether i
 /* What was meant, perhaps, in one line: the nearest name, or the words of the family. */
 void command_nearest(const char *word, char to[static LINE_BYTES]);
 const char *group_title(enum command_group g);                    /* BOTH */
+/* What an exit code means, by enum ctl_exit: BOTH. */
+extern const char *const exit_sentences[CTL_FAULT + 1];
 
 /* ---- the command lines, by file ---------------------------------------------------------------------------------- */
 

@@ -10,9 +10,8 @@ enum { PAGE = 200, FILE_LINE_BYTES = 128 };
 
 /* ---- filters ----------------------------------------------------------------------------------------------------- */
 
-/* A condition is an argument like any other, without its dashes. */
 #define AT(field) offsetof(struct filter, field)
-static const struct argument conditions[] = {
+const struct argument filter_conditions[] = {
     {"prefix", "CODE", ARGUMENT_DIVISION, AT(prefix), "", false},
     {"state", "STATE", ARGUMENT_STATE, AT(state), "", false},
     {"category", "CODE", ARGUMENT_TEXT, AT(category), "", false},
@@ -21,14 +20,15 @@ static const struct argument conditions[] = {
     {"overdue", NULL, ARGUMENT_FLAG, AT(overdue), "", false},
 };
 #undef AT
+const size_t filter_conditions_count = COUNT_OF(filter_conditions);
 static const char condition_words[] = "prefix=CODE, state=STATE, category=CODE, older-than=TIME, party=PARTY, overdue";
 
-static int take_condition(const struct ctl *c, const char *word, bool seen[COUNT_OF(conditions)], struct filter *f,
+static int take_condition(const struct ctl *c, const char *word, bool seen[COUNT_OF(filter_conditions)], struct filter *f,
                           char problem[static 256]) {
     const char *value = strchr(word, '=');
     struct slice name = slice_from(word, value ? (size_t)(value - word) : strlen(word));
-    for (size_t i = 0; i < COUNT_OF(conditions); i++) {
-        const struct argument *k = &conditions[i];
+    for (size_t i = 0; i < COUNT_OF(filter_conditions); i++) {
+        const struct argument *k = &filter_conditions[i];
         if (!slice_equal(slice_of(k->name), name))
             continue;
         bool bare = k->type == ARGUMENT_FLAG;
@@ -45,7 +45,7 @@ static int take_condition(const struct ctl *c, const char *word, bool seen[COUNT
 }
 
 int filter_parse(const struct ctl *c, const struct texts *words, struct filter *ret, char problem[static 256]) {
-    bool seen[COUNT_OF(conditions)] = {false};
+    bool seen[COUNT_OF(filter_conditions)] = {false};
     *ret = (struct filter){.state = STATE_NONE};
     for (unsigned i = 0; i < words->count; i++) {
         int r = take_condition(c, words->at[i], seen, ret, problem);

@@ -25,6 +25,9 @@ struct filter {
     int state;                                    /* STATE_NONE: any */
     bool overdue;
 };
+/* Each is an argument like any other, without its dashes. */
+extern const struct argument filter_conditions[];
+extern const size_t filter_conditions_count;
 /* `--where` words, such as prefix=610402006: 0; CTL_USAGE: problem says which, and what would be right. */
 int filter_parse(const struct ctl *c, const struct texts *words, struct filter *ret, char problem[static 256]);
 bool filter_takes(const struct filter *f, const PbCaseView *v, int64_t now_ms);

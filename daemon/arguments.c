@@ -11,14 +11,10 @@ enum { EXIT_USAGE = 2 };
 void arguments_help(void) {
     puts("whistled: takes in reports, gives each a deadline, and tells the next level up when nobody answers\n"
          "\n"
-         "  whistled [FILE.yaml] [--OPTION VALUE]...\n"
-         "\n"
-         "  --check          read the settings and the office's rules, say what is wrong, and exit\n"
-         "  --print-config   show every option with its value, bounds and meaning, and exit\n"
-         "  --drill          create the store as a drill store (演练): its clock is driven by `whistlectl drill`\n"
-         "  --version, --help\n"
-         "\n"
-         "Every option may be given as a flag: --data DIR, --config DIR, --front ENDPOINT, --lease-ms 30s ...");
+         "  whistled [FILE.yaml] [--OPTION VALUE]...\n");
+    for (size_t i = 0; i < argument_words_count; i++)
+        printf("  %-16s %s\n", argument_words[i].name, argument_words[i].sentence);
+    puts("\nEvery option may be given as a flag: --data DIR, --config DIR, --front ENDPOINT, --lease-ms 30s ...");
 }
 
 static int wrong(const char *what, const char *argument, const char *advice) {
@@ -53,17 +49,19 @@ static int read_file(const char *file, struct settings *s) {
     return EXIT_USAGE;
 }
 
+static bool *word_at(struct arguments *a, size_t word) {
+    return (bool *)((char *)a + argument_words[word].at);
+}
+
 int arguments_read(int argc, char **argv, struct arguments *a, struct settings *s) {
-    static const char *const words[] = { "--check", "--print-config", "--help", "--version", "--drill" };
-    bool *const flags[] = { &a->check, &a->print_config, &a->help, &a->version, &a->drill };
     options_default(settings_table, settings_count, s);
     for (int i = 1; i < argc; i++)                    /* the file first, so that flags win */
         if (argv[i][0] != '-' && (i == 1 || strncmp(argv[i - 1], "--", 2) != 0)) a->file = argv[i];
     int r = a->file ? read_file(a->file, s) : 0;
     for (int i = 1; r == 0 && i < argc; i++) {
         bool known = argv[i] == a->file;
-        for (unsigned w = 0; w < COUNT_OF(words); w++)
-            if (strcmp(argv[i], words[w]) == 0) known = *flags[w] = true;
+        for (size_t w = 0; w < argument_words_count; w++)
+            if (strcmp(argv[i], argument_words[w].name) == 0) known = *word_at(a, w) = true;
         if (known) continue;
         if (strncmp(argv[i], "--", 2) != 0) return wrong("what is this?", argv[i], "one settings file, then --flags");
         r = set_flag(argv[i], i + 1 < argc ? argv[i + 1] : NULL, s);

@@ -1,6 +1,6 @@
-/* settings.c: every option, once. This table makes the parser of whistled.yaml, `whistled --print-config` and the
- * manual. */
-#include "daemon/daemon.h"
+/* settings.c: every option, once. These tables make the command line, the parser of whistled.yaml, `whistled
+ * --print-config`, whistled(8), whistled.yaml(5) and the completion. */
+#include "daemon/arguments.h"
 
 #define AT(field) offsetof(struct settings, field)
 #define KIB 1024ULL
@@ -59,3 +59,13 @@ const struct option_spec settings_table[] = {
 };
 
 const size_t settings_count = COUNT_OF(settings_table);
+
+#define WORD(field) offsetof(struct arguments, field)
+const struct argument_word argument_words[] = {
+    { "--check", "read the settings and the office's rules, say what is wrong, and exit", WORD(check) },
+    { "--print-config", "show every option with its value, bounds and meaning, and exit", WORD(print_config) },
+    { "--drill", "create the store as a drill store (演练): its clock is driven by `whistlectl drill`", WORD(drill) },
+    { "--version", "say which version this is, and exit", WORD(version) },
+    { "--help", "this text", WORD(help) },
+};
+const size_t argument_words_count = COUNT_OF(argument_words);

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char ENDPOINT[] = "ipc:///run/whistled/pool";
-enum { CREDIT = 256, ENDPOINT_BYTES_MAX = 255, PROGRAM_BYTES_MAX = 63 };
+static const char ENDPOINT[] = "ipc:///run/whistled/pool", PROGRAM[] = "whistle-worker";
+enum { CREDIT = 256, /* as its flag says */ ENDPOINT_BYTES_MAX = 255, PROGRAM_BYTES_MAX = 63 };
 
 static int wrong(char why[static WORKER_WHY_MAX], const char *flag, const char *value, const char *right) {
     if (value != NULL)
@@ -80,25 +80,30 @@ static bool set_program(struct worker_settings *s, const char *value) {
 
 /* ---- flags ------------------------------------------------------------------------------------------------------- */
 
-static const struct flag {
-    const char *name, *also;
-    bool (*set)(struct worker_settings *s, const char *value);
-    const char *right;
-} flags[] = {
-    {"--level", NULL, set_level, "one of community, street, district"},
-    {"--divisions", "--division", set_divisions,
-     "up to 64 codes of 2, 4, 6, 9, 12 or 15 digits, with commas between them, such as 610402,610404"},
-    {"--endpoint", "--pool", set_endpoint,
-     "the broker's pool, such as ipc:///run/whistled/pool or tcp://127.0.0.1:7702"},
-    {"--credit", NULL, set_credit, "how many offers may be open at once, 1 to 256"},
-    {"--program", NULL, set_program, "a name of 1 to 63 bytes that the broker shows"},
+const struct worker_flag worker_flags[] = {
+    {"--level", NULL, "LEVEL", set_level, "one of community, street, district",
+     "community, street or district", NULL},
+    {"--divisions", "--division", "CODE[,CODE]...", set_divisions,
+     "up to 64 codes of 2, 4, 6, 9, 12 or 15 digits, with commas between them, such as 610402,610404",
+     "whose desks: up to 64 codes; 610402 is all desks of that level in the district", NULL},
+    {"--endpoint", "--pool", "ENDPOINT", set_endpoint,
+     "the broker's pool, such as ipc:///run/whistled/pool or tcp://127.0.0.1:7702", "the broker's pool", ENDPOINT},
+    {"--credit", NULL, "N", set_credit, "how many offers may be open at once, 1 to 256",
+     "offers open at once, 1 to 256", "256"},
+    {"--program", NULL, "NAME", set_program, "a name of 1 to 63 bytes that the broker shows",
+     "its name in the broker's list", PROGRAM},
 };
+const size_t worker_flags_count = COUNT_OF(worker_flags);
+
+const char worker_story[]
+    = "It keeps trying while the broker is away. Any number may serve the same divisions: each case goes to one.\n"
+      "SIGTERM ends it: what it holds is offered to others at once.";
 
 static const char KNOWN[] = "no such flag; there are --level, --divisions, --endpoint, --credit, --program and --help";
 
-static const struct flag *flag_find(struct slice name) {
-    for (size_t i = 0; i < COUNT_OF(flags); i++) {
-        const struct flag *f = &flags[i];
+static const struct worker_flag *flag_find(struct slice name) {
+    for (size_t i = 0; i < COUNT_OF(worker_flags); i++) {
+        const struct worker_flag *f = &worker_flags[i];
         if (slice_equal(name, slice_of(f->name)) || (f->also != NULL && slice_equal(name, slice_of(f->also))))
             return f;
     }
@@ -111,7 +116,7 @@ static int flag_read(int argc, char **argv, int *at, struct worker_settings *s, 
     const char *value = NULL;
     if (slice_cut(name, '=', &name, &rest))
         value = (const char *)rest.at;
-    const struct flag *f = flag_find(name);
+    const struct worker_flag *f = flag_find(name);
     if (f == NULL)
         return wrong(why, argv[*at], NULL, KNOWN);
     if (value == NULL && *at + 1 < argc)
@@ -122,7 +127,7 @@ static int flag_read(int argc, char **argv, int *at, struct worker_settings *s, 
 }
 
 int worker_arguments(int argc, char **argv, struct worker_settings *ret, char why[static WORKER_WHY_MAX]) {
-    struct worker_settings s = {.endpoint = ENDPOINT, .credit = CREDIT, .program = "whistle-worker"};
+    struct worker_settings s = {.endpoint = ENDPOINT, .credit = CREDIT, .program = PROGRAM};
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0) {
             ret->help = true;
@@ -133,9 +138,9 @@ int worker_arguments(int argc, char **argv, struct worker_settings *ret, char wh
             return r;
     }
     if (s.level == LEVEL_GRID)
-        return wrong(why, flags[0].name, "is missing", flags[0].right);
+        return wrong(why, worker_flags[0].name, "is missing", worker_flags[0].right);
     if (s.divisions_count == 0)
-        return wrong(why, flags[1].name, "is missing", flags[1].right);
+        return wrong(why, worker_flags[1].name, "is missing", worker_flags[1].right);
     *ret = s;
     return 0;
 }
@@ -143,15 +148,11 @@ int worker_arguments(int argc, char **argv, struct worker_settings *ret, char wh
 void worker_help(void) {
     puts("whistle-worker: serves the desks (值守席) of one level: whom to ask, and what to send up\n"
          "\n"
-         "  whistle-worker --level LEVEL --divisions CODE[,CODE]... [--FLAG VALUE]...\n"
-         "\n"
-         "  --level      community, street or district\n"
-         "  --divisions  whose desks: up to 64 codes; 610402 is all desks of that level in the district\n"
-         "  --endpoint   the broker's pool (ipc:///run/whistled/pool)\n"
-         "  --credit     offers open at once, 1 to 256 (256)\n"
-         "  --program    its name in the broker's list (whistle-worker)\n"
-         "  --help\n"
-         "\n"
-         "It keeps trying while the broker is away. Any number may serve the same divisions: each case goes to one.\n"
-         "SIGTERM ends it: what it holds is offered to others at once.");
+         "  whistle-worker --level LEVEL --divisions CODE[,CODE]... [--FLAG VALUE]...\n");
+    for (size_t i = 0; i < COUNT_OF(worker_flags); i++) {
+        const struct worker_flag *f = &worker_flags[i];
+        printf("  %-12s %s%s%s%s\n", f->name, f->sentence, f->otherwise ? " (" : "", f->otherwise ? f->otherwise : "",
+               f->otherwise ? ")" : "");
+    }
+    printf("  --help\n\n%s\n", worker_story);
 }

@@ -21,6 +21,15 @@ struct worker_settings {
 enum { WORKER_WHY_MAX = 256 };
 int worker_arguments(int argc, char **argv, struct worker_settings *ret, char why[static WORKER_WHY_MAX]);
 void worker_help(void);
+struct worker_flag {
+    const char *name, *also, *value;              /* "--divisions", another spelling or NULL, "CODE[,CODE]..." */
+    bool (*set)(struct worker_settings *s, const char *value);
+    const char *right;                            /* what a value must be, for a complaint */
+    const char *sentence, *otherwise;             /* for help; its default, NULL: it must be given */
+};
+extern const struct worker_flag worker_flags[];
+extern const size_t worker_flags_count;
+extern const char worker_story[];                 /* what is said below the flags */
 const char *worker_level_name(PbLevel level);     /* "community", "street", "district" */
 
 /* serve.c: applies the desk's table until *stop. 0; a fault. */

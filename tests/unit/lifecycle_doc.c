@@ -26,10 +26,15 @@ static const char *const clocks[STATES] = {
     [STATE_ARCHIVED] = "none; its text is erased",
 };
 
+const char *state_clocks(PbState s) {
+    CHECK((size_t)s < COUNT_OF(clocks) && clocks[s]);
+    return clocks[s];
+}
+
 static void write_states(FILE *to) {
     fputs("| state | 中文 | clocks that run |\n|---|---|---|\n", to);
     for (int s = STATE_REPORTED; s < STATES; s++)
-        fprintf(to, "| %s | %s | %s |\n", state_name((PbState)s), word_state(LANGUAGE_ZH, (PbState)s), clocks[s]);
+        fprintf(to, "| %s | %s | %s |\n", state_name((PbState)s), word_state(LANGUAGE_ZH, (PbState)s), state_clocks((PbState)s));
 }
 
 /* ---- arrows ------------------------------------------------------------------------------------------------------ */
@@ -46,7 +51,7 @@ static const char *event_of(const struct arrow *a) {
     return event_name(&e);
 }
 
-static void write_set(FILE *to, uint32_t states) {
+void states_write(FILE *to, uint32_t states) {
     const char *before = "";
     for (int s = STATE_NONE; s < STATES; s++) {
         if (!(states & 1u << s))
@@ -60,9 +65,9 @@ static void write_arrows(FILE *to) {
     fputs("| row | 中文 | event | from | to | who | refused |\n|---|---|---|---|---|---|---|\n", to);
     for (const struct arrow *a = arrows; a < arrows + arrows_count; a++) {
         fprintf(to, "| %u | %s | %s | ", a->row, a->zh, event_of(a));
-        write_set(to, a->from);
+        states_write(to, a->from);
         fputs(" | ", to);
-        write_set(to, a->to);
+        states_write(to, a->to);
         fprintf(to, "%s | %s | ", a->to ? "" : "-", a->who);
         for (const struct guard *g = a->guards; g < a->guards + ARROW_GUARDS_MAX && g->refusal; g++)
             fprintf(to, "%s`%s` %s", g == a->guards ? "" : "; ", sentence_of(g->refusal)->name, g->says);

@@ -15,7 +15,7 @@
 #include <string.h>
 
 enum { LIVE_MAX = 8192, SLICE_RECORDS = 512, SLICE_ROWS = 32, ROOM_BYTES = 4 << 20, CATCH_UP_NS_MAX = 1000000,
-       LEVELS = LEVEL_PROVINCE + 1, FOUND_BITS = 12 };
+       LEVELS = LEVEL_PROVINCE + 1, FOUND_BITS = 12, STUCK_MS = 20 };
 
 enum mode { MODE_GREETED, MODE_SNAPSHOT, MODE_CATCHING_UP, MODE_LIVE };
 
@@ -29,6 +29,7 @@ struct console {
     uint64_t session_seq, next_seq; /* next_seq: the first event it has not been told or spared */
     uint32_t credit;
     int64_t heard_ms, told_ms;
+    int64_t again_ms;                             /* it did not take what was sent: not before then again */
     bool live_said;
     unsigned row_prefix;                                      /* where its snapshot stands */
     uint64_t row_division, row_case;
@@ -52,6 +53,7 @@ struct feed {
     struct store *store;
     bool drill, behind;                                       /* behind: somebody catches up and has credit */
     uint64_t sessions;
+    int64_t mono_ms;                              /* of this turn */
     unsigned listening, turn_of;                              /* listening: consoles that are LIVE */
     unsigned consoles_used;                                   /* none beyond has ever been in use */
     struct console consoles[CONSOLES_MAX];
@@ -279,12 +281,19 @@ void feed_record(struct feed *f, PbRecord *record, struct arena *room) {
     room->used = mark;
 }
 
+/* It does not read, or has gone and nobody has noticed yet: it is left alone for a moment, or the loop would only turn
+ * round it. */
+static bool left_alone(const struct feed *f, struct console *c) {
+    c->again_ms = f->mono_ms + STUCK_MS;
+    return false;
+}
+
 /* false: not now. It has no credit, or does not read. */
 static bool say_update(struct feed *f, struct console *c, PbFeedKind kind, const struct live *l) {
     uint8_t bytes[48];
     if (!c->credit) return false;
     struct slice head = head_of(kind, c->session_seq + 1, l->last_seq, bytes);
-    if (wire_send_shared(f->socket, c->peer, head, l->update) < 0) return false;
+    if (wire_send_shared(f->socket, c->peer, head, l->update) < 0) return left_alone(f, c);
     c->session_seq++;
     c->credit--;
     COUNT(UPDATES);
@@ -321,7 +330,7 @@ static int say_row(struct feed *f, struct console *c, uint64_t case_id, struct a
     r = say(f, c, FEED_SNAPSHOT, state.last_seq, bytes);
     room->used = mark;
     if (r == 0) c->credit--;
-    return r == 0;
+    return r == 0 || left_alone(f, c);
 }
 
 /* A case under two of its prefixes is sent under the first that covers it. */
@@ -351,7 +360,10 @@ static int say_snapshot(struct feed *f, struct console *c, struct arena *room) {
 }
 
 static void now_live(struct feed *f, struct console *c) {
-    if (!c->live_said && say(f, c, FEED_LIVE, c->next_seq - 1, (struct slice){ 0 }) < 0) return;
+    if (!c->live_said && say(f, c, FEED_LIVE, c->next_seq - 1, (struct slice){ 0 }) < 0) {
+        left_alone(f, c);
+        return;
+    }
     c->live_said = true;
     set_mode(f, c, MODE_LIVE);
 }
@@ -397,8 +409,8 @@ static int travel(struct feed *f, const struct console *first, int64_t until_ns,
     return 1;
 }
 
-static bool catches_up(const struct console *c) {
-    return c->credit && (c->mode == MODE_SNAPSHOT || c->mode == MODE_CATCHING_UP);
+static bool catches_up(const struct feed *f, const struct console *c) {
+    return c->credit && c->again_ms <= f->mono_ms && (c->mode == MODE_SNAPSHOT || c->mode == MODE_CATCHING_UP);
 }
 
 /* At least one of those who catch up gets on each turn, and each turn begins with the one behind it. */
@@ -409,13 +421,13 @@ static int catch_up(struct feed *f, struct arena *room) {
     f->behind = false;
     for (unsigned i = 0; i < f->consoles_used; i++) {
         struct console *c = &f->consoles[i];
-        if (c->mode == MODE_CATCHING_UP && c->credit)
+        if (c->mode == MODE_CATCHING_UP && catches_up(f, c))
             f->travellers[f->travellers_count++] = (struct traveller){ c->next_seq, c };
     }
     for (unsigned i = 0, first = f->turn_of; i < f->consoles_used; i++) {
         struct console *c = &f->consoles[(first + i) % f->consoles_used];
         int r = 0;
-        if (!catches_up(c)) continue;
+        if (!catches_up(f, c)) continue;
         f->behind = true;
         if (clock_mono_ns() >= until_ns) return 0;
         if (c->mode == MODE_SNAPSHOT) r = say_snapshot(f, c, room);
@@ -442,6 +454,7 @@ void feed_forget(struct feed *f) {
 
 int feed_speak(struct feed *f, int64_t mono_ms, int64_t now_ms, struct arena *room) {
     (void)now_ms;
+    f->mono_ms = mono_ms;
     for (unsigned i = 0; i < f->consoles_used; i++) {
         struct console *c = &f->consoles[i];
         if (!c->session) continue;
@@ -471,9 +484,12 @@ unsigned feed_consoles(const struct feed *f) {
 
 int64_t feed_next_ms(const struct feed *f, int64_t mono_ms) {
     int64_t next = 1000;
-    for (unsigned i = 0; i < f->consoles_used; i++)
-        if (f->consoles[i].session && f->consoles[i].told_ms + HEARTBEAT_MS - mono_ms < next)
-            next = f->consoles[i].told_ms + HEARTBEAT_MS - mono_ms;
+    for (unsigned i = 0; i < f->consoles_used; i++) {
+        const struct console *c = &f->consoles[i];
+        if (!c->session) continue;
+        if (c->told_ms + HEARTBEAT_MS - mono_ms < next) next = c->told_ms + HEARTBEAT_MS - mono_ms;
+        if (c->again_ms > mono_ms && c->again_ms - mono_ms < next) next = c->again_ms - mono_ms;
+    }
     return next > 0 ? next : 0;
 }
 

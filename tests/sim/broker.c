@@ -11,7 +11,7 @@
 
 #define SECOND_NS 1000000000LL
 #define WORLD_BEGINS_MS FIXTURE_MONDAY_MS
-enum { LOOK_MS = 100, RESTART_MS = 200, RULES_ROOM_BYTES = 4 << 20 };
+enum { LOOK_MS = 100, RESTART_MS = 200, RULES_ROOM_BYTES = 4 << 20, SPINS_MAX = 5000 };
 
 static struct daemon d;
 static struct settings settings;
@@ -20,7 +20,8 @@ static void *room;
 static struct arena rules_room;
 static bool alive, wants_more, housework;
 static int64_t wakes_ns, busy_until_ns, up_since_ns, paused_until_ns, wall_step_ms;
-static uint64_t passes;
+static uint64_t passes, syncs;
+static unsigned spins;
 static bool synchronised = true;
 
 static struct { int64_t full_until_ns, slow_until_ns; int64_t power_after, kill_after; bool error_next; } fate;
@@ -167,6 +168,9 @@ void broker_step(void) {
     if (how != LIFE_GOES_ON) return bury(how);
     bool healthy = sim_now_ns() >= fate.full_until_ns && sim_now_ns() - up_since_ns > 5 * SECOND_NS;
     oracle_passed(d.store, d.now_ms, healthy);
+    spins = wants_more && d.commands == 0 && disk_calls(DISK_SYNC) == syncs ? spins + 1 : 0;
+    syncs = disk_calls(DISK_SYNC);
+    if (spins > SPINS_MAX) sim_broken("O8: %u passes on end, and nothing came of them", spins);
     int64_t slow = sim_now_ns() < fate.slow_until_ns ? (int64_t)sim_roll(SIM_BROKER, 5 * SECOND_NS) : 0;
     int64_t cost = 50000 + (int64_t)sim_roll(SIM_BROKER, 400000) + (d.commands ? slow : 0);
     struct due_row due;

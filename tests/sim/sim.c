@@ -180,7 +180,11 @@ static void live(uint64_t steps, int64_t until_ns, bool faults) {
         next = least(next, net_next_ns());
         if (faults) next = least(next, fate_ns);
         move_to(next);
-        if (faults && now_ns >= fate_ns) step_fate(), fate_ns = now_ns + 1 + (int64_t)sim_roll(SIM_FATE, (uint64_t)swarm.fate_ns);
+        if (faults && now_ns >= fate_ns) {
+            step_fate();
+            int64_t alone = (actors_next_ns() - now_ns) / 16, pace = alone > swarm.fate_ns ? alone : swarm.fate_ns;
+            fate_ns = now_ns + 1 + (int64_t)sim_roll(SIM_FATE, (uint64_t)pace);
+        }
         if (now_ns >= actors_next_ns()) actors_step();
         if (now_ns >= broker_wakes_ns()) broker_step();
     }

@@ -170,6 +170,27 @@ static void whoever_gave_more_time_takes_over_no_verifying(void **state) {
            "[09:00] refused: same party (to)\n");
 }
 
+static const PbRules *without_rubbish(void) {
+    static PbRules rules;
+    static PbCategory *categories[8];
+    rules = *story_rules();
+    size_t count = 0;
+    for (size_t i = 0; i < rules.n_categories; i++)
+        if (rules.categories[i]->self_handled == 0) categories[count++] = rules.categories[i];
+    rules.n_categories = count, rules.categories = categories;
+    return &rules;
+}
+
+static void a_case_stays_with_its_rules_when_those_in_force_know_no_such_category(void **state) {
+    (void)state;
+    story("2026-03-02 09:00");
+    report("rubbish");
+    story_rules_become(without_rubbish());
+    move_case();
+    expect("[09:00] reported to community | desk 11:00\n"
+           "[09:00] refused: unknown category (category)\n");
+}
+
 static void a_case_goes_by_the_rules_in_force_when_its_stages_are_the_same_there(void **state) {
     (void)state;
     story("2026-03-02 09:00");
@@ -281,6 +302,26 @@ static void what_is_overdue_there_is_overdue_here(void **state) {
            "[09:00] escalated from street to district/1: handling overdue, 3600 s late | desk 11:00\n");
 }
 
+static void limits_that_end_before_they_begin_or_in_another_age_are_not_taken_over(void **state) {
+    (void)state;
+    story("2026-03-02 09:00");
+    story_origin("city", false);
+    int64_t opened_ms = FIXTURE_MONDAY_MS, never_ms = INSTANT_MS_MAX;
+    PbImport i = { .state = STATE_REPORTED, .opened_at_ms = opened_ms, .has_promise_due_ms = 1, .promise_due_ms = 1 };
+    import_with(&i);
+    i.promise_due_ms = never_ms;
+    import_with(&i);
+    i.has_asked_at_ms = 1, i.asked_at_ms = opened_ms - 1;
+    import_with(&i);
+    PbPlace high = { .has_division = 1, .division = FIXTURE_GRID, .has_lon_e7 = 1, .has_lat_e7 = 1 };
+    high.lat_e7 = 900000001;
+    report_with(&(PbReport){ .place = &high });
+    expect("[09:00] refused: bad instant (handling_due_ms)\n"
+           "[09:00] refused: bad instant (handling_due_ms)\n"
+           "[09:00] refused: bad instant (asked_at_ms)\n"
+           "[09:00] refused: field range (place.lat_e7)\n");
+}
+
 static void too_few_for_the_tally_are_not_taken_over_either(void **state) {
     (void)state;
     story("2026-03-02 09:00");
@@ -327,10 +368,12 @@ int stories_of_care(void) {
         cmocka_unit_test(a_place_is_put_right_within_its_district_and_as_fine_as_its_desk_needs),
         cmocka_unit_test(whoever_leaves_hands_over_what_is_asked_of_him),
         cmocka_unit_test(whoever_gave_more_time_takes_over_no_verifying),
+        cmocka_unit_test(a_case_stays_with_its_rules_when_those_in_force_know_no_such_category),
         cmocka_unit_test(a_case_goes_by_the_rules_in_force_when_its_stages_are_the_same_there),
         cmocka_unit_test(deadlines_are_reckoned_anew_by_another_calendar),
         cmocka_unit_test(a_case_of_another_system_comes_with_its_instants),
         cmocka_unit_test(what_is_overdue_there_is_overdue_here),
+        cmocka_unit_test(limits_that_end_before_they_begin_or_in_another_age_are_not_taken_over),
         cmocka_unit_test(too_few_for_the_tally_are_not_taken_over_either),
         cmocka_unit_test(a_dead_letter_is_tried_again_or_taken_off_the_list),
     };

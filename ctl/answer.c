@@ -91,7 +91,7 @@ static int choose(struct ctl *c, const struct answer_line *l, PbAnswerKind kind,
     const PbCaseView *v;
     const PbAskView *found = NULL;
     unsigned count = 0;
-    int r = ask_case(c, c->line->name, l->which, &v);
+    int r = ask_case(c, l->which, &v);
     if (r)
         return r;
     for (size_t i = 0; i < v->n_asks; i++)
@@ -125,9 +125,11 @@ static int send(struct ctl *c, struct answer_line *l) {
     PbEnvelope e = {.command_case = COMMAND_ANSWER, .answer = &answer};
     char party[64];
     if (l->stage > UINT32_MAX || l->attempt > UINT32_MAX)
-        return usage(c->line->name, "a stage and an attempt are small numbers, as `show` lists them");
+        return usage(c, "阶段和轮次是小数字，见 show",
+                     "a stage and an attempt are small numbers, as `show` lists them");
     if (l->id.given && !(l->party && l->stage && l->attempt))
-        return usage(c->line->name, "--id needs --party, --stage and --attempt, so that the command is the same");
+        return usage(c, "--id 需要同时给出 --party、--stage 和 --attempt，才是同一个命令",
+                     "--id needs --party, --stage and --attempt, so that the command is the same");
     answer.kind = (PbAnswerKind)l->kind;
     int r = choose(c, l, answer.kind, &answer, party);
     if (r)
@@ -151,7 +153,7 @@ int answer_main(struct ctl *c, int argc, char **argv) {
     if (r)
         return r == ARGUMENTS_HELPED ? CTL_DONE : r;
     if (l.milestone && l.kind != ANSWER_DONE)
-        return usage(c->line->name, "--milestone goes with done");
+        return usage(c, "--milestone 与 done 同用", "--milestone goes with done");
     return send(c, &l);
 }
 

@@ -484,13 +484,13 @@ int arguments_globals(struct ctl *c, int argc, char **argv, int *ret_index, char
     return 0;
 }
 
-int usage(const char *command, const char *format, ...) {
+int usage(const struct ctl *c, const char *zh, const char *en, ...) {
     va_list more;
-    va_start(more, format);
-    (void)fprintf(stderr, "whistlectl %s: ", command);
-    (void)vfprintf(stderr, format, more);
-    (void)fprintf(stderr, "\nwhistlectl %s --help says more\n", command);
+    va_start(more, en);
+    (void)fprintf(stderr, "whistlectl %s: ", c->line->name);
+    (void)vfprintf(stderr, say(c, zh, en), more);
     va_end(more);
+    (void)fprintf(stderr, say(c, "\n详见 whistlectl %s --help\n", "\nwhistlectl %s --help says more\n"), c->line->name);
     return CTL_USAGE;
 }
 
@@ -499,5 +499,5 @@ int arguments_read(struct ctl *c, const struct command_line *line, int argc, cha
     int r = arguments_parse(c, line, argc, argv, into, problem);
     if (r == ARGUMENTS_HELPED)
         print_help(c->language, line);
-    return r == CTL_USAGE ? usage(line->name, "%s", problem) : r;
+    return r == CTL_USAGE ? usage(c, "%s", "%s", problem) : r;
 }

@@ -175,7 +175,7 @@ static void print_backup(const struct ctl *c, const struct backup_result *b, boo
 static int check_main(struct ctl *c, const struct backup_line *l) {
     struct backup_result b;
     if (l->store || l->to)
-        return usage("backup", "--check stands alone: it copies nothing");
+        return usage(c, "--check 单独使用：它不复制", "--check stands alone: it copies nothing");
     int r = store_backup_check(l->check, &b);
     if (r < 0)
         return copy_failed(c, l->check, r, b.problem);
@@ -193,7 +193,8 @@ int backup_main(struct ctl *c, int argc, char **argv) {
     if (l.check)
         return check_main(c, &l);
     if (!l.store || !l.to)
-        return usage("backup", "give --store DIR --to DIR, or --check DIR");
+        return usage(c, "请给出 --store DIR --to DIR，或 --check DIR",
+                     "give --store DIR --to DIR, or --check DIR");
     struct asking a = {.c = c};
     struct backup_options o = {
         .store = l.store, .to = l.to, .map_bytes = (uint64_t)MAP_GIB << 30, .ask = ask_durable, .asked = &a,
@@ -256,7 +257,7 @@ int restore_main(struct ctl *c, int argc, char **argv) {
     if (r)
         return r == ARGUMENTS_HELPED ? CTL_DONE : r;
     if (l.until_seq && l.until_ms)
-        return usage("restore", "give --until-seq or --until, not both");
+        return usage(c, "--until-seq 和 --until 只能给一个", "give --until-seq or --until, not both");
     struct restore_options o = {
         .from = l.from, .to = l.to, .slots = l.slots, .until_seq = l.until_seq, .until_ms = l.until_ms,
         .map_bytes = (uint64_t)MAP_GIB << 30, .segment_bytes = 64ULL << 20, .slots_ahead = 64 << 10,

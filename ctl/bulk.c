@@ -106,13 +106,16 @@ static void plan_path(const struct bulk_line *l, const char *batch, char to[stat
 
 static int check_ask(const struct ctl *c, const struct bulk_line *l, PbBatchVerb verb) {
     if ((l->where.count > 0) == (l->file != NULL))
-        return usage(c->line->name, "say which cases: --where CONDITION ..., or --cases FILE");
+        return usage(c, "请写哪些案件：--where CONDITION ...，或 --cases FILE",
+                     "say which cases: --where CONDITION ..., or --cases FILE");
     if (!c->by && !l->dry_run)
-        return usage(c->line->name, "it takes two persons: --by says who you are (or $WHISTLE_BY)");
+        return usage(c, "需要两个人：请用 --by（或 $WHISTLE_BY）写明您的工号",
+                     "it takes two persons: --by says who you are (or $WHISTLE_BY)");
     if (l->text && strchr(l->text, '\n'))
-        return usage(c->line->name, "--text is one line");
+        return usage(c, "--text 只能写一行", "--text is one line");
     if (verb == BATCH_CORRECT && !l->category && !l->urgency && !l->wall)
-        return usage(c->line->name, "say what is to be put right: --category, --urgency or --wall");
+        return usage(c, "请写要更正什么：--category、--urgency 或 --wall",
+                     "say what is to be put right: --category, --urgency or --wall");
     return CTL_DONE;
 }
 
@@ -121,7 +124,7 @@ static int choose(struct ctl *c, const struct bulk_line *l, struct selection *re
     struct filter f;
     struct sheet *rows = NULL;
     if (l->where.count && filter_parse(c, &l->where, &f, problem))
-        return usage(c->line->name, "%s", problem);
+        return usage(c, "%s", "%s", problem);
     if (!c->json)
         case_sheet(c, &rows);
     int r = l->file ? selection_of_file(c, l->file, rows, ret) : selection_of_filter(c, &f, rows, ret);
@@ -241,15 +244,17 @@ static int read_plan(const struct ctl *c, const struct bulk_line *l, struct plan
     plan_path(l, hex, path);
     char *text = read_file(path, &len);
     if (!text)
-        return usage(c->line->name, "the plan %s: %s; --plan says where it is", path, strerror(errno));
+        return usage(c, "方案 %s：%s；请用 --plan 写明它在哪里",
+                     "the plan %s: %s; --plan says where it is", path, strerror(errno));
     if (!plan_has_id(l->batch.byte, slice_from(text, len))) {
         free(text);
-        return usage(c->line->name, "%s is not the plan of this batch, or it was changed since", path);
+        return usage(c, "%s 不是该批次的方案，或之后被改过",
+                     "%s is not the plan of this batch, or it was changed since", path);
     }
     if (plan_parse(text, len, ret, &line, problem) == 0)
         return CTL_DONE;
     plan_free(ret);
-    return usage(c->line->name, "%s:%u: %s", path, line, problem);
+    return usage(c, "%s:%u：%s", "%s:%u: %s", path, line, problem);
 }
 
 /* ---- confirming -------------------------------------------------------------------------------------------------- */
@@ -272,8 +277,8 @@ int bulk_confirm_main(struct ctl *c, int argc, char **argv) {
     if (r)
         return r == ARGUMENTS_HELPED ? CTL_DONE : r;
     if (l.digest && (strlen(l.digest) != 2 * HASH_SIZE || !hex_read(l.digest, digest.byte, HASH_SIZE)))
-        return usage(c->line->name, "--digest: \"%.70s\" is not a digest of %d hexadecimal digits", l.digest,
-                     2 * HASH_SIZE);
+        return usage(c, "--digest：“%.70s”不是 %d 位十六进制摘要",
+                     "--digest: \"%.70s\" is not a digest of %d hexadecimal digits", l.digest, 2 * HASH_SIZE);
     if (!l.digest) {
         r = read_plan(c, &l, &p);
         if (r)

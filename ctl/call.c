@@ -141,7 +141,7 @@ void ctl_done(struct ctl *c) {
 
 /* ---- cases ------------------------------------------------------------------------------------------------------- */
 
-int case_question(const char *word, PbShowCase *to, const char *command) {
+int case_question(const struct ctl *c, const char *word, PbShowCase *to) {
     struct slice s = slice_of(word);
     size_t digits = 0, dashes = 0;
     uint64_t id;
@@ -154,18 +154,18 @@ int case_question(const char *word, PbShowCase *to, const char *command) {
         dashes += s.at[i] == '-';
     }
     if (dashes != 2 || digits + dashes != s.len)
-        return usage(command, "\"%.60s\" is neither an id such as 1234 nor a number such as 610402-20260214-00123",
-                     word);
+        return usage(c, "“%.60s”既不是序号（如 1234），也不是编号（如 610402-20260214-00123）",
+                     "\"%.60s\" is neither an id such as 1234 nor a number such as 610402-20260214-00123", word);
     *to = (PbShowCase){.number = (char *)word};
     return CTL_DONE;
 }
 
 /* Without its story: after a seq that no story reaches. */
-int ask_case(struct ctl *c, const char *command, const char *word, const PbCaseView **ret) {
+int ask_case(struct ctl *c, const char *word, const PbCaseView **ret) {
     PbShowCase show;
     PbEnvelope e = {.command_case = COMMAND_SHOW_CASE, .show_case = &show};
     const PbReply *reply = NULL;
-    int r = case_question(word, &show, command);
+    int r = case_question(c, word, &show);
     if (r)
         return r;
     show.has_story_after_seq = true;

@@ -124,8 +124,9 @@ void arguments_print_globals(enum language l);
 extern const struct argument global_arguments[];
 extern const size_t global_arguments_count;
 bool hex_read(const char *digits, uint8_t *to, size_t bytes);    /* 2 × bytes digits; false: not all of them are */
-/* Says on stderr what is wrong with a command line; gives CTL_USAGE. */
-int usage(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Says on stderr what is wrong with the command line of c->line; gives CTL_USAGE. Both formats take the same. */
+int usage(const struct ctl *c, const char *zh, const char *en, ...)
+    __attribute__((format(printf, 2, 4), format(printf, 3, 4)));
 
 /* ---- talking to the broker (call.c) ------------------------------------------------------------------------------ */
 
@@ -141,9 +142,9 @@ int ctl_open(struct ctl *c);                      /* the hello alone: c->now_ms,
 /* One part of the broker's journal, for a follower and for a backup; the same codes. Borrowed until the next call. */
 int ask_journal(struct ctl *c, const PbReadJournal *question, const PbJournalPart **ret);
 /* CASE|NUMBER into a question. CTL_USAGE when it is neither. */
-int case_question(const char *word, PbShowCase *to, const char *command);
+int case_question(const struct ctl *c, const char *word, PbShowCase *to);
 /* The case without its story; the same codes as ctl_call. Borrowed until the next call. */
-int ask_case(struct ctl *c, const char *command, const char *word, const PbCaseView **ret);
+int ask_case(struct ctl *c, const char *word, const PbCaseView **ret);
 /* A command under that id, or one of its own; prints what came of it. */
 int command_send(struct ctl *c, PbEnvelope *e, struct command_id *id);
 void ctl_done(struct ctl *c);                     /* closes what ctl_call opened */

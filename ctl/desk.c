@@ -90,9 +90,9 @@ static void inbox_row(const struct ctl *c, struct sheet *t, const PbInboxItem *i
 
 static int inbox_question(const struct ctl *c, const struct desk_line *l, PbShowInbox *to) {
     if ((l->party != NULL) == (l->division != 0))
-        return usage(c->line->name, "say whose: a PARTY, or --desk DIVISION");
+        return usage(c, "请写谁的：PARTY，或 --desk DIVISION", "say whose: a PARTY, or --desk DIVISION");
     if (l->level >= 0 && !l->division)
-        return usage(c->line->name, "--level goes with --desk DIVISION");
+        return usage(c, "--level 与 --desk DIVISION 同用", "--level goes with --desk DIVISION");
     *to = (PbShowInbox){.party = (char *)l->party, .has_count = true, .count = l->all ? PAGE_MOST : PAGE};
     if (l->division) {
         to->has_division = to->has_level = true;
@@ -200,7 +200,7 @@ int similar_main(struct ctl *c, int argc, char **argv) {
     struct sheet *t;
     int r = arguments_read(c, c->line, argc, argv, &l);
     if (r == CTL_DONE)
-        r = ask_case(c, c->line->name, l.which, &v);
+        r = ask_case(c, l.which, &v);
     if (r)
         return r == ARGUMENTS_HELPED ? CTL_DONE : r;
     PbFindSimilar find = {.has_case_id = true, .case_id = v->case_id};

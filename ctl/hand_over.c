@@ -36,7 +36,7 @@ static int choose(struct ctl *c, const struct hand_over_line *l, struct selectio
     const PbCaseView *v;
     if (!c->json && (l->dry_run || !l->which))
         case_sheet(c, &rows);
-    int r = l->which ? ask_case(c, c->line->name, l->which, &v) : selection_of_filter(c, &f, rows, ret);
+    int r = l->which ? ask_case(c, l->which, &v) : selection_of_filter(c, &f, rows, ret);
     if (r == CTL_DONE && l->which) {
         selection_one(v, ret);
         if (rows)
@@ -63,7 +63,7 @@ int hand_over_main(struct ctl *c, int argc, char **argv) {
     struct outcome o;
     int r = arguments_read(c, c->line, argc, argv, &l);
     if (r == CTL_DONE && strcmp(l.from, l.to) == 0)
-        r = usage(c->line->name, "--from and --to are the same party");
+        r = usage(c, "--from 和 --to 是同一方", "--from and --to are the same party");
     if (r == CTL_DONE)
         r = choose(c, &l, &s);
     if (r || l.dry_run)

@@ -314,7 +314,8 @@ int import_cases_main(struct ctl *c, int argc, char **argv) {
     if (r)
         return r == ARGUMENTS_HELPED ? CTL_DONE : r;
     if (strlen(l.origin) > ORIGIN_BYTES_MAX)
-        return usage(c->line->name, "--origin: \"%.60s\" has more than %d letters", l.origin, ORIGIN_BYTES_MAX);
+        return usage(c, "--origin：“%.60s”超过 %d 个字符",
+                     "--origin: \"%.60s\" has more than %d letters", l.origin, ORIGIN_BYTES_MAX);
     struct import m = {.c = c, .line = &l, .report = {.c = c, .file = l.file}};
     r = import_bytes(c, l.file, &m.bytes, &memory);
     if (r == CTL_DONE)

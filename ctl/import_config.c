@@ -319,7 +319,8 @@ static int file_of_set(struct merge *m) {
     }
     free(memory);
     if (r == CTL_DONE && (!m->name[0] || strchr(m->name, '/')))
-        r = usage(m->c->line->name, "%s: \"%s: %s\" is no file of this set itself; import into the set that has it",
+        r = usage(m->c, "%s：“%s: %s”不是本规则集自己的文件；请导入到拥有它的那一套",
+                  "%s: \"%s: %s\" is no file of this set itself; import into the set that has it",
                   office, kinds[m->kind].office, m->name);
     (void)snprintf(m->path, sizeof m->path, "%.2000s/%s", m->line->into, m->name);
     return r;

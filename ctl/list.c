@@ -127,7 +127,7 @@ int list_main(struct ctl *c, int argc, char **argv) {
     if (r)
         return r == ARGUMENTS_HELPED ? CTL_DONE : r;
     if (l.limit < 1 || l.limit >= SHEET_ROWS_MAX)
-        return usage(list_command.name, "--limit is 1 to %d", SHEET_ROWS_MAX - 1);
+        return usage(c, "--limit 为 1 至 %d", "--limit is 1 to %d", SHEET_ROWS_MAX - 1);
     if (!c->json)
         case_sheet(c, &g.t);
     r = list_prefix(&g, l.division);

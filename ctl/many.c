@@ -33,14 +33,16 @@ static int take_condition(const struct ctl *c, const char *word, bool seen[COUNT
             continue;
         bool bare = k->type == ARGUMENT_FLAG;
         if (seen[i] || bare == (value != NULL)) {
-            (void)snprintf(problem, 256, "--where: %.60s%s", word, seen[i] ? " is said twice" : bare ? " takes no value"
-                           : " needs a value");
+            const char *why = seen[i] ? say(c, "说了两次", " is said twice")
+                            : bare ? say(c, "不带值", " takes no value") : say(c, "要有值", " needs a value");
+            (void)snprintf(problem, 256, "--where: %.60s%s", word, why);
             return CTL_USAGE;
         }
         seen[i] = true;
         return argument_take(c, k, bare ? "" : value + 1, f, problem);
     }
-    (void)snprintf(problem, 256, "--where: \"%.60s\" is no condition; these are: %s", word, condition_words);
+    (void)snprintf(problem, 256, say(c, "--where：没有条件“%.60s”；有：%s",
+                                     "--where: \"%.60s\" is no condition; these are: %s"), word, condition_words);
     return CTL_USAGE;
 }
 
@@ -77,8 +79,8 @@ bool filter_takes(const struct filter *f, const PbCaseView *v, int64_t now_ms) {
 /* ---- selections -------------------------------------------------------------------------------------------------- */
 
 static int too_many(const struct ctl *c) {
-    return usage(c->line->name, "more than %d cases; choose fewer, such as one street's: --where prefix=CODE",
-                 BATCH_CASES_MAX);
+    return usage(c, "超过 %d 个案件；请选少些，如只选一个街道：--where prefix=CODE",
+                 "more than %d cases; choose fewer, such as one street's: --where prefix=CODE", BATCH_CASES_MAX);
 }
 
 static bool selection_add(struct selection *s, const PbCaseView *v) {
@@ -142,20 +144,19 @@ int selection_of_filter(struct ctl *c, const struct filter *f, struct sheet *row
 
 /* Empty lines and those that begin with # are left out; of a line only the first word counts. */
 int selection_of_file(struct ctl *c, const char *path, struct sheet *rows, struct selection *ret) {
-    char line[FILE_LINE_BYTES], name[LINE_BYTES];
+    char line[FILE_LINE_BYTES];
     FILE *file = fopen(path, "re");
     int r = CTL_DONE;
     *ret = (struct selection){.count = 0};
     if (!file)
-        return usage(c->line->name, "--cases %s: %s", path, strerror(errno));
+        return usage(c, "--cases %s：%s", "--cases %s: %s", path, strerror(errno));
     for (unsigned n = 1; r == CTL_DONE && fgets(line, sizeof line, file); n++) {
         const PbCaseView *v = NULL;
         char *word = line + strspn(line, " \t");
         word[strcspn(word, " \t\r\n")] = '\0';
         if (!*word || *word == '#')
             continue;
-        (void)snprintf(name, sizeof name, "%s: %s:%u", c->line->name, path, n);
-        r = ask_case(c, name, word, &v);
+        r = ask_case(c, word, &v);
         if (r)
             (void)fprintf(stderr, "whistlectl: %s:%u: %s\n", path, n, say(c, "这一行的案件不能用", "the case of this line"));
         else if (!selection_add(ret, v))

@@ -48,13 +48,16 @@ const struct command_line purge_command = {
 };
 
 /* CTL_DONE: go on. */
-static int check(const struct purge_line *l) {
+static int check(const struct ctl *c, const struct purge_line *l) {
     if (!l->dir)
-        return usage("purge", "the store's directory must be given: whistlectl purge DATA_DIR ...");
+        return usage(c, "请给出数据目录：whistlectl purge DATA_DIR ...",
+                     "the store's directory must be given: whistlectl purge DATA_DIR ...");
     if ((l->before_ms != 0) == (l->keep_ms != 0))
-        return usage("purge", "one of --before DATE and --keep TIME must be given: --keep 184d");
+        return usage(c, "--before DATE 和 --keep TIME 须给一个，如 --keep 184d",
+                     "one of --before DATE and --keep TIME must be given: --keep 184d");
     if (!l->dry_run && (l->archive != NULL) == l->discard)
-        return usage("purge", "one of --archive DIR and --delete must be given; --dry-run says what would go");
+        return usage(c, "--archive DIR 和 --delete 须给一个；--dry-run 只说会移除什么",
+                     "one of --archive DIR and --delete must be given; --dry-run says what would go");
     return CTL_DONE;
 }
 
@@ -106,7 +109,7 @@ int purge_main(struct ctl *c, int argc, char **argv) {
     int r = arguments_read(c, &purge_command, argc, argv, &l);
     if (r)
         return r == ARGUMENTS_HELPED ? CTL_DONE : r;
-    r = check(&l);
+    r = check(c, &l);
     if (r)
         return r;
     struct store_options o = offline_options(l.dir, false);

@@ -70,11 +70,13 @@ int command_send(struct ctl *c, PbEnvelope *e, struct command_id *id) {
 }
 
 /* It is checked here so that the answer names what would be right; the broker checks it again. */
-static int check(const struct report_line *l) {
+static int check(const struct ctl *c, const struct report_line *l) {
     if (l->self_handled && !l->party)
-        return usage(report_command.name, "--self-handled needs --party: who dealt with it");
+        return usage(c, "--self-handled 需要 --party：谁办的",
+                     "--self-handled needs --party: who dealt with it");
     if (!l->self_handled && l->party)
-        return usage(report_command.name, "--party goes with --self-handled; who reports is --reporter");
+        return usage(c, "--party 与 --self-handled 同用；上报人写 --reporter",
+                     "--party goes with --self-handled; who reports is --reporter");
     return CTL_DONE;
 }
 
@@ -82,7 +84,7 @@ int report_main(struct ctl *c, int argc, char **argv) {
     struct report_line l = {.occurred_ms = INT64_MIN, .promise_ms = -1};
     int r = arguments_read(c, &report_command, argc, argv, &l);
     if (r == CTL_DONE)
-        r = check(&l);
+        r = check(c, &l);
     if (r)
         return r == ARGUMENTS_HELPED ? CTL_DONE : r;
     PbPlace place = {.has_division = true, .division = l.division, .has_wall = l.wall != WALL_UNKNOWN,

@@ -64,9 +64,11 @@ static int period_read(const struct ctl *c, const struct returns_line *l, int64_
     bool monthly = c->line == &return_monthly_command;
     *ret = period_before(today(c, now_ms), monthly);
     if (l->date && !period_of_day(l->date, ret))
-        return usage(c->line->name, "--date: \"%.60s\" is not a day such as 2026-03-02", l->date);
+        return usage(c, "--date：“%.60s”不是日期（如 2026-03-02）",
+                     "--date: \"%.60s\" is not a day such as 2026-03-02", l->date);
     if (l->month && !period_of_month(l->month, ret))
-        return usage(c->line->name, "--month: \"%.60s\" is not a month such as 2026-03", l->month);
+        return usage(c, "--month：“%.60s”不是月份（如 2026-03）",
+                     "--month: \"%.60s\" is not a month such as 2026-03", l->month);
     return CTL_DONE;
 }
 
@@ -80,17 +82,18 @@ static int as_of_read(struct ctl *c, const char *word, struct returns_options *o
     if (!word || parse_u64(slice_of(word), &o->as_of_seq))
         return CTL_DONE;
     if (arguments_parse(c, &line, COUNT_OF(argv), argv, &o->as_of_ms, problem) != 0)
-        return usage(c->line->name, "--as-of: \"%.60s\" is neither a seq nor an instant such as 2026-03-03T00:00:00",
-                     word);
+        return usage(c, "--as-of：“%.60s”既不是序号，也不是时间（如 2026-03-03T00:00:00）",
+                     "--as-of: \"%.60s\" is neither a seq nor an instant such as 2026-03-03T00:00:00", word);
     return CTL_DONE;
 }
 
 /* What has not happened yet would make another return tomorrow under the same name. */
 static int as_of_there(const struct ctl *c, const char *word, struct returns_options *o, uint64_t seq, int64_t now_ms) {
     if (word && o->as_of_seq != UINT64_MAX && o->as_of_seq > seq)
-        return usage(c->line->name, "--as-of %s: the journal ends at %llu", word, (unsigned long long)seq);
+        return usage(c, "--as-of %s：日志到 %llu 为止",
+                     "--as-of %s: the journal ends at %llu", word, (unsigned long long)seq);
     if (word && o->as_of_ms != INT64_MAX && o->as_of_ms > now_ms)
-        return usage(c->line->name, "--as-of %s has not come yet", word);
+        return usage(c, "--as-of %s：还没有到", "--as-of %s has not come yet", word);
     if (o->as_of_seq > seq)
         o->as_of_seq = seq;
     return CTL_DONE;

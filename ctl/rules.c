@@ -141,7 +141,7 @@ int case_move_main(struct ctl *c, int argc, char **argv) {
     int r = arguments_read(c, c->line, argc, argv, &l);
     if (r)
         return r == ARGUMENTS_HELPED ? CTL_DONE : r;
-    r = ask_case(c, c->line->name, l.which, &v);
+    r = ask_case(c, l.which, &v);
     if (r)
         return r;
     PbMoveCase move = {.has_case_id = true, .case_id = v->case_id};

@@ -236,7 +236,7 @@ int show_main(struct ctl *c, int argc, char **argv) {
     int r = arguments_read(c, &show_command, argc, argv, &l);
     if (r)
         return r == ARGUMENTS_HELPED ? CTL_DONE : r;
-    r = case_question(l.which, &show, show_command.name);
+    r = case_question(c, l.which, &show);
     for (bool first = true, more = true; r == CTL_DONE && more; first = false) {
         PbEnvelope e = {.command_case = COMMAND_SHOW_CASE, .show_case = &show};
         const PbReply *reply;

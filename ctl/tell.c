@@ -110,7 +110,7 @@ int tell_main(struct ctl *c, int argc, char **argv) {
     char number[PRINTED_BYTES], master[PRINTED_BYTES];
     int r = arguments_read(c, c->line, argc, argv, &l);
     if (r == CTL_DONE)
-        r = ask_case(c, c->line->name, l.number, &v);
+        r = ask_case(c, l.number, &v);
     if (r)
         return r == ARGUMENTS_HELPED ? CTL_DONE : r;
     (void)snprintf(number, sizeof number, "%s", v->number ? v->number : l.number);
@@ -118,7 +118,7 @@ int tell_main(struct ctl *c, int argc, char **argv) {
         if (!c->json && i == 0)
             print_words(c, number, v);
         (void)snprintf(master, sizeof master, "%llu", (unsigned long long)v->master);
-        r = ask_case(c, c->line->name, master, &v);
+        r = ask_case(c, master, &v);
         if (r)
             return r;
         (void)snprintf(number, sizeof number, "%s", v->number ? v->number : master);

@@ -162,7 +162,8 @@ int top_main(struct ctl *c, int argc, char **argv) {
     if (r)
         return r == ARGUMENTS_HELPED ? CTL_DONE : r;
     if (c->json)
-        return usage(c->line->name, "this is for people; `status --json` is for programs");
+        return usage(c, "这是给人看的；程序请用 status --json",
+                     "this is for people; `status --json` is for programs");
     if (!ask_status(&t))
         return t.problem;
     t.shown = memory_or_die(sizeof *t.shown);

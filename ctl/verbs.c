@@ -326,33 +326,38 @@ static bool has_cursor(const struct command_line *line) {
 
 /* What the broker would refuse in words of its protocol is said here in words of the command line. */
 static int check(const struct ctl *c, const struct verb_line *l, enum verb_kind kind) {
-    const char *name = c->line->name;
     if (l->stage > UINT32_MAX || l->attempt > UINT32_MAX)
-        return usage(name, "a stage and an attempt are small numbers, as `show` lists them");
+        return usage(c, "阶段和轮次是小数字，见 show",
+                     "a stage and an attempt are small numbers, as `show` lists them");
     if (l->id.given && has_cursor(c->line) && !(l->stage && l->attempt))
-        return usage(name, "--id needs --stage and --attempt, so that the command is the same");
+        return usage(c, "--id 需要同时给出 --stage 和 --attempt，才是同一个命令",
+                     "--id needs --stage and --attempt, so that the command is the same");
     if (kind == VERB_FOLLOW_UP && !l->solved && !l->satisfied)
-        return usage(name, "say --solved yes|no or --satisfied yes|no, or both");
+        return usage(c, "请写 --solved yes|no 或 --satisfied yes|no，或两项都写",
+                     "say --solved yes|no or --satisfied yes|no, or both");
     if (kind == VERB_CORRECT && !l->category && !l->urgency && !l->division && !l->wall)
-        return usage(name, "say what is to be put right: --category, --urgency, --division or --wall");
+        return usage(c, "请写要更正什么：--category、--urgency、--division 或 --wall",
+                     "say what is to be put right: --category, --urgency, --division or --wall");
     if (kind == VERB_REOPEN && !l->reporter && !l->party)
-        return usage(name, "say --reporter, or --party: which supervising desk wants it");
+        return usage(c, "请写 --reporter，或 --party：哪个监督的值守席要求",
+                     "say --reporter, or --party: which supervising desk wants it");
     if (kind == VERB_VOID && !c->by)
-        return usage(name, "it takes two persons: --by says who you are (or $WHISTLE_BY)");
+        return usage(c, "需要两个人：请用 --by（或 $WHISTLE_BY）写明您的工号",
+                     "it takes two persons: --by says who you are (or $WHISTLE_BY)");
     return CTL_DONE;
 }
 
 /* The case's id and its cursor, where the command line does not say; and the other case's. */
 static int locate(struct ctl *c, struct verb_line *l) {
     const PbCaseView *v;
-    int r = ask_case(c, c->line->name, l->which, &v);
+    int r = ask_case(c, l->which, &v);
     if (r)
         return r;
     l->stage = l->stage ? l->stage : v->stage;
     l->attempt = l->attempt ? l->attempt : v->attempt;
     l->case_id = v->case_id;
     if (l->other) {
-        r = ask_case(c, c->line->name, l->other, &v);
+        r = ask_case(c, l->other, &v);
         l->other_id = r ? 0 : v->case_id;
     }
     return r;

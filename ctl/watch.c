@@ -197,7 +197,8 @@ int watch_main(struct ctl *c, int argc, char **argv) {
     if (r)
         return r == ARGUMENTS_HELPED ? CTL_DONE : r;
     if (l.snapshot && l.from_seq != NOT_GIVEN)
-        return usage(watch_command.name, "--from and --snapshot are two beginnings; choose one");
+        return usage(c, "--from 和 --snapshot 是两种起点，请选一个",
+                     "--from and --snapshot are two beginnings; choose one");
     catch_signals();
     r = begin(c, &l);
     if (r == CTL_DONE)

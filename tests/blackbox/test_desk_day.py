@@ -319,6 +319,8 @@ def test_top_gives_the_terminal_back(desk):
     (("hand-over", "--from", "x", "--to", "x"), "the same party"),
     (("drain", "maybe"), "none of on, off"),
     (("--json", "top"), "status --json"),
+    (("--lang", "zh", "bulk", "close"), "请写哪些案件"),
+    (("bulk", "close", "--where", "colour=red", "--lang", "zh"), "没有条件“colour=red”"),
 ])
 def test_a_wrong_line_is_told_what_would_be_right(folder, words, says):
     said = run(CTL, *words, env={**os.environ, "LC_ALL": ENGLISH, "WHISTLE_FRONT": f"ipc://{folder}/nobody"})

@@ -253,16 +253,18 @@ static void help_is_asked_for_before_anything_is_missing(void **state) {
 
 static void a_case_is_an_id_or_a_number(void **state) {
     (void)state;
+    static const struct command_line show = {.name = "show", .sentence = ""};
     PbShowCase s;
-    assert_int_equal(case_question("1234", &s, "show"), CTL_DONE);
+    c.line = &show;
+    assert_int_equal(case_question(&c, "1234", &s), CTL_DONE);
     assert_true(s.has_case_id);
     assert_int_equal(s.case_id, 1234);
-    assert_int_equal(case_question("610402-20260214-00123", &s, "show"), CTL_DONE);
+    assert_int_equal(case_question(&c, "610402-20260214-00123", &s), CTL_DONE);
     assert_false(s.has_case_id);
     assert_string_equal(s.number, "610402-20260214-00123");
     static const char *const neither[] = {"", "0", "abc", "610402-20260214", "1-2-3-4", "610402-2026x214-00123"};
     for (size_t i = 0; i < COUNT_OF(neither); i++)
-        assert_int_equal(case_question(neither[i], &s, "show"), CTL_USAGE);
+        assert_int_equal(case_question(&c, neither[i], &s), CTL_USAGE);
 }
 
 int main(void) {

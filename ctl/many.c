@@ -23,8 +23,8 @@ const struct argument filter_conditions[] = {
 const size_t filter_conditions_count = COUNT_OF(filter_conditions);
 static const char condition_words[] = "prefix=CODE, state=STATE, category=CODE, older-than=TIME, party=PARTY, overdue";
 
-static int take_condition(const struct ctl *c, const char *word, bool seen[COUNT_OF(filter_conditions)], struct filter *f,
-                          char problem[static 256]) {
+static int take_condition(const struct ctl *c, const char *word, bool seen[COUNT_OF(filter_conditions)],
+                          struct filter *f, char problem[static 256]) {
     const char *value = strchr(word, '=');
     struct slice name = slice_from(word, value ? (size_t)(value - word) : strlen(word));
     for (size_t i = 0; i < COUNT_OF(filter_conditions); i++) {

@@ -34,7 +34,8 @@ const char *state_clocks(PbState s) {
 static void write_states(FILE *to) {
     fputs("| state | 中文 | clocks that run |\n|---|---|---|\n", to);
     for (int s = STATE_REPORTED; s < STATES; s++)
-        fprintf(to, "| %s | %s | %s |\n", state_name((PbState)s), word_state(LANGUAGE_ZH, (PbState)s), state_clocks((PbState)s));
+        fprintf(to, "| %s | %s | %s |\n", state_name((PbState)s), word_state(LANGUAGE_ZH, (PbState)s),
+                state_clocks((PbState)s));
 }
 
 /* ---- arrows ------------------------------------------------------------------------------------------------------ */

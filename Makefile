@@ -47,9 +47,10 @@ NEED.whistle-worker := worker store whistle-all
 NEED.whistlectl     := ctl store whistle-all
 PROGRAMS := $(foreach p,whistled whistle-worker whistlectl,$(if $(MAIN.$(p)),$(p)))
 
+CRASH   := $(wildcard tests/crash/*.c)
 TESTS   := $(patsubst %.c,%,$(wildcard tests/unit/test_*.c))
 BENCHES := $(patsubst %.c,%,$(wildcard bench/*.c))
-SOURCES := $(foreach a,$(BENCH_ARCHIVES),$(SRC.$(a))) $(foreach p,$(PROGRAMS),$(MAIN.$(p))) $(TESTS:=.c) $(BENCHES:=.c)
+SOURCES := $(foreach a,$(BENCH_ARCHIVES),$(SRC.$(a))) $(foreach p,$(PROGRAMS),$(MAIN.$(p))) $(TESTS:=.c) $(BENCHES:=.c) $(CRASH)
 
 # patsubst sees a generated file as build/<variant>/build/gen/...: bring it back.
 objects = $(patsubst build/$(1)/build/gen/%,build/$(1)/gen/%,$(patsubst %.c,build/$(1)/%.o,$(2)))
@@ -103,6 +104,9 @@ build/$(1)/gen/%.o: build/gen/%.c build/$(1)/flags
 $(foreach t,$(TESTS),build/$(1)/$(t)): build/$(1)/%: build/$(1)/%.o $(ARCHIVES:%=build/$(1)/lib%.a)
 	@echo "  LD $(1) $$@"; $$(COMPILE.$(1)) $(LDFLAGS) -o $$@ $$^ -lcmocka $(LDLIBS)
 
+build/$(1)/crash: $(CRASH:%.c=build/$(1)/%.o) $(ARCHIVES:%=build/$(1)/lib%.a)
+	@echo "  LD $(1) $$@"; $$(COMPILE.$(1)) $(LDFLAGS) -o $$@ $$^ -lcmocka $(LDLIBS)
+
 $(foreach b,$(BENCHES),build/$(1)/$(b)): build/$(1)/%: build/$(1)/%.o $(BENCH_ARCHIVES:%=build/$(1)/lib%.a)
 	@echo "  LD $(1) $$@"; $$(COMPILE.$(1)) $(LDFLAGS) -o $$@ $$^ $(LDLIBS)
 
@@ -133,7 +137,7 @@ $(foreach v,$(VARIANTS),$(foreach p,$(PROGRAMS),$(eval $(call program,$(v),$(p))
 
 # ---- using -----------------------------------------------------------------------------------------------------------
 
-.PHONY: help deps run test tidy docs coverage bench bench-scale install clean generated objects
+.PHONY: help deps run test crash tidy docs coverage bench bench-scale install clean generated objects
 JOBS := $(shell nproc)
 
 help:              ## says what each target does, one sentence each
@@ -149,6 +153,10 @@ run: deps          ## builds everything and runs ctl/run.sh, which is told ONCE=
 
 test: deps         ## runs everything that can fail: tidy, unit tests (release and sanitized), black-box tests
 	@MAKE='$(MAKE)' tests/run.sh
+
+IMAGES := 200000
+crash: build/release/crash ## looks at so many crash images of the store: IMAGES=200000, SEED=1
+	@build/release/crash $(IMAGES) $(SEED)
 
 tidy: $(GEN)       ## checks the rules of the house: floors, lengths, banned calls, messages, two compilers
 	@MAKE='$(MAKE)' FLAGS='$(CPPFLAGS) $(WARNINGS)' tests/tidy/run.sh

@@ -42,6 +42,14 @@ unit() {
     part_end $good $bad
 }
 
+# Images of what a power cut may leave; more of them with `make crash IMAGES=...`.
+crash() {
+    part_begin "crash images"
+    if ! build build/release/crash; then part_end 0 1; return; fi
+    build/release/crash 8000 2>&1 | tee "$log/out"
+    if [ "${PIPESTATUS[0]}" -eq 0 ]; then part_end 1 0; else part_end 0 1; fi
+}
+
 # What old clients and old journals know must still mean the same.
 compat() {
     local good=0 bad=0
@@ -79,6 +87,7 @@ blackbox() {
 tidy
 compat
 if compgen -G 'tests/unit/test_*.c' > /dev/null; then unit release; unit asan; fi
+if compgen -G 'tests/crash/*.c' > /dev/null; then crash; fi
 if compgen -G 'tests/blackbox/test_*.py' > /dev/null; then blackbox; fi
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

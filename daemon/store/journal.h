@@ -34,7 +34,7 @@
 enum {
     JOURNAL_BATCH_BYTES_MAX = 4 << 20,            /* payload of one batch; a turn stops well below */
     JOURNAL_RECORD_BYTES_MAX = 256 << 10,
-    JOURNAL_SEGMENT_BYTES_MIN = 1 << 20,          /* small segments are for tests */
+    JOURNAL_SEGMENT_BYTES_MIN = 64 << 10,         /* small segments are for tests; settings ask for a MiB */
     JOURNAL_BLOCK = 512,
     JOURNAL_NAME_SIZE = 24,                       /* "00000001.seg", with room for every u64 */
 };

@@ -79,7 +79,8 @@ static void print_detours(const struct ctl *c, const PbCaseView *v) {
     print_text(c, "并入", "follows", v->master_number);
     print_text(c, "来自系统", "from the system", v->origin);
     if (v->authority)
-        printf("  %s%s%s\n", say(c, "移交", "transferred to"), say(c, "：", " "), word_authority(c->language, v->authority));
+        printf("  %s%s%s\n", say(c, "移交", "transferred to"), say(c, "：", " "),
+               word_authority(c->language, v->authority));
     if (v->solved || v->satisfied)
         printf("  %s%s, %s%s\n", say(c, "回访：解决 ", "the reporter said: solved "), word_opinion(c->language, v->solved),
                say(c, "满意 ", "satisfied "), word_opinion(c->language, v->satisfied));

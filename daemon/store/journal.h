@@ -134,8 +134,8 @@ struct hash journal_cursor_chain(const struct journal_cursor *c);
 uint64_t journal_cursor_epoch(const struct journal_cursor *c);
 const char *journal_cursor_problem(const struct journal_cursor *c);
 void journal_cursor_close(struct journal_cursor *c);
-/* Bytes of a segment as they lie on disk, as far as they are durable. An ordinal that is not there has length 0; ordinal
- * 0: the first there is. 0, or it could not be read. */
+/* Bytes of a segment as they lie on disk, as far as they are durable. An ordinal that is not there has length 0;
+ * ordinal 0: the first there is. 0, or it could not be read. */
 struct journal_part { uint64_t ordinal, length, last_ordinal; bool sealed; size_t bytes; };
 int journal_part(struct journal *j, uint64_t ordinal, uint64_t offset, uint8_t *to, size_t cap,
                  struct journal_part *ret);

@@ -181,7 +181,8 @@ int store_next_follower(struct store *s, uint64_t master, uint64_t after_case, u
 }
 
 int store_next_ask(struct store *s, const char *party, const struct ask_row *after, struct ask_row *ret) {
-    struct row_key from = key_ask(party, after ? after->case_id : 0, after ? after->stage : 0, after ? after->attempt : 0);
+    struct row_key from = key_ask(party, after ? after->case_id : 0, after ? after->stage : 0,
+                                  after ? after->attempt : 0);
     struct slice key, value;
     struct db_walk w;
     size_t prefix = strlen(party) + 1;

@@ -15,7 +15,7 @@
 
 enum {
     ROWS_FORMAT = 1,                              /* first byte of a case and of meta */
-    FACTS_FORMAT = 4,                             /* of the facts; 1 had no counts by state, 2 no horizon, 3 no recomputing */
+    FACTS_FORMAT = 4,                             /* 1 had no counts by state, 2 no horizon, 3 no recomputing */
     ROW_VALUE_MAX = 16,                           /* of the rows that follow from a case */
     ROWS_OF_CASE_MAX = 1 + 1 + CASE_TIMERS_MAX + CASE_ASKS_MAX + 2,
     DIVISION_DIGITS_MAX = 15,

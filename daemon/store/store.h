@@ -184,10 +184,10 @@ uint32_t store_rules_number(const struct store *s);                             
 const PbRules *store_rules(struct store *s, uint32_t number);
 struct hash store_rules_hash(const struct store *s);                                    /* of those in force */
 int store_rules_hash_of(struct store *s, uint32_t number, struct hash *ret);            /* 0, -ENOENT */
-uint32_t store_recompute(const struct store *s);      /* a recomputing of deadlines that was begun and not ended; 0: none */
+uint32_t store_recompute(const struct store *s);  /* a recomputing of deadlines begun and not ended; 0: none */
 
 /* The packed rules from that part on (0: the first), as many whole parts as fit: 0; -ENOENT: no such rules. */
-struct rules_packed { size_t bytes; uint32_t next_part; uint64_t length; struct hash hash; };  /* next_part 0: the last */
+struct rules_packed { size_t bytes; uint32_t next_part; uint64_t length; struct hash hash; };  /* 0: the last */
 int store_rules_packed(struct store *s, uint32_t number, uint32_t part, uint8_t *to, size_t cap,
                        struct rules_packed *ret);
 
@@ -198,8 +198,8 @@ int store_rules_packed(struct store *s, uint32_t number, uint32_t part, uint8_t 
 int store_rest(struct store *s, int64_t now_mono_ms, int64_t now_ms, bool idle);
 int store_checkpoint(struct store *s);
 int store_prepare(struct store *s, size_t slice_bytes);           /* the preparer thread's: fills segments ahead */
-/* The ballast that an operator gave back (`whistlectl emergency-grow`) is made anew when there is room to spare. 1: made
- * just now; 0: it is there, or was looked for within the second; -ENOSPC: it is gone, and there is no room yet. */
+/* The ballast that an operator gave back (`whistlectl emergency-grow`) is made anew when there is room to spare. 1:
+ * made just now; 0: it is there, or was looked for within the second; -ENOSPC: it is gone, and there is no room yet. */
 int store_ballast(struct store *s);
 
 struct store_figures {
@@ -225,8 +225,8 @@ int store_base_part(struct store *s, uint64_t offset, uint8_t *to, size_t cap, u
 int store_identity_file(struct store *s, const char *name, uint8_t to[static IDENTITY_FILE_MAX], struct slice *ret);
 int store_digest(struct store *s, struct hash *ret, uint64_t *ret_seq);
 
-/* Wipes the slots of cases that are erased and whose slots are not wiped: of those that were folded behind after_seq; of
- * all when it is 0 (slots came back from an archive). At start and after a restore (docs/store.md 16). */
+/* Wipes the slots of cases that are erased and whose slots are not wiped: of those that were folded behind after_seq;
+ * of all when it is 0 (slots came back from an archive). At start and after a restore (docs/store.md 16). */
 int store_redo_erasures(struct store *s, uint64_t after_seq, uint64_t *ret_count);
 
 /* ---- offline: verify, replay, recover ---------------------------------------------------------------------------- */

@@ -93,7 +93,7 @@ static void say_report(const struct actor *a, PbEnvelope *e) {
     e->self_handle = h;
 }
 
-/* ---- what is said: the rest of a case's way ----------------------------------------------------------------------- */
+/* ---- what is said: the rest of a case's way ---------------------------------------------------------------------- */
 
 /* Somebody of whom something is open here, or anybody. */
 static char *somebody(const struct actor *a, const struct case_state *c) {
@@ -315,7 +315,7 @@ static void say_something(const struct actor *a, PbEnvelope *e) {
     words[i].say(a, c, e);
 }
 
-/* ---- clients: reporters and the office ---------------------------------------------------------------------------- */
+/* ---- clients: reporters and the office --------------------------------------------------------------------------- */
 
 static void hear_replies(struct actor *a) {
     const PbReply *reply;
@@ -408,10 +408,11 @@ static void stranger_step(struct actor *a) {
     wire_send(a->socket, (struct wire_peer){0}, frames, count);
 }
 
-/* ---- all of them -------------------------------------------------------------------------------------------------- */
+/* ---- all of them ------------------------------------------------------------------------------------------------- */
 
 static void console_open(struct actor *a) {
-    static const uint64_t prefixes[][2] = {{FIXTURE_DISTRICT, 0}, {FIXTURE_COMMUNITY, 0}, {FIXTURE_GRID2, FIXTURE_COMMUNITY2}};
+    static const uint64_t prefixes[][2] = {{FIXTURE_DISTRICT, 0}, {FIXTURE_COMMUNITY, 0},
+                                           {FIXTURE_GRID2, FIXTURE_COMMUNITY2}};
     const uint64_t *mine = prefixes[a->number % COUNT_OF(prefixes)];
     unsigned count = mine[1] ? 2 : 1;
     struct whistle_feed_options o = {.endpoint = "sim:feed", .prefixes = mine, .prefixes_count = count,

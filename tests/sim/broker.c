@@ -33,7 +33,7 @@ static int64_t boot_ms(void) { return 5000 + sim_now_ns() / 1000000; }
 static int64_t mono_ns(void) { return 7 * SECOND_NS + sim_now_ns(); }
 static bool clock_is_synchronised(void) { return synchronised; }
 
-/* ---- the disk, as fate has it ------------------------------------------------------------------------------------- */
+/* ---- the disk, as fate has it ------------------------------------------------------------------------------------ */
 
 static int asks(enum disk_call call, size_t bytes) {
     (void)bytes;
@@ -74,8 +74,8 @@ static void draw_rules(PbRules *r) {
 static int begin_epoch(void) {
     PbEpochBegun begun = {.has_epoch = 1, .epoch = store_epoch(d.store) + 1};
     PbEvent event = {.event_case = EVENT_EPOCH_BEGUN, .epoch_begun = &begun};
-    struct slice bytes;
-    struct hash hash, in_force = store_rules_hash(d.store);
+    struct slice bytes = {NULL, 0};
+    struct hash hash = {{0}}, in_force = store_rules_hash(d.store);
     store_begin(d.store, d.now_ms);
     int r = broker_event(&d, &event);
     if (r == 0) r = store_commit(d.store);
@@ -191,9 +191,10 @@ void broker_fate(void) {
         paused_until_ns = sim_now_ns() + (int64_t)sim_roll(SIM_FATE, 120 * SECOND_NS);
         sometimes("broker.paused");
     }
-    if (sim_chance(SIM_FATE, swarm.disk_full)) fate.full_until_ns = sim_now_ns() + (int64_t)sim_roll(SIM_FATE, 60 * SECOND_NS);
+    int64_t a_while_ns = sim_now_ns() + (int64_t)sim_roll(SIM_FATE, 60 * SECOND_NS);
+    if (sim_chance(SIM_FATE, swarm.disk_full)) fate.full_until_ns = a_while_ns;
     if (sim_chance(SIM_FATE, swarm.disk_error)) fate.error_next = true;
-    if (sim_chance(SIM_FATE, swarm.disk_error)) fate.slow_until_ns = sim_now_ns() + (int64_t)sim_roll(SIM_FATE, 60 * SECOND_NS);
+    if (sim_chance(SIM_FATE, swarm.disk_error)) fate.slow_until_ns = a_while_ns;
     if (sim_chance(SIM_FATE, swarm.clock_jump)) {
         wall_step_ms = (int64_t)sim_roll(SIM_FATE, 2 * 86400000) - 86400000;
         synchronised = sim_roll(SIM_FATE, 2);

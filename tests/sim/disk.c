@@ -99,7 +99,8 @@ static void redo(const struct op *o, bool whole, uint64_t (*roll)(uint64_t sides
         return;
     }
     for (size_t at = 0; at < o->len;) {
-        size_t to_edge = SECTOR - (size_t)((o->offset + at) % SECTOR), len = o->len - at < to_edge ? o->len - at : to_edge;
+        size_t to_edge = SECTOR - (size_t)((o->offset + at) % SECTOR);
+        size_t len = o->len - at < to_edge ? o->len - at : to_edge;
         if (whole || roll(2)) must(syscall(SYS_pwrite64, o->fd, o->new + at, len, o->offset + at) == (long)len);
         at += len;
     }

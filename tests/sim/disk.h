@@ -1,7 +1,7 @@
 /* disk.h: a disk that forgets what was not synced.
  *
- * The C library's write calls are replaced for the whole program, liblmdb included. Calls on files below `root` are done
- * for real, and remembered with the bytes they covered until their file is synced. When the power goes, what is
+ * The C library's write calls are replaced for the whole program, liblmdb included. Calls on files below `root` are
+ * done for real, and remembered with the bytes they covered until their file is synced. When the power goes, what is
  * remembered is taken back, and any part of it done again: all, none, some writes of many, some sectors of a write.
  *
  *   D1  what was synced, or written through a descriptor opened with O_DSYNC, is never taken back.

@@ -89,7 +89,7 @@ void oracle_acknowledged(unsigned uid, const uint8_t id[16], const PbDone *done)
                    (unsigned long long)done->seq);
 }
 
-/* ---- records, as they reach the disk ------------------------------------------------------------------------------ */
+/* ---- records, as they reach the disk ----------------------------------------------------------------------------- */
 
 static struct shadow *shadow_of(uint64_t id) {
     unsigned low = 0, high = cases_count;         /* ids rise */
@@ -183,7 +183,8 @@ void oracle_recovered(struct store *s) {
                    (unsigned long long)applied);
     while (applied < durable) {
         struct slice bytes;
-        if (store_read(s, applied + 1, &bytes) < 0) sim_broken("O6: seq %llu cannot be read", (unsigned long long)applied + 1);
+        if (store_read(s, applied + 1, &bytes) < 0)
+            sim_broken("O6: seq %llu cannot be read", (unsigned long long)applied + 1);
         apply_bytes(bytes);
         sometimes("journal.more_than_was_told");
     }
@@ -248,16 +249,17 @@ static void skip_what_does_not_concern(unsigned console) {
 void oracle_heard(unsigned console, const PbUpdate *update, uint64_t seq) {
     skip_what_does_not_concern(console);
     unsigned next = consoles[console].next;
-    if (next == records_count) sim_broken("O5: console %u hears of seq %llu, which is not on disk or not its own", console,
-                                          (unsigned long long)update->first_seq);
+    if (next == records_count)
+        sim_broken("O5: console %u hears of seq %llu, which is not on disk or not its own", console,
+                   (unsigned long long)update->first_seq);
     const struct heard_of *h = &records[next];
     if (update->first_seq != h->first_seq || seq != h->last_seq)
-        sim_broken("O5: console %u hears of seq %llu where %llu is next", console, (unsigned long long)update->first_seq,
-                   (unsigned long long)h->first_seq);
+        sim_broken("O5: console %u hears of seq %llu where %llu is next", console,
+                   (unsigned long long)update->first_seq, (unsigned long long)h->first_seq);
     consoles[console].next++;
 }
 
-/* ---- at the end --------------------------------------------------------------------------------------------------- */
+/* ---- at the end -------------------------------------------------------------------------------------------------- */
 
 bool oracle_consoles_know_all(void) {
     for (unsigned c = 0; c < HEARERS_MAX; c++) {

@@ -2,8 +2,8 @@
  *
  *   sim [--seed N] [--seeds N] [--steps N] [--until N] [--trace] [--jobs N] [--expect-broken]
  *
- * Every seed: draw a world; let everything happen that the world has (safety); then heal it, let it come to rest within a
- * bound (liveness), and compare all there is. */
+ * Every seed: draw a world; let everything happen that the world has (safety); then heal it, let it come to rest within
+ * a bound (liveness), and compare all there is. */
 #include "tests/sim/net.h"
 #include "tests/sim/sim.h"
 
@@ -36,7 +36,7 @@ struct report {
 };
 static struct report *mine;
 
-/* ---- numbers ------------------------------------------------------------------------------------------------------ */
+/* ---- numbers ----------------------------------------------------------------------------------------------------- */
 
 static uint64_t scrambled(uint64_t x) {
     x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ULL;
@@ -59,7 +59,7 @@ uint64_t disk_roll(uint64_t sides) { return sim_roll(SIM_DISK, sides); }
 static uint64_t fate_roll(uint64_t sides) { return sim_roll(SIM_FATE, sides); }
 int64_t sim_now_ns(void) { return now_ns; }
 
-/* ---- what is told ------------------------------------------------------------------------------------------------- */
+/* ---- what is told ------------------------------------------------------------------------------------------------ */
 
 void trace(const char *format, ...) {
     va_list rest;
@@ -110,7 +110,7 @@ static void sometimes_of(const char *what, const char *which) {
 void sometimes_event(const PbEvent *e) { sometimes_of("event", event_name(e)); }
 void sometimes_refused(PbRefusal code) { sometimes_of("refused", sentence_of(code)->name); }
 
-/* ---- what the broker says on its way ------------------------------------------------------------------------------ */
+/* ---- what the broker says on its way ----------------------------------------------------------------------------- */
 
 int __real_store_record(struct store *s, PbRecord *record, const struct case_state *before, const struct case_state *c,
                         struct arena *room);
@@ -136,7 +136,7 @@ int __wrap_store_abandon(struct store *s) {
     return __real_store_abandon(s);
 }
 
-/* ---- one seed ----------------------------------------------------------------------------------------------------- */
+/* ---- one seed ---------------------------------------------------------------------------------------------------- */
 
 static unsigned drawn(unsigned of_a_hundred, unsigned most) {
     return sim_roll(SIM_SWARM, 100) < of_a_hundred ? 1 + (unsigned)sim_roll(SIM_SWARM, most) : 0;
@@ -228,7 +228,7 @@ static void run_seed(uint64_t number, uint64_t steps) {
     nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-/* ---- many seeds --------------------------------------------------------------------------------------------------- */
+/* ---- many seeds -------------------------------------------------------------------------------------------------- */
 
 struct arguments { uint64_t seed, seeds, steps; unsigned jobs; bool twice; };
 
@@ -259,12 +259,14 @@ static void child_ended(int status) {
         children[i].pid = 0;
         if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
             broken++;
-            if (!WIFEXITED(status)) printf("BROKEN seed=%llu: signal %d\n", (unsigned long long)children[i].seed, WTERMSIG(status));
+            if (!WIFEXITED(status))
+                printf("BROKEN seed=%llu: signal %d\n", (unsigned long long)children[i].seed, WTERMSIG(status));
             printf("  again: make sim SEED=%llu TRACE=1\n", (unsigned long long)children[i].seed);
             continue;
         }
         all.steps += r->steps, all.passes += r->passes, all.cases += r->cases, all.ns += r->ns;
-        for (unsigned k = 0; k < NAMES_MAX && r->names[k].name[0]; k++) count_in(&all, r->names[k].name, r->names[k].count);
+        for (unsigned k = 0; k < NAMES_MAX && r->names[k].name[0]; k++)
+            count_in(&all, r->names[k].name, r->names[k].count);
         for (unsigned k = 0; k < HASH_SIZE; k++) all.digest.byte[k] ^= r->digest.byte[k];
     }
 }
@@ -318,8 +320,9 @@ int main(int argc, char **argv) {
     crypto_init();
     printf("sim: seed=%llu seeds=%llu steps=%llu\n", (unsigned long long)a.seed, (unsigned long long)a.seeds,
            (unsigned long long)a.steps);
+    const int readable = PROT_READ | PROT_WRITE, shared = MAP_SHARED | MAP_ANONYMOUS;
     for (unsigned i = 0; i < JOBS_MAX; i++)
-        children[i].report = mmap(NULL, sizeof(struct report), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        CHECK((children[i].report = mmap(NULL, sizeof(struct report), readable, shared, -1, 0)) != MAP_FAILED);
     for (uint64_t n = 0; n < a.seeds;) {
         int slot = slot_free(a.jobs);
         if (slot >= 0) child_start((unsigned)slot, a.seed + n++, &a);

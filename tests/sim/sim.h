@@ -1,7 +1,7 @@
 /* sim.h: a world for the broker, on one thread, drawn from one number.
  *
- * The kernel, the store, the gates, the turn and the client library are the production files. Replaced are the clock and
- * the randomness (life.c), the C library's writes (disk.c) and libzmq (net.c). One seed is one run, for ever.
+ * The kernel, the store, the gates, the turn and the client library are the production files. Replaced are the clock
+ * and the randomness (life.c), the C library's writes (disk.c) and libzmq (net.c). One seed is one run, for ever.
  *
  *   sim.c      the world: time, streams of numbers, phases (faults, heal, quiet), seeds in children
  *   broker.c   the daemon's lives: started, passing, killed, without power, on a full disk
@@ -41,7 +41,7 @@ struct swarm {
 };
 extern struct swarm swarm;
 
-/* ---- memory, clock and randomness of a life (life.c) -------------------------------------------------------------- */
+/* ---- memory, clock and randomness of a life (life.c) ------------------------------------------------------------- */
 
 void *sim_memory(size_t size);                    /* of the world: outlives the broker */
 void sim_free(void *memory);
@@ -52,7 +52,7 @@ _Noreturn void life_over(enum life_end how);
 bool life_here(void);                             /* within life_run */
 void life_bury(void);                             /* what it had in memory is gone */
 
-/* ---- the broker's lives (broker.c) -------------------------------------------------------------------------------- */
+/* ---- the broker's lives (broker.c) ------------------------------------------------------------------------------- */
 
 void broker_world(const char *dir);               /* once: where its store is */
 bool broker_alive(void);
@@ -66,7 +66,7 @@ int64_t broker_up_since_ns(void);
 uint64_t broker_passes(void);
 struct hash broker_final(void);                   /* stops it cleanly, verifies the store; the digest */
 
-/* ---- who acts (actors.c) ------------------------------------------------------------------------------------------ */
+/* ---- who acts (actors.c) ----------------------------------------------------------------------------------------- */
 
 void actors_open(void);
 int64_t actors_next_ns(void);
@@ -75,7 +75,7 @@ void actors_leave(void);                          /* night: connections are clos
 bool actors_quiet(void);                          /* nothing is in flight, every console has caught up */
 void actors_only_wait(void);                      /* nothing new any more: the quiet phase */
 
-/* ---- what must hold (oracle.c) ------------------------------------------------------------------------------------ */
+/* ---- what must hold (oracle.c) ----------------------------------------------------------------------------------- */
 
 struct shadow { struct case_state state; bool overdue_told; };
 

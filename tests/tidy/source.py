@@ -9,10 +9,10 @@ import subprocess
 import sys
 
 FUNCTION_MAX, FILE_MAX, WIDTH_MAX = 60, 600, 120
-BANNED = """strcpy strcat strncpy strncat stpcpy sprintf vsprintf gets atoi atol atoll atof strtok strtok_r alloca system
-    setjmp longjmp"""
+BANNED = """strcpy strcat strncpy strncat stpcpy sprintf vsprintf gets atoi atol atoll atof strtok strtok_r alloca system"""
 # The clock and the dice are in one file, so that a test can hold them.
-ONE_DOOR = {"lib/base/sys.c": "time clock clock_gettime gettimeofday ftime rand random drand48 getrandom"}
+# A jump out of everything is how a simulated process dies, and nothing else.
+ONE_DOOR = {"tests/sim/life.c": "setjmp longjmp", "lib/base/sys.c": "time clock clock_gettime gettimeofday ftime rand random drand48 getrandom"}
 UNFINISHED = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK)\b")
 WORKPLACE = re.compile(r"""(?<![\w.*/$})-])/wor""" r"""k(?![\w-])|\.\./shar""" r"""ed\b""")
 

@@ -1,4 +1,5 @@
-/* Many cases at once: which are meant, and the plan that two persons look at. The table of commands, the bar, the frame. */
+/* Many cases at once: which are meant, and the plan that two persons look at. The table of commands, the bar, the
+ * frame. */
 #include "ctl/commands.h"
 #include "ctl/many.h"
 #include "ctl/top.h"
@@ -236,7 +237,8 @@ static void the_bar_says_how_much_is_used(void **state) {
 
 static void the_next_limit_is_no_reminder_and_none_that_stands_still(void **state) {
     (void)state;
-    PbTimerView remind = {.kind = TIMER_REMIND, .due_ms = 1}, still = {.kind = TIMER_HANDLING, .due_ms = 2, .stopped = true};
+    PbTimerView remind = {.kind = TIMER_REMIND, .due_ms = 1};
+    PbTimerView still = {.kind = TIMER_HANDLING, .due_ms = 2, .stopped = true};
     PbTimerView review = {.kind = TIMER_REVIEW, .due_ms = 9}, promise = {.kind = TIMER_PROMISE, .due_ms = 12};
     PbTimerView *timers[] = {&remind, &still, &promise, &review};
     PbCaseView v = {.timers = timers, .n_timers = 4};

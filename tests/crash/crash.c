@@ -16,7 +16,8 @@ enum {
     WORKERS = 2,
     COMPOUND = DISK_KINDS, ATTACKS, KINDS = ATTACKS + ATTACK_KINDS,
     COMPOUND_EVERY = 4, COMPOUNDS = 4,            /* images of the recovery from every so manieth */
-    CONTROL_IMAGES = 6000, BAD_SHOWN = 12, BAD_MAX = 100,                  /* enough to stop at; a control stops at the first */
+    BAD_SHOWN = 12, BAD_MAX = 100,                /* said; enough to stop at, but a control stops at the first */
+    CONTROL_IMAGES = 6000,
 };
 #define IMAGE_POOL (64UL << 20)
 #define DISK_POOL (256UL << 20)
@@ -262,7 +263,9 @@ static void say_check(const char *what, const char *file, int line) {
 int main(int argc, char **argv) {
     uint64_t images = 20000;
     run.seed = 1;
-    if ((argc > 1 && !parse_u64(slice_of(argv[1]), &images)) || (argc > 2 && !parse_u64(slice_of(argv[2]), &run.seed))) {
+    bool understood = (argc < 2 || parse_u64(slice_of(argv[1]), &images))
+        && (argc < 3 || parse_u64(slice_of(argv[2]), &run.seed));
+    if (!understood) {
         print_message("usage: crash [images] [seed]\n");
         return 2;
     }

@@ -328,7 +328,8 @@ static const char *judge_again(struct world *w, const struct hash *digest, const
     }
     r = world_try(w);
     if (r < 0 || strcmp(w->found.decision, "serve") != 0) {
-        (void)snprintf(words, sizeof words, "it does not open again: %d %s: %s", r, w->found.decision, w->found.problem);
+        (void)snprintf(words, sizeof words, "it does not open again: %d %s: %s", r, w->found.decision,
+                       w->found.problem);
         return words;
     }
     struct hash now = world_digest(w);

@@ -35,8 +35,8 @@ void life_free(struct life *l);
 /* What must hold of an image of the tape up to there. */
 struct said life_said(const struct life *l, size_t at);
 
-/* Writes the image below root, opens it, looks at everything, writes, closes, verifies and opens again. `then` is what it
- * did and said meanwhile: a life of its own, for images of a recovery. NULL: it is as it must be; else words for the
+/* Writes the image below root, opens it, looks at everything, writes, closes, verifies and opens again. `then` is what
+ * it did and said meanwhile: a life of its own, for images of a recovery. NULL: it is as it must be; else words for the
  * first thing that is not. */
 const char *life_judge(struct life *l, const struct said *must_hold, const char *root, const char *scratch,
                        struct life *then, const struct disk *image);

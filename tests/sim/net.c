@@ -40,7 +40,7 @@ static void queue_clear(struct queue *q) {
         q->first = m->next;
         sim_free(m);
     }
-    *q = (struct queue){.last_ns = q->last_ns};
+    *q = (struct queue){.count = 0};
 }
 
 static int queue_add(struct queue *q, const struct slice *frames, unsigned count) {

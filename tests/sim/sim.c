@@ -138,6 +138,8 @@ int __wrap_store_abandon(struct store *s) {
 
 /* ---- one seed ---------------------------------------------------------------------------------------------------- */
 
+static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+
 static unsigned drawn(unsigned of_a_hundred, unsigned most) {
     return sim_roll(SIM_SWARM, 100) < of_a_hundred ? 1 + (unsigned)sim_roll(SIM_SWARM, most) : 0;
 }
@@ -154,8 +156,9 @@ static void draw_world(void) {
         .night_ns = sim_roll(SIM_SWARM, 3) ? 0 : (int64_t)sim_roll(SIM_SWARM, 7 * 86400) * SECOND_NS,
         .wrong = drawn(50, 50), .again = drawn(70, 150), .strange = drawn(40, 1),
     };
-    net_faults = (struct net_faults){.delay_ns_max = (int64_t)sim_roll(SIM_SWARM, (uint64_t)pace + 1),
-                                     .cut_per_million = drawn(30, 2000)};
+    uint64_t delay = (uint64_t)least(pace, 10 * SECOND_NS) + 1;
+    net_faults.delay_ns_max = (int64_t)sim_roll(SIM_SWARM, delay);
+    net_faults.cut_per_million = drawn(30, 2000);
 }
 
 static void step_fate(void) {
@@ -165,8 +168,6 @@ static void step_fate(void) {
         net_silence_some(fate_roll, 30, now_ns + (int64_t)sim_roll(SIM_FATE, 60 * SECOND_NS));
     if (swarm.night_ns && sim_chance(SIM_FATE, 30)) sometimes("world.night"), actors_leave();
 }
-
-static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
 static void move_to(int64_t ns) {
     now_ns = ns > now_ns ? ns : now_ns + 1;

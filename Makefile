@@ -48,9 +48,14 @@ NEED.whistlectl     := ctl store whistle-all
 PROGRAMS := $(foreach p,whistled whistle-worker whistlectl,$(if $(MAIN.$(p)),$(p)))
 
 CRASH   := $(wildcard tests/crash/*.c)
+# The simulator: the production files but for the network; memory, LMDB's handles and the store's word about a turn are
+# looked at on their way (tests/sim/life.c, sim.c).
+SIM     := $(wildcard tests/sim/*.c)
+SIM_SEES := malloc calloc realloc free mdb_env_create mdb_env_close mdb_txn_begin mdb_txn_commit mdb_txn_abort \
+	mdb_env_open mdb_cursor_put mdb_del random_bytes store_record store_commit store_abandon
 TESTS   := $(patsubst %.c,%,$(wildcard tests/unit/test_*.c))
 BENCHES := $(patsubst %.c,%,$(wildcard bench/*.c))
-SOURCES := $(foreach a,$(BENCH_ARCHIVES),$(SRC.$(a))) $(foreach p,$(PROGRAMS),$(MAIN.$(p))) $(TESTS:=.c) $(BENCHES:=.c) $(CRASH)
+SOURCES := $(foreach a,$(BENCH_ARCHIVES),$(SRC.$(a))) $(foreach p,$(PROGRAMS),$(MAIN.$(p))) $(TESTS:=.c) $(BENCHES:=.c) $(CRASH) $(SIM)
 
 # patsubst sees a generated file as build/<variant>/build/gen/...: bring it back.
 objects = $(patsubst build/$(1)/build/gen/%,build/$(1)/gen/%,$(patsubst %.c,build/$(1)/%.o,$(2)))
@@ -137,7 +142,7 @@ $(foreach v,$(VARIANTS),$(foreach p,$(PROGRAMS),$(eval $(call program,$(v),$(p))
 
 # ---- using -----------------------------------------------------------------------------------------------------------
 
-.PHONY: help deps run test crash tidy docs coverage bench bench-scale install clean generated objects
+.PHONY: help deps run test sim crash tidy docs coverage bench bench-scale install clean generated objects
 JOBS := $(shell nproc)
 
 help:              ## says what each target does, one sentence each
@@ -153,6 +158,16 @@ run: deps          ## builds everything and runs ctl/run.sh, which is told ONCE=
 
 test: deps         ## runs everything that can fail: tidy, unit tests (release and sanitized), black-box tests
 	@MAKE='$(MAKE)' tests/run.sh
+
+build/release/sim: $(SIM:%.c=build/release/%.o) build/release/tests/unit/rules_fixture.o \
+		$(patsubst %,build/release/lib%.a,worker daemon store whistle-all)
+	@echo "  LD release $@"; $(COMPILE.release) -rdynamic $(SIM_SEES:%=-Wl,--wrap=%) -o $@ $^ $(LDLIBS)
+
+SEED  := 1
+SEEDS := 1
+STEPS := 20000
+sim: build/release/sim ## lives through drawn worlds: SEED=1 SEEDS=1 STEPS=20000 [TRACE=1]
+	@build/release/sim --seed $(SEED) --seeds $(SEEDS) --steps $(STEPS) --jobs $(JOBS) $(if $(TRACE),--trace)
 
 IMAGES := 200000
 crash: build/release/crash ## looks at so many crash images of the store: IMAGES=200000, SEED=1

@@ -50,6 +50,16 @@ crash() {
     if [ "${PIPESTATUS[0]}" -eq 0 ]; then part_end 1 0; else part_end 0 1; fi
 }
 
+# Worlds drawn from a number each, in virtual time; more of them with `make sim SEEDS=...`.
+sim() {
+    local good=0 bad=0
+    part_begin "simulated worlds"
+    if ! build build/release/sim; then part_end 0 1; return; fi
+    build/release/sim --seed 30 --seeds 11 --steps 1500 --jobs "$(nproc)" > "$log/out" 2>&1 && good=1 || bad=1
+    grep -E '^BROKEN|^  again|^sim:' "$log/out"
+    part_end $good $bad
+}
+
 # What old clients and old journals know must still mean the same.
 compat() {
     local good=0 bad=0
@@ -88,6 +98,7 @@ tidy
 compat
 if compgen -G 'tests/unit/test_*.c' > /dev/null; then unit release; unit asan; fi
 if compgen -G 'tests/crash/*.c' > /dev/null; then crash; fi
+if compgen -G 'tests/sim/*.c' > /dev/null; then sim; fi
 if compgen -G 'tests/blackbox/test_*.py' > /dev/null; then blackbox; fi
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -270,6 +270,17 @@ static int open_parts(struct opening *p) {
     return r;
 }
 
+/* A creation or a restore may have been killed between its rename and the sync of the directory above: what is served
+ * must not be lost with its name. Who may not read that directory did not make a store there. */
+static int sync_name(const struct store *s) {
+    int fd = openat(s->dir_fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return errno == EACCES ? 0 : -errno;
+    int r = fsync(fd) < 0 ? -errno : 0;
+    (void)close(fd);
+    return r;
+}
+
 int store_open(struct store **ret, const struct store_options *o, struct store_found *found) {
     *found = (struct store_found){0};
     struct store *s = calloc(1, sizeof *s);
@@ -287,8 +298,10 @@ int store_open(struct store **ret, const struct store_options *o, struct store_f
         s->next_seq = journal_next_seq(s->journal);
         CHECK(s->tables.meta.folded_seq + 1 == s->next_seq);
         s->worked_ms = mono_ms();
-        r = journal_segments_ready(s->journal) ? 0 : store_prepare_now(s);
-        r = r == -ENOSPC ? 0 : say(found, r, "prepare a segment");     /* reports wait, answers do not */
+        r = say(found, sync_name(s), "sync the directory above");
+        int ready = r == 0 && !journal_segments_ready(s->journal) ? store_prepare_now(s) : 0;
+        if (ready < 0 && ready != -ENOSPC)        /* without room reports wait, answers do not */
+            r = say(found, ready, "prepare a segment");
         if (r == 0)
             r = say(found, store_redo_erasures(s, found->rebuilt ? 0 : found->folded_seq, &erased), "erase again");
     }

@@ -99,14 +99,17 @@ static bool mine(unsigned kind, size_t entry) {
     return true;
 }
 
-/* The power goes again while the store recovers, writes and rests. */
-static void compound(uint64_t *dice) {
+/* The power goes again while the store recovers, writes and rests. After a mere kill -9 what was under way still is: the
+ * page cache shows it, and no disk has it. */
+static void compound(enum disk_kind first, uint64_t *dice) {
     struct life *l = &work.then;
     size_t when[COMPOUNDS], count = l->tape.count;
     for (unsigned i = 0; i < COMPOUNDS; i++)
         when[i] = count ? dice_roll(dice, count) : 0;
     pool_reset(&work.then_pool);
-    disk_copy(&work.image, &work.then_pool, &work.then_disk);
+    disk_copy(first == DISK_KEPT ? &work.disk : &work.image, &work.then_pool, &work.then_disk);
+    if (first == DISK_KEPT)
+        disk_carry(&work.disk, &work.then_disk);
     for (size_t at = 0; at < count; at++) {
         disk_play(&work.then_disk, &l->tape.entries[at], run.lie);
         for (unsigned i = 0; i < COMPOUNDS; i++) {
@@ -134,7 +137,7 @@ static void look_at(struct life *l, enum disk_kind kind, size_t at) {
     if (problem)
         tell_bad(kind, problem);
     else if (work.number / WORKERS % COMPOUND_EVERY == 0)
-        compound(&dice);
+        compound(kind, &dice);
     tape_free(&work.then.tape);
 }
 
@@ -171,6 +174,9 @@ _Noreturn static void worker(struct life *l, unsigned self, unsigned long from) 
     (void)snprintf(work.root, sizeof work.root, "%s/root-%u", run.top, self);
     (void)snprintf(work.scratch, sizeof work.scratch, "%s/scratch-%u", run.top, self);
     (void)signal(SIGABRT, SIG_DFL);
+    struct pool *const pools[] = {&work.disk_pool, &work.image_pool, &work.then_pool, &work.again_pool};
+    for (unsigned i = 0; i < COUNT_OF(pools); i++)       /* a store forks to look at its tables: they need none of it */
+        (void)madvise(pools[i]->base, pools[i]->cap, MADV_DONTFORK);
     disk_begin(&work.disk, &work.disk_pool);
     for (size_t at = 0; at < l->tape.count && !enough(); at++) {
         disk_play(&work.disk, &l->tape.entries[at], run.lie);

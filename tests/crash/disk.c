@@ -253,6 +253,11 @@ void disk_copy(const struct disk *d, struct pool *pool, struct disk *ret) {
     }
 }
 
+void disk_carry(const struct disk *d, struct disk *copy) {
+    memcpy(copy->pending, d->pending, d->pending_count * sizeof *d->pending);
+    copy->pending_count = d->pending_count;
+}
+
 void disk_image(const struct disk *d, enum disk_kind kind, uint64_t *dice, struct pool *pool, struct disk *ret) {
     pool_reset(pool);
     disk_copy(d, pool, ret);

@@ -57,6 +57,8 @@ void disk_begin(struct disk *d, struct pool *pool);                /* empty but 
 void disk_play(struct disk *d, const struct entry *e, enum disk_lie lie);
 /* What is synced, in pages of another pool. */
 void disk_copy(const struct disk *d, struct pool *pool, struct disk *ret);
+/* What is under way on the one is under way on its copy as well. */
+void disk_carry(const struct disk *d, struct disk *copy);
 /* ret: a disk of its own with nothing under way, in `pool`, which is reset. */
 void disk_image(const struct disk *d, enum disk_kind kind, uint64_t *dice, struct pool *pool, struct disk *ret);
 bool disk_names_pending(const struct disk *d);

@@ -94,8 +94,8 @@ static bool mine(unsigned kind, size_t entry) {
         return false;
     atomic_store(&tally->worker[work.self].now, number);
     char *at = tally->worker[work.self].at;
-    (void)snprintf(at, sizeof tally->worker[0].at, "seed %llu entry %zu image %lu", (unsigned long long)run.seed, entry,
-                   number);
+    (void)snprintf(at, sizeof tally->worker[0].at, "seed %llu entry %zu image %lu",
+                   (unsigned long long)run.seed, entry, number);
     atomic_fetch_add(&tally->count[kind], 1);
     return true;
 }

@@ -100,13 +100,13 @@ static bool mine(unsigned kind, size_t entry) {
     return true;
 }
 
-/* The power goes again while the store recovers, writes and rests. After a mere kill -9 what was under way still is: the
- * page cache shows it, and no disk has it. */
+/* The power goes again while the store recovers, writes and rests; once just when it has opened. After a mere kill -9
+ * what was under way still is: the page cache shows it, and no disk has it. */
 static void compound(enum disk_kind first, uint64_t *dice) {
     struct life *l = &work.then;
     size_t when[COMPOUNDS], count = l->tape.count;
     for (unsigned i = 0; i < COMPOUNDS; i++)
-        when[i] = count ? dice_roll(dice, count) : 0;
+        when[i] = i == 0 && l->said_count > 1 ? l->said[1].at : count ? dice_roll(dice, count) : 0;
     pool_reset(&work.then_pool);
     disk_copy(first == DISK_KEPT ? &work.disk : &work.image, &work.then_pool, &work.then_disk);
     if (first == DISK_KEPT)

@@ -1,7 +1,8 @@
 # One Makefile for everything, no recursion. `make help` says what it can do.
 #
-# Sources are found by folder; lib/base/pure.c becomes build/<variant>/lib/base/pure.o. There are three variants:
+# Sources are found by folder; lib/base/pure.c becomes build/<variant>/lib/base/pure.o. There are four variants:
 #   release   what is installed        asan   the same under ASan and UBSan        cov   the same, counting lines
+#   fuzz      by clang, under ASan and UBSan, telling libFuzzer which way it went
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -11,13 +12,16 @@ ifeq ($(origin CC),default)
 CC := gcc
 endif
 PREFIX  ?= /usr/local
-VARIANTS := release asan cov
+VARIANTS := release asan cov fuzz
 
 WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wvla -Werror
 CPPFLAGS := -std=c17 -D_GNU_SOURCE -I. -Ibuild/gen
 LDLIBS   := -Wl,--as-needed -lprotobuf-c -lzmq -lsodium -lisal -llmdb -lyaml -levent -lsystemd -ljansson -lz -lpthread -lm
 FLAGS.release := -O2 -g
 FLAGS.asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+FLAGS.fuzz    := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
+	-fno-omit-frame-pointer -D__SANITIZE_ADDRESS__
+CC.fuzz       := clang-14
 FLAGS.cov     := -O0 -g --coverage -fprofile-update=atomic -DCOVERAGE
 
 # ---- what there is ---------------------------------------------------------------------------------------------------
@@ -35,8 +39,11 @@ SRC.worker := $(filter-out workers/worker.c,$(wildcard workers/*.c))
 SRC.ctl    := $(filter-out ctl/whistlectl.c,$(wildcard ctl/*.c))
 SRC.test   := $(filter-out tests/unit/test_%.c,$(wildcard tests/unit/*.c))
 SRC.bench  := $(wildcard bench/client/*.c)
+SRC.fuzz   := $(filter-out tests/fuzz/fuzz_%.c,$(wildcard tests/fuzz/*.c))
 ARCHIVES   := test ctl worker daemon store whistle-all
 BENCH_ARCHIVES := bench $(ARCHIVES)
+FUZZ_ARCHIVES := fuzz $(ARCHIVES)
+ALL_ARCHIVES := bench fuzz $(ARCHIVES)
 
 # program: its main file, then the archives it links with. A program without a main file yet is left out.
 MAIN.whistled       := $(wildcard daemon/whistled.c)
@@ -55,7 +62,9 @@ SIM_SEES := malloc calloc realloc free mdb_env_create mdb_env_close mdb_txn_begi
 	mdb_env_open mdb_cursor_put mdb_del random_bytes store_record store_commit store_abandon
 TESTS   := $(patsubst %.c,%,$(wildcard tests/unit/test_*.c))
 BENCHES := $(patsubst %.c,%,$(wildcard bench/*.c))
-SOURCES := $(foreach a,$(BENCH_ARCHIVES),$(SRC.$(a))) $(foreach p,$(PROGRAMS),$(MAIN.$(p))) $(TESTS:=.c) $(BENCHES:=.c) $(CRASH) $(SIM)
+FUZZERS := $(patsubst %.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+SOURCES := $(foreach a,$(ALL_ARCHIVES),$(SRC.$(a))) $(foreach p,$(PROGRAMS),$(MAIN.$(p))) $(TESTS:=.c) $(BENCHES:=.c) \
+	$(FUZZERS:=.c) $(CRASH) $(SIM)
 
 # patsubst sees a generated file as build/<variant>/build/gen/...: bring it back.
 objects = $(patsubst build/$(1)/build/gen/%,build/$(1)/gen/%,$(patsubst %.c,build/$(1)/%.o,$(2)))
@@ -93,7 +102,7 @@ build/gen/%.desc: proto/%.proto
 line = mkdir -p $(@D); echo '$(1)' | cmp -s - $@ || echo '$(1)' > $@
 
 define variant
-COMPILE.$(1) = $(CC) $(CPPFLAGS) $$(FLAGS.$(1)) $(CFLAGS)
+COMPILE.$(1) = $(or $(CC.$(1)),$(CC)) $(CPPFLAGS) $$(FLAGS.$(1)) $(CFLAGS)
 
 build/$(1)/flags: always
 	@$$(call line,$$(COMPILE.$(1)) $(WARNINGS))
@@ -128,7 +137,7 @@ build/$(1)/$(2).members: always
 build/$(1)/lib$(2).a: build/$(1)/$(2).members $(call objects,$(1),$(SRC.$(2)))
 	@rm -f $$@; ar rcs $$@ $$(filter %.o,$$^)
 endef
-$(foreach v,$(VARIANTS),$(foreach a,$(BENCH_ARCHIVES),$(eval $(call archive,$(v),$(a)))))
+$(foreach v,$(VARIANTS),$(foreach a,$(ALL_ARCHIVES),$(eval $(call archive,$(v),$(a)))))
 
 # $(1) variant, $(2) program
 define program
@@ -138,11 +147,22 @@ build/$(1)/bin/$(2): $(call objects,$(1),$(MAIN.$(2))) $(NEED.$(2):%=build/$(1)/
 endef
 $(foreach v,$(VARIANTS),$(foreach p,$(PROGRAMS),$(eval $(call program,$(v),$(p)))))
 
+# protobuf-c itself is fuzzed with us: the release that Debian packages, as it was published (tests/fuzz/protobuf-c/).
+build/fuzz/protobuf-c.o: tests/fuzz/protobuf-c/protobuf-c.c tests/fuzz/protobuf-c/sha256 build/fuzz/flags
+	@mkdir -p $(@D)
+	@cd tests/fuzz/protobuf-c && sha256sum --quiet -c sha256
+	@echo "  CC fuzz $<"; $(COMPILE.fuzz) -I/usr/include/protobuf-c -c -o $@ $<
+
+# What must be held still for one target alone.
+WRAP.fuzz_gates := -Wl,--wrap=memory_or_die
+$(FUZZERS:%=build/fuzz/%): build/fuzz/%: build/fuzz/%.o build/fuzz/protobuf-c.o $(FUZZ_ARCHIVES:%=build/fuzz/lib%.a)
+	@echo "  LD fuzz $@"; $(COMPILE.fuzz) $(LDFLAGS) $(WRAP.$(@F)) -fsanitize=fuzzer -o $@ $^ -lcmocka $(LDLIBS)
+
 -include $(foreach v,$(VARIANTS),$(patsubst %.o,%.d,$(call objects,$(v),$(SOURCES))))
 
 # ---- using -----------------------------------------------------------------------------------------------------------
 
-.PHONY: help deps run test sim crash tidy docs coverage bench bench-scale install clean generated objects
+.PHONY: help deps run test sim crash tidy docs coverage fuzz fuzzers bench bench-scale install clean generated objects
 JOBS := $(shell nproc)
 
 help:              ## says what each target does, one sentence each
@@ -194,6 +214,10 @@ coverage: tests.cov ## runs the unit tests counting lines, prints the table and 
 	@for t in $(TESTS); do build/cov/$$t > /dev/null 2>&1 || { echo "$$t failed" >&2; exit 1; }; done
 	@gcovr --root . --object-directory build/cov --filter lib/ --filter daemon/ --filter workers/ --filter ctl/ \
 		--exclude-throw-branches --print-summary --html build/coverage.html --txt
+
+fuzzers: $(FUZZERS:%=build/fuzz/%)
+fuzz: fuzzers      ## replays the corpora of tests/fuzz, then lets libFuzzer run SECONDS (20) a target, TARGETS or all
+	@SECONDS_EACH='$(or $(SECONDS),20)' tests/fuzz/run.sh $(TARGETS)
 
 bench: programs.release $(BENCHES:%=build/release/%) ## runs the measurements of bench/run.sh
 	@bench/run.sh

@@ -42,7 +42,7 @@ SRC.bench  := $(wildcard bench/client/*.c)
 SRC.fuzz   := $(filter-out tests/fuzz/fuzz_%.c,$(wildcard tests/fuzz/*.c))
 ARCHIVES   := test ctl worker daemon store whistle-all
 BENCH_ARCHIVES := bench $(ARCHIVES)
-FUZZ_ARCHIVES := fuzz $(ARCHIVES)
+FUZZ_ARCHIVES := fuzz daemon $(filter-out daemon,$(ARCHIVES))
 ALL_ARCHIVES := bench fuzz $(ARCHIVES)
 
 # program: its main file, then the archives it links with. A program without a main file yet is left out.
@@ -147,16 +147,19 @@ build/$(1)/bin/$(2): $(call objects,$(1),$(MAIN.$(2))) $(NEED.$(2):%=build/$(1)/
 endef
 $(foreach v,$(VARIANTS),$(foreach p,$(PROGRAMS),$(eval $(call program,$(v),$(p)))))
 
-# protobuf-c itself is fuzzed with us: the release that Debian packages, as it was published (tests/fuzz/protobuf-c/).
+# protobuf-c itself is fuzzed with us: the release that Debian packages, as it was published (tests/fuzz/protobuf-c/). It
+# copies nothing from nowhere (memcpy of no bytes at NULL), which is no harm.
 build/fuzz/protobuf-c.o: tests/fuzz/protobuf-c/protobuf-c.c tests/fuzz/protobuf-c/sha256 build/fuzz/flags
 	@mkdir -p $(@D)
 	@cd tests/fuzz/protobuf-c && sha256sum --quiet -c sha256
-	@echo "  CC fuzz $<"; $(COMPILE.fuzz) -I/usr/include/protobuf-c -c -o $@ $<
+	@echo "  CC fuzz $<"; $(COMPILE.fuzz) -fno-sanitize=nonnull-attribute -I/usr/include/protobuf-c -c -o $@ $<
 
-# What must be held still for one target alone.
+# What must be held still for one target alone. The archives in a group: daemon stands first, because it and ctl have an
+# arguments_read each.
 WRAP.fuzz_gates := -Wl,--wrap=memory_or_die
 $(FUZZERS:%=build/fuzz/%): build/fuzz/%: build/fuzz/%.o build/fuzz/protobuf-c.o $(FUZZ_ARCHIVES:%=build/fuzz/lib%.a)
-	@echo "  LD fuzz $@"; $(COMPILE.fuzz) $(LDFLAGS) $(WRAP.$(@F)) -fsanitize=fuzzer -o $@ $^ -lcmocka $(LDLIBS)
+	@echo "  LD fuzz $@"; $(COMPILE.fuzz) $(LDFLAGS) $(WRAP.$(@F)) -fsanitize=fuzzer -o $@ -Wl,--start-group $^ \
+		-Wl,--end-group -lcmocka $(LDLIBS)
 
 -include $(foreach v,$(VARIANTS),$(patsubst %.o,%.d,$(call objects,$(v),$(SOURCES))))
 

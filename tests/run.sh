@@ -79,6 +79,16 @@ compat() {
     part_end $good $bad
 }
 
+# Foreign bytes, a little each time: every input that was kept, then FUZZ_SECONDS (2) of new ones a target.
+fuzz() {
+    local targets finds
+    part_begin fuzzing
+    if ! build fuzzers; then part_end 0 1; return; fi
+    SECONDS_EACH=${FUZZ_SECONDS:-2} tests/fuzz/run.sh 2>&1 | tee "$log/out"
+    read -r targets finds < <(sed -nE '$s/.* of ([0-9]+) targets, ([0-9]+) finds/\1 \2/p' "$log/out")
+    part_end $((${targets:-0} - ${finds:-0})) "${finds:-1}"
+}
+
 # The programs are tested as they are installed, by the system's Python, where deps.sh put the modules. A skipped test is a
 # failed one: what exists is run.
 blackbox() {
@@ -99,6 +109,7 @@ compat
 if compgen -G 'tests/unit/test_*.c' > /dev/null; then unit release; unit asan; fi
 if compgen -G 'tests/crash/*.c' > /dev/null; then crash; fi
 if compgen -G 'tests/sim/*.c' > /dev/null; then sim; fi
+if compgen -G 'tests/fuzz/fuzz_*.c' > /dev/null; then fuzz; fi
 if compgen -G 'tests/blackbox/test_*.py' > /dev/null; then blackbox; fi
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -86,6 +86,13 @@ static const struct word words_kind[] = {{"other", ROLE_OTHER}, {"grid-worker", 
     {"grid-leader", ROLE_GRID_LEADER}, {"desk", ROLE_DESK}, {"outer-worker", ROLE_OUTER_WORKER},
     {"department", ROLE_DEPARTMENT}, {"verifier", ROLE_VERIFIER}, {NULL, 0}};
 
+/* What the kernel takes for a role (roles_check), told before a party is made of it. */
+static int role_name_check(struct reading *r, const struct node *at, struct slice name) {
+    if (slug_valid(name) && name.at[0] >= 'a')
+        return 0;
+    return fail(r, at, "a role's name is a letter, then at most 30 of a-z, 0-9 and -");
+}
+
 static int role_read(struct reading *r, const struct node *value, struct parts *p) {
     static const struct keyword keys[] = {
         {"name_zh", read_text, AT(struct role_entry, role.name_zh), .required = true},
@@ -98,9 +105,8 @@ static int role_read(struct reading *r, const struct node *value, struct parts *
     PbRole *role = arena_zero(r->room, sizeof *role);
     if (!role)
         return full(r);
-    if (!slug_valid(value->key))
-        return fail(r, value, "a role's name is made of a-z, 0-9 and -");
-    int e = map_read(r, value, keys, COUNT_OF(keys), &entry);
+    int e = role_name_check(r, value, value->key);
+    e = e ? e : map_read(r, value, keys, COUNT_OF(keys), &entry);
     if (e)
         return e;
     *role = entry.role;
@@ -158,15 +164,16 @@ static int department_role(struct reading *r, const struct node *row, const stru
         return fail(r, node_find(row, "level"), "the role %s has another level elsewhere", d->role);
     if (known)
         return 0;
-    PbRole *role = arena_zero(r->room, sizeof *role);
+    int e = role_name_check(r, node_find(row, "role"), slice_of(d->role));
+    PbRole *role = e ? NULL : arena_zero(r->room, sizeof *role);
     if (!role)
-        return full(r);
+        return e ? e : full(r);
     role->slug = d->role;
     role->name_zh = d->name;
     role->has_kind = role->has_level = 1;
     role->kind = ROLE_DEPARTMENT;
     role->level = d->level;
-    int e = list_push(r, &p->roles, role);
+    e = list_push(r, &p->roles, role);
     return e ? e : parties_add(r, role, &always, p);
 }
 

@@ -135,7 +135,10 @@ static inline bool number_check(struct check *c, const field *f, const uint8_t *
     return number_fits(f, v) || refuse(c, REFUSED_FIELD_RANGE, f->name);
 }
 
+/* All of them at once: an empty list is one that is not there, and a list in pieces would be put together. */
 static bool packed_check(struct check *c, const field *f, const uint8_t *end, uint32_t *entries) {
+    if (*entries || c->at == end)
+        return refuse(c, REFUSED_BAD_PROTOBUF, f->name);
     for (; c->at < end; ++*entries) {
         if (*entries >= c->entries_max)
             return refuse(c, REFUSED_TOO_COMPLEX, f->name);

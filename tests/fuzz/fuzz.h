@@ -20,6 +20,10 @@ static inline uint32_t tape_below(struct tape *t, uint32_t n) { return (n > 256 
 struct slice tape_bytes(struct tape *t, size_t most);    /* as many as there are */
 int64_t tape_number(struct tape *t);                     /* small, of any size, or at the edge of what a type holds */
 
+/* The rest as a command line, an argument a line; borrowed until the next call. */
+enum { TAPE_WORDS_MAX = 32, TAPE_LINES_BYTES = 4096 };
+int tape_words(struct tape *t, char *words[static TAPE_WORDS_MAX + 1]);
+
 /* ---- files ------------------------------------------------------------------------------------------------------- */
 
 enum { PATH_MAX_BYTES = 512, KEPT_MAX = 24 };

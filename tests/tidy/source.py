@@ -70,7 +70,8 @@ def ratchet(long):
 
 
 def main():
-    names = subprocess.run("find . -type f -not -path './.git/*' -not -path './build/*' -printf '%P\\n' | sort",
+    names = subprocess.run("find . -type f -not -path './.git/*' -not -path './build/*' "
+                           "-not -path './tests/fuzz/protobuf-c/*' -not -path './tests/fuzz/corpus/*' -printf '%P\\n' | sort",
                            shell=True, check=True, capture_output=True, text=True).stdout.split()
     texts = {}
     for name in names:

@@ -309,6 +309,9 @@ static void malformed_bytes_are_refused(void **state) {
         expect_refused(CODEC_ENVELOPE, bad[i].bytes, bad[i].refusal, bad[i].field);
     expect_refused(CODEC_RULES, BYTES(0x1a, 0x0a, 0x1a, 0x08, 0x10, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01),
                    REFUSED_FIELD_RANGE, "offset_s");
+    expect_refused(CODEC_RECORD, BYTES(0x6a, 0x00), REFUSED_BAD_PROTOBUF, "left");        /* an empty list */
+    expect_refused(CODEC_RECORD, BYTES(0x6a, 0x01, 0x05, 0x6a, 0x01, 0x06), REFUSED_BAD_PROTOBUF, "left");
+    expect_taken(CODEC_RECORD, BYTES(0x6a, 0x02, 0x05, 0x06));
     expect_taken(CODEC_ENVELOPE, BYTES(0x82, 0x01, 0x08, 0x0a, 0x06, 0x18, 0xff, 0xff, 0xff, 0xff, 0x0f));
     expect_taken(CODEC_ENVELOPE, (struct slice){NULL, 0});
 }

@@ -47,6 +47,18 @@ static void a_word_that_is_none_of_the_choices_is_refused_with_the_choices(void 
     refused("roles.yaml", line, "level", "none of: grid, community, street");
 }
 
+static void a_role_whose_name_begins_with_no_letter_is_refused(void **state) {
+    (void)state;
+    unsigned line = change("roles.yaml", "outer-worker:", "outer-worker", "2nd-worker");
+    refused("roles.yaml", line, "2nd-worker", "a role's name is a letter");
+}
+
+static void so_is_a_department_whose_role_begins_with_no_letter(void **state) {
+    (void)state;
+    unsigned line = change("departments.csv", "物业", "dept-property", "-property");
+    refused("departments.csv", line, "role", "a role's name is a letter");
+}
+
 static void a_bad_limit_is_refused(void **state) {
     (void)state;
     unsigned line = change(INCIDENT, "district:\n", "handling: 20wd", "handling: 20 days");
@@ -297,6 +309,8 @@ int main(void) {
         ON_A_COPY(a_value_of_the_wrong_type_is_refused),
         ON_A_COPY(a_list_where_a_word_belongs_is_refused),
         ON_A_COPY(a_word_that_is_none_of_the_choices_is_refused_with_the_choices),
+        ON_A_COPY(a_role_whose_name_begins_with_no_letter_is_refused),
+        ON_A_COPY(so_is_a_department_whose_role_begins_with_no_letter),
         ON_A_COPY(a_bad_limit_is_refused),
         ON_A_COPY(an_alias_is_refused_at_its_own_line),
         ON_A_COPY(a_duplicate_key_is_refused_at_the_second),

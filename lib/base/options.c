@@ -161,12 +161,25 @@ int option_set(const struct option_spec *table, size_t count, void *into, struct
 
 /* ---- printing ---------------------------------------------------------------------------------------------------- */
 
-/* As option_set would read it back. */
+/* In the double quotes of YAML, where a quote and a backslash stand behind a backslash. */
+static void text_print(const char *text, char *to, size_t size) {
+    size_t len = 0;
+    CHECK(size > 2 * OPTION_TEXT_MAX + 2);
+    to[len++] = '"';
+    for (; *text; text++) {
+        if (*text == '"' || *text == '\\') to[len++] = '\\';
+        to[len++] = *text;
+    }
+    to[len++] = '"';
+    to[len] = '\0';
+}
+
+/* As a settings file would be read. */
 static void value_print(enum option_type type, const void *at, char *to, size_t size) {
     if (type == OPTION_BOOL) {
         snprintf(to, size, "%s", *(const bool *)at ? "true" : "false");
     } else if (type == OPTION_TEXT) {
-        snprintf(to, size, "%s", (const char *)at);
+        text_print(at, to, size);
     } else {
         uint64_t number = *(const uint64_t *)at;
         const struct unit *unit = units_of(type);
@@ -180,7 +193,7 @@ void options_print(const struct option_spec *table, size_t count, const void *va
                    void (*line)(void *to, const char *text), void *to) {
     for (size_t i = 0; i < count; i++) {
         const struct option_spec *o = &table[i];
-        char value[OPTION_TEXT_MAX], low[32], high[32], text[1024];
+        char value[2 * OPTION_TEXT_MAX + 3], low[32], high[32], text[1024];
         if (o->type == OPTION_BOOL || o->type == OPTION_TEXT) {
             snprintf(text, sizeof text, "# %s", o->sentence);
         } else {
@@ -190,7 +203,7 @@ void options_print(const struct option_spec *table, size_t count, const void *va
         }
         line(to, text);
         value_print(o->type, (const char *)values + o->offset, value, sizeof value);
-        snprintf(text, sizeof text, o->type == OPTION_TEXT ? "%s: \"%s\"" : "%s: %s", o->name, value);
+        snprintf(text, sizeof text, "%s: %s", o->name, value);
         line(to, text);
     }
 }

@@ -132,13 +132,13 @@ static void put_file(const struct kept *k, const struct kept_file *f) {
 }
 
 void put_back(const struct kept *k) {
-    char path[PATH_MAX_BYTES];
     remove_new(k, "");
     for (unsigned i = 0; i < k->count; i++) {
-        const char *slash = strchr(k->file[i].name, '/');
-        if (slash) {
-            (void)snprintf(path, sizeof path, "%s/%.*s", k->dir, (int)(slash - k->file[i].name), k->file[i].name);
-            (void)mkdir(path, 0700);
+        char path[PATH_MAX_BYTES];
+        path_in(k, k->file[i].name, path);
+        if (strchr(k->file[i].name, '/')) {
+            *strrchr(path, '/') = '\0';
+            (void)mkdir(path, 0700);                     /* its folder, if that has gone */
         }
         put_file(k, &k->file[i]);
     }

@@ -1,5 +1,5 @@
-/* A journal with damaged files: it is refused by place, or what is read is what was written, up to where it ends. A
- * journal that a checkpoint covers never ends before it. After a torn tail was cut it can be written, and read again. */
+/* A journal with damaged files: it is refused by place, or what is read is what was written, up to where it ends. One
+ * that a checkpoint covers never ends before it. After a torn tail was cut it can be written, and read again. */
 #include "tests/fuzz/fuzz.h"
 #include "daemon/store/journal.h"
 

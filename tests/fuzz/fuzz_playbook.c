@@ -1,4 +1,4 @@
-/* A playbook in YAML: whatever is let through is a playbook that the kernel may trust (rules_check), and can be kept. */
+/* A playbook in YAML: whatever is let through may be trusted by the kernel (rules_check), and can be kept. */
 #include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *at, size_t len) {

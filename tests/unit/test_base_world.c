@@ -351,6 +351,16 @@ static void what_is_printed_can_be_read_back(void **state) {
     assert_true(back.web == s.web && strcmp(back.directory, s.directory) == 0);
 }
 
+static void a_text_with_quotes_is_printed_as_yaml_has_it(void **state) {
+    (void)state;
+    struct settings s;
+    struct printed p = {.count = 0};
+    options_default(TABLE, COUNT_OF(TABLE), &s);
+    assert_int_equal(set(&s, "directory", "/srv/\"w\\"), 0);
+    options_print(TABLE, COUNT_OF(TABLE), &s, keep_line, &p);
+    assert_string_equal(p.lines[9], "directory: \"/srv/\\\"w\\\\\"");
+}
+
 /* ---- histogram --------------------------------------------------------------------------------------------------- */
 
 static void a_quantile_is_never_below_the_truth_and_at_most_twice_it(void **state) {
@@ -401,6 +411,7 @@ int main(void) {
         cmocka_unit_test(words_are_options_too),
         cmocka_unit_test(a_name_that_is_not_there_is_answered_with_the_nearest),
         cmocka_unit_test(what_is_printed_can_be_read_back),
+        cmocka_unit_test(a_text_with_quotes_is_printed_as_yaml_has_it),
         cmocka_unit_test(a_quantile_is_never_below_the_truth_and_at_most_twice_it),
         cmocka_unit_test(a_histogram_has_a_place_for_every_number),
     };

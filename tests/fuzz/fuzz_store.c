@@ -129,7 +129,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *at, size_t len) {
     pid_t pid = fork();
     CHECK(pid >= 0);
     if (pid == 0) child(&o);
-    CHECK(waitpid(pid, &status, 0) == pid);
+    while (waitpid(pid, &status, 0) < 0) CHECK(errno == EINTR);      /* libFuzzer has an alarm */
     CHECK(WIFEXITED(status) ? WEXITSTATUS(status) == 0 : state_hurt);
     return 0;
 }

@@ -198,6 +198,7 @@ int store_rules_packed(struct store *s, uint32_t number, uint32_t part, uint8_t 
 int store_rest(struct store *s, int64_t now_mono_ms, int64_t now_ms, bool idle);
 int store_checkpoint(struct store *s);
 int store_prepare(struct store *s, size_t slice_bytes);           /* the preparer thread's: fills segments ahead */
+int store_prepare_now(struct store *s);                           /* one, here and now, unless one is ready. -ENOSPC */
 /* The ballast that an operator gave back (`whistlectl emergency-grow`) is made anew when there is room to spare. 1:
  * made just now; 0: it is there, or was looked for within the second; -ENOSPC: it is gone, and there is no room yet. */
 int store_ballast(struct store *s);

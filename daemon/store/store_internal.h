@@ -101,7 +101,6 @@ int state_copy(const struct store_options *o, const char *path, int fd);
 
 /* ---- turn.c, rest.c ---------------------------------------------------------------------------------------------- */
 
-int store_prepare_now(struct store *s);                               /* one segment, here and now. -ENOSPC */
 int store_slots_reach(struct store *s);                               /* the next slot has its key. -ENOSPC */
 int store_return(struct store *s);                                    /* the tables go back to the last durable seq */
 int store_given(struct store *s, int r);                              /* what a read returns: notes doubt on disk */

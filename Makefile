@@ -60,11 +60,12 @@ CRASH   := $(wildcard tests/crash/*.c)
 SIM     := $(wildcard tests/sim/*.c)
 SIM_SEES := malloc calloc realloc free mdb_env_create mdb_env_close mdb_txn_begin mdb_txn_commit mdb_txn_abort \
 	mdb_env_open mdb_cursor_put mdb_del random_bytes store_record store_commit store_abandon
+POWER   := $(wildcard tests/power/*.c)
 TESTS   := $(patsubst %.c,%,$(wildcard tests/unit/test_*.c))
 BENCHES := $(patsubst %.c,%,$(wildcard bench/*.c))
 FUZZERS := $(patsubst %.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 SOURCES := $(foreach a,$(ALL_ARCHIVES),$(SRC.$(a))) $(foreach p,$(PROGRAMS),$(MAIN.$(p))) $(TESTS:=.c) $(BENCHES:=.c) \
-	$(FUZZERS:=.c) $(CRASH) $(SIM)
+	$(FUZZERS:=.c) $(CRASH) $(SIM) $(POWER)
 
 # patsubst sees a generated file as build/<variant>/build/gen/...: bring it back.
 objects = $(patsubst build/$(1)/build/gen/%,build/$(1)/gen/%,$(patsubst %.c,build/$(1)/%.o,$(2)))
@@ -165,7 +166,7 @@ $(FUZZERS:%=build/fuzz/%): build/fuzz/%: build/fuzz/%.o build/fuzz/protobuf-c.o 
 
 # ---- using -----------------------------------------------------------------------------------------------------------
 
-.PHONY: help deps run test sim crash tidy docs coverage fuzz fuzzers bench bench-scale install clean generated objects
+.PHONY: help deps run test sim crash power tidy docs coverage fuzz fuzzers bench bench-scale install clean generated objects
 JOBS := $(shell nproc)
 
 help:              ## says what each target does, one sentence each
@@ -195,6 +196,13 @@ sim: build/release/sim ## lives through drawn worlds: SEED=1 SEEDS=1 STEPS=20000
 IMAGES := 200000
 crash: build/release/crash ## looks at so many crash images of the store: IMAGES=200000, SEED=1
 	@build/release/crash $(IMAGES) $(SEED)
+
+build/release/forgetful: $(POWER:%.c=build/release/%.o)
+	@echo "  LD release $@"; $(COMPILE.release) $(LDFLAGS) -o $@ $^ -lfuse3
+
+CUTS := 300
+power: programs.release build/release/forgetful generated ## cuts the power of a real broker so many times: CUTS=300, SEED=1
+	@CUTS=$(CUTS) SEED=$(SEED) PYTHONPATH=build/gen /usr/bin/python3 -B -m pytest -q -s -p no:cacheprovider tests/power
 
 tidy: $(GEN)       ## checks the rules of the house: floors, lengths, banned calls, messages, two compilers
 	@MAKE='$(MAKE)' FLAGS='$(CPPFLAGS) $(WARNINGS)' tests/tidy/run.sh

@@ -22,6 +22,8 @@ python3-pytest                  # black-box tests: the runner,
 python3-zmq                     #   their sockets,
 python3-protobuf                #   and their messages; tidy reads the descriptors with it, too
 clang                           # the second compiler of make tidy
+libfuse3-dev                    # a disk that forgets what was not synced (tests/power),
+fuse3                           #   and what unmounts it
 libclang-rt-14-dev              # its sanitizers and libFuzzer (tests/fuzz)
 universal-ctags                 # the lengths of functions, for make tidy
 systemd                         # reads our units, for the tests

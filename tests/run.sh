@@ -6,12 +6,20 @@ cd "$(dirname "$0")/.." || exit
 make=${MAKE:-make}
 log=$(mktemp -d)
 trap 'rm -rf "$log"' EXIT
-passed=0 failed=0 part_began=0
+passed=0 failed=0 skipped=0 part_began=0
 
 part_begin() { part_began=$(date +%s%N); echo "== $1"; }
+
+# passed, failed and, where there are any, skipped: what this machine cannot do. That is a failure, too, unless ALLOW_SKIP=1.
 part_end() {
-    printf '   %d passed, %d failed in %d ms\n' "$1" "$2" $((($(date +%s%N) - part_began) / 1000000))
-    passed=$((passed + $1)) failed=$((failed + $2))
+    local skips=${3:-0}
+    printf '   %s in %d ms\n' "$(counted "$1" "$2" "$skips")" $((($(date +%s%N) - part_began) / 1000000))
+    passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + skips))
+}
+
+counted() {
+    printf '%d passed, %d failed' "$1" "$2"
+    [ "$3" -eq 0 ] || printf ', %d SKIPPED' "$3"
 }
 
 build() { "$make" --no-print-directory -j"$(nproc)" "$@" > "$log/build" 2>&1 || { cat "$log/build"; return 1; }; }
@@ -89,19 +97,32 @@ fuzz() {
     part_end $((${targets:-0} - ${finds:-0})) "${finds:-1}"
 }
 
-# The programs are tested as they are installed, by the system's Python, where deps.sh put the modules. A skipped test is a
-# failed one: what exists is run.
+# The sum of what pytest's last line counts under these names.
+pytest_count() { tail -1 "$log/out" | grep -oE "[0-9]+ ($1)" | awk '{n += $1} END {print n + 0}'; }
+
+# A folder, by the system's Python, where deps.sh put the modules.
+pytests() {
+    local status good bad skips
+    PYTHONPATH=build/gen PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -m pytest -q -rs -p no:cacheprovider "$@" 2>&1 |
+        tee "$log/out"
+    status=${PIPESTATUS[0]}
+    good=$(pytest_count passed) bad=$(pytest_count 'failed|errors?|xfailed') skips=$(pytest_count skipped)
+    if [ "$status" -ne 0 ] && [ "$bad" -eq 0 ] || [ $((good + skips)) -eq 0 ]; then bad=$((bad + 1)); fi
+    part_end "$good" "$bad" "$skips"
+}
+
+# The programs are tested as they are installed.
 blackbox() {
-    local status good bad
     part_begin "black-box tests"
     if ! build all generated; then part_end 0 1; return; fi
-    export PYTHONPATH=build/gen PYTHONDONTWRITEBYTECODE=1
-    /usr/bin/python3 -m pytest -q -p no:cacheprovider tests/blackbox 2>&1 | tee "$log/out"
-    status=${PIPESTATUS[0]}
-    good=$(tail -1 "$log/out" | grep -oE '[0-9]+ passed' | cut -d' ' -f1)
-    bad=$(tail -1 "$log/out" | grep -oE '[0-9]+ (failed|errors?|skipped|xfailed)' | awk '{n += $1} END {print n + 0}')
-    if [ "$status" -ne 0 ] && [ "$bad" -eq 0 ] || [ -z "$good" ]; then bad=$((bad + 1)); fi
-    part_end "${good:-0}" "$bad"
+    pytests tests/blackbox
+}
+
+# The power is cut of a real broker; more often with `make power CUTS=...`.
+power() {
+    part_begin "power cuts"
+    if ! build all generated build/release/forgetful; then part_end 0 1; return; fi
+    pytests -s tests/power
 }
 
 tidy
@@ -111,5 +132,6 @@ if compgen -G 'tests/crash/*.c' > /dev/null; then crash; fi
 if compgen -G 'tests/sim/*.c' > /dev/null; then sim; fi
 if compgen -G 'tests/fuzz/fuzz_*.c' > /dev/null; then fuzz; fi
 if compgen -G 'tests/blackbox/test_*.py' > /dev/null; then blackbox; fi
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+if compgen -G 'tests/power/test_*.py' > /dev/null; then power; fi
+echo "$(counted "$passed" "$failed" "$skipped")"
+[ "$failed" -eq 0 ] && { [ "$skipped" -eq 0 ] || [ "${ALLOW_SKIP:-}" = 1 ]; }

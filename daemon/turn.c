@@ -117,7 +117,7 @@ static void turn_abandon(struct daemon *d) {
 
 static void speak_of_rows(struct daemon *d) {
     int r = d->read_only ? 0 : pool_speak(d->pool, d->mono_ms, d->now_ms, &d->room);
-    if (r == 0) r = feed_speak(d->feed, d->mono_ms, d->now_ms, &d->room);
+    if (r == 0) r = feed_speak(d->feed, d->mono_ms, d->commands > 0, &d->room);
     if (r < 0)
         die("state.unreadable", r,
             "a row or a record that was to be told could not be read; the next start folds it again from the journal");

@@ -8,14 +8,18 @@
  * There is no queue per console: one that falls behind goes back to reading the journal from where it stood. An update
  * is a pure function of its record (codec_update_of), so what a console catches up on is byte for byte what it would
  * have been told live. Those who catch up travel together: a record is read and packed once for all who stand before
- * it, and a turn gives it a millisecond, so that a thousand of them who come back at once keep no report waiting. */
+ * it, and a turn gives it a millisecond; while reports come in, a quarter of one in each, so that a thousand of them
+ * who come back at once keep no report waiting. */
 #include "daemon/gates/gates.h"
 
 #include <errno.h>
 #include <string.h>
 
-enum { LIVE_MAX = 8192, SLICE_RECORDS = 512, SLICE_ROWS = 32, ROOM_BYTES = 4 << 20, CATCH_UP_NS_MAX = 1000000,
+enum { LIVE_MAX = 8192, SLICE_RECORDS = 512, SLICE_ROWS = 32, ROOM_BYTES = 4 << 20,
        LEVELS = LEVEL_PROVINCE + 1, FOUND_BITS = 12, STUCK_MS = 20 };
+
+/* Catching up, alone; and while commands come in, and a little longer: a slice, and then a rest. */
+enum { CATCH_UP_NS_MAX = 1000000, BESIDE_NS_MAX = 250000, BESIDE_REST_MS = 1, BESIDE_MS = 50 };
 
 enum mode { MODE_GREETED, MODE_SNAPSHOT, MODE_CATCHING_UP, MODE_LIVE };
 
@@ -51,9 +55,10 @@ struct traveller { uint64_t next_seq; struct console *console; };
 struct feed {
     struct wire_socket *socket;
     struct store *store;
-    bool drill, behind;                                       /* behind: somebody catches up and has credit */
+    bool drill, behind;                                       /* behind: somebody catches up, has credit, and may */
     uint64_t sessions;
     int64_t mono_ms;                              /* of this turn */
+    int64_t beside_ms, rest_ms;                   /* until then: commands come in; nobody catches up */
     unsigned listening, turn_of;                              /* listening: consoles that are LIVE */
     unsigned consoles_used;                                   /* none beyond has ever been in use */
     struct console consoles[CONSOLES_MAX];
@@ -415,10 +420,12 @@ static bool catches_up(const struct feed *f, const struct console *c) {
 
 /* At least one of those who catch up gets on each turn, and each turn begins with the one behind it. */
 static int catch_up(struct feed *f, struct arena *room) {
-    int64_t until_ns = clock_mono_ns() + CATCH_UP_NS_MAX;
+    bool beside = f->mono_ms < f->beside_ms;
+    int64_t until_ns = clock_mono_ns() + (beside ? BESIDE_NS_MAX : CATCH_UP_NS_MAX);
     uint64_t durable = store_durable_seq(f->store);
     f->travellers_count = 0;
     f->behind = false;
+    if (f->mono_ms < f->rest_ms) return 0;
     for (unsigned i = 0; i < f->consoles_used; i++) {
         struct console *c = &f->consoles[i];
         if (c->mode == MODE_CATCHING_UP && catches_up(f, c))
@@ -439,6 +446,13 @@ static int catch_up(struct feed *f, struct arena *room) {
     return 0;
 }
 
+/* Who reports comes first. */
+static void rest(struct feed *f) {
+    if (!f->behind || f->mono_ms >= f->beside_ms || f->mono_ms < f->rest_ms) return;
+    f->rest_ms = f->mono_ms + 1 + BESIDE_REST_MS;             /* the millisecond that runs is not counted */
+    f->behind = false;
+}
+
 /* ---- the end of the turn --------------------------------------------------------------------------------------- */
 
 static void heartbeat(struct feed *f, struct console *c, int64_t mono_ms) {
@@ -452,9 +466,9 @@ void feed_forget(struct feed *f) {
     f->live_count = 0;
 }
 
-int feed_speak(struct feed *f, int64_t mono_ms, int64_t now_ms, struct arena *room) {
-    (void)now_ms;
+int feed_speak(struct feed *f, int64_t mono_ms, bool beside, struct arena *room) {
     f->mono_ms = mono_ms;
+    if (beside) f->beside_ms = mono_ms + BESIDE_MS;
     for (unsigned i = 0; i < f->consoles_used; i++) {
         struct console *c = &f->consoles[i];
         if (!c->session) continue;
@@ -466,6 +480,7 @@ int feed_speak(struct feed *f, int64_t mono_ms, int64_t now_ms, struct arena *ro
         heartbeat(f, c, mono_ms);
     }
     int r = catch_up(f, room);
+    rest(f);
     feed_forget(f);
     return r;
 }
@@ -483,7 +498,7 @@ unsigned feed_consoles(const struct feed *f) {
 }
 
 int64_t feed_next_ms(const struct feed *f, int64_t mono_ms) {
-    int64_t next = 1000;
+    int64_t next = f->rest_ms > mono_ms ? f->rest_ms - mono_ms : 1000;
     for (unsigned i = 0; i < f->consoles_used; i++) {
         const struct console *c = &f->consoles[i];
         if (!c->session) continue;

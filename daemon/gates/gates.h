@@ -132,9 +132,10 @@ void feed_take(struct feed *f, int64_t mono_ms, int64_t now_ms);
 /* A record of this turn, told after its sync. */
 void feed_record(struct feed *f, PbRecord *record, struct arena *room);
 void feed_forget(struct feed *f);                             /* the turn was abandoned */
-/* Live updates, then slices of catching up, heartbeats. Negative: what is on disk cannot be read, which is final. */
-int feed_speak(struct feed *f, int64_t mono_ms, int64_t now_ms, struct arena *room);
-bool feed_wants_turn(const struct feed *f);                   /* somebody is catching up and has credit */
+/* Live updates, then slices of catching up, heartbeats. beside: commands came in this turn. Negative: what is on disk
+ * cannot be read, which is final. */
+int feed_speak(struct feed *f, int64_t mono_ms, bool beside, struct arena *room);
+bool feed_wants_turn(const struct feed *f);                   /* somebody is catching up, has credit, and may now */
 unsigned feed_consoles(const struct feed *f);
 int64_t feed_next_ms(const struct feed *f, int64_t mono_ms);
 

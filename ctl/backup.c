@@ -110,18 +110,18 @@ struct asking { struct ctl *c; int code; };
 
 /* Is the broker at --front that of this store, and how far has it got? What ctl_call says, it says itself. */
 static int ask_durable(void *to, const uint8_t store_id[16], uint64_t *ret_seq,
-                       char problem[static BACKUP_PROBLEM_SIZE]) {
+                       char problem[static STORE_PROBLEM_SIZE]) {
     struct asking *a = to;
     PbReadJournal nothing = {.has_bytes = true, .bytes = 0};
     const PbJournalPart *part = NULL;
     a->code = ask_journal(a->c, &nothing, &part);
     if (a->code)
-        (void)snprintf(problem, BACKUP_PROBLEM_SIZE, "%s", say(a->c, "数据正在使用，而服务器没有回答它写到了哪里；请用 --front 指明",
+        (void)snprintf(problem, STORE_PROBLEM_SIZE, "%s", say(a->c, "数据正在使用，而服务器没有回答它写到了哪里；请用 --front 指明",
                        "the store is in use, and its broker did not say how far it is: is --front right?"));
     if (a->code)
         return -EBUSY;
     if (part->store_id.len != 16 || memcmp(part->store_id.data, store_id, 16) != 0) {
-        (void)snprintf(problem, BACKUP_PROBLEM_SIZE, "%s", say(a->c, "--front 处的服务器用的是另一份数据",
+        (void)snprintf(problem, STORE_PROBLEM_SIZE, "%s", say(a->c, "--front 处的服务器用的是另一份数据",
                        "the broker at --front has another store: give the --front of this one's"));
         return -EINVAL;
     }

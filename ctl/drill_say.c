@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SET(message, field, value) ((message)->has_##field = 1, (message)->field = (value))
-
 /* ---- one command ------------------------------------------------------------------------------------------------- */
 
 static int send_now(struct drill *d, uint32_t row, const uint8_t id[static COMMAND_ID_SIZE], PbEnvelope *e) {

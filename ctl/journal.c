@@ -74,7 +74,7 @@ struct following {
     bool caught_up, told_caught_up;
     uint64_t lag_seqs;
     int64_t lag_ms, told_ms;
-    char problem[BACKUP_PROBLEM_SIZE];
+    char problem[STORE_PROBLEM_SIZE];
 };
 
 static int fail(const struct following *f, int r) {
@@ -323,7 +323,7 @@ int journal_show_main(struct ctl *c, int argc, char **argv) {
                                      "witness", "from", "to"};
     struct show_line l = {.dir = NULL};
     struct showing p = {.c = c};
-    char problem[BACKUP_PROBLEM_SIZE];
+    char problem[STORE_PROBLEM_SIZE];
     int r = arguments_read(c, &journal_show_command, argc, argv, &l);
     if (r)
         return r == ARGUMENTS_HELPED ? CTL_DONE : r;

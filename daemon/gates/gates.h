@@ -29,9 +29,6 @@ enum {
     ROUTES_MAX = 1 + CASE_ASKS_MAX,                           /* divisions a record concerns besides its own */
 };
 
-/* A field of a message: its value, and that it is there. */
-#define SET(message, field, value) ((message)->has_##field = 1, (message)->field = (value))
-
 /* ---- guard ----------------------------------------------------------------------------------------------------- */
 
 struct source { char name[SOURCE_MAX]; };                     /* "uid:1000", "tcp:loopback" */

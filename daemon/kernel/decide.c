@@ -2,6 +2,7 @@
  *
  * Every pair (order, state) has an end: a function, or the refusal it means. A test visits each. */
 #include "daemon/kernel/decide_internal.h"
+#include "daemon/kernel/states.h"
 
 #include <string.h>
 
@@ -89,13 +90,6 @@ const PbCalendar *calendar_of(const PbRules *from, const PbRules *own, const PbP
 }
 
 /* ---- the table --------------------------------------------------------------------------------------------------- */
-
-#define S(name) (1u << STATE_##name)
-#define DESK (S(REPORTED) | S(ACCEPTED))
-#define ASKED (S(DISPATCHED) | S(HANDLING))
-#define OPEN (DESK | ASKED | S(RESOLVED) | S(SUSPENDED) | S(FOLLOWUP))
-#define ENDED (S(CLOSED) | S(REJECTED) | S(MERGED) | S(WITHDRAWN) | S(VOID) | S(TRANSFERRED))
-#define ANY (OPEN | ENDED | S(ARCHIVED))
 
 static void decide_later(struct scene *s) {
     refuse(s, REFUSED_NOT_YET, NULL);

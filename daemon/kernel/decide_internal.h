@@ -17,8 +17,6 @@ struct scene {
     struct decision *out;
 };
 
-#define SET(message, field, value) ((message)->has_##field = 1, (message)->field = (value))
-
 /* decide.c */
 void refuse(struct scene *s, PbRefusal why, const char *field);
 void *make(struct scene *s, size_t size);          /* zeroed, in the room; the room is large enough or it is a bug */

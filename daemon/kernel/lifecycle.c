@@ -1,12 +1,7 @@
 /* lifecycle.c: which event leads from where to where, who says so, and what is refused. */
 #include "daemon/kernel/lifecycle.h"
+#include "daemon/kernel/states.h"
 
-#define S(name) (1u << STATE_##name)
-#define DESK (S(REPORTED) | S(ACCEPTED))
-#define ASKED (S(DISPATCHED) | S(HANDLING))
-#define OPEN (DESK | ASKED | S(RESOLVED) | S(SUSPENDED) | S(FOLLOWUP))
-#define ENDED (S(CLOSED) | S(REJECTED) | S(MERGED) | S(WITHDRAWN) | S(VOID) | S(TRANSFERRED))
-#define ANY (OPEN | ENDED | S(ARCHIVED))
 #define IS(name, says) { REFUSED_##name, says }
 
 const struct arrow arrows[] = {

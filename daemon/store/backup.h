@@ -20,7 +20,7 @@
 #define BACKUP_H
 #include "daemon/store/store.h"
 
-enum { BACKUP_PROBLEM_SIZE = 400, BACKUP_PATH_SIZE = 4096 + 32 };
+enum { BACKUP_PATH_SIZE = 4096 + 32 };
 
 /* ---- backup ------------------------------------------------------------------------------------------------------ */
 
@@ -29,7 +29,7 @@ struct backup_options {
     uint64_t map_bytes;
     /* Asks the broker that has this store how far it is durable; called once the state has been copied. Words go to
      * problem. */
-    int (*ask)(void *to, const uint8_t store_id[16], uint64_t *ret_seq, char problem[static BACKUP_PROBLEM_SIZE]);
+    int (*ask)(void *to, const uint8_t store_id[16], uint64_t *ret_seq, char problem[static STORE_PROBLEM_SIZE]);
     void *asked;
 };
 struct backup_result {
@@ -38,7 +38,7 @@ struct backup_result {
     struct hash digest;                           /* of the state, at state_seq */
     uint64_t files, files_kept, bytes, bytes_copied;          /* kept: they were there, byte for byte */
     char slots[BACKUP_PATH_SIZE];                 /* the archive of key slots */
-    char problem[BACKUP_PROBLEM_SIZE];
+    char problem[STORE_PROBLEM_SIZE];
 };
 /* -EBUSY: the store is in use and its broker did not answer; -EEXIST: `to` holds something else; -EINVAL: `to` lies in
  * the store; -ENOSPC: seen before anything is written, if it can be; -EBADMSG: the store is damaged. */
@@ -61,7 +61,7 @@ struct restore_result {
     int64_t last_ms;                              /* of the last record; 0: none */
     struct hash digest;
     bool drill, followed;                         /* followed: from a journal without a manifest */
-    char problem[BACKUP_PROBLEM_SIZE];
+    char problem[STORE_PROBLEM_SIZE];
 };
 int store_restore(const struct restore_options *o, struct restore_result *ret);
 
@@ -77,19 +77,19 @@ struct follow_place {
     uint64_t cut_bytes;                           /* what a crash had left behind the last whole batch */
 };
 /* Opens or begins a followed journal in dir, and locks it. -EEXIST: there is something else; -EBUSY; -EBADMSG. */
-int follow_open(struct follow **ret, const char *dir, char problem[static BACKUP_PROBLEM_SIZE]);
-int follow_begin(struct follow *f, struct slice format, struct slice key, char problem[static BACKUP_PROBLEM_SIZE]);
+int follow_open(struct follow **ret, const char *dir, char problem[static STORE_PROBLEM_SIZE]);
+int follow_begin(struct follow *f, struct slice format, struct slice key, char problem[static STORE_PROBLEM_SIZE]);
 /* The base that a purged journal stands on, in parts from the first to the last, before any segment: last says that it
  * is all there. -EBADMSG: it is not what it should be. */
 int follow_base(struct follow *f, uint64_t seq, uint64_t offset, struct slice bytes, bool last,
-                char problem[static BACKUP_PROBLEM_SIZE]);
+                char problem[static STORE_PROBLEM_SIZE]);
 void follow_where(const struct follow *f, struct follow_place *ret);
 bool follow_is_of(const struct follow *f, const uint8_t store_id[static 16]);
 /* Bytes of that segment from the offset that was wanted. -EBADMSG: they do not continue what is here. */
-int follow_take(struct follow *f, uint64_t ordinal, struct slice bytes, char problem[static BACKUP_PROBLEM_SIZE]);
+int follow_take(struct follow *f, uint64_t ordinal, struct slice bytes, char problem[static STORE_PROBLEM_SIZE]);
 /* The broker's bytes of the last batch's header: -EBADMSG when they are not ours. */
-int follow_same(struct follow *f, struct slice header, char problem[static BACKUP_PROBLEM_SIZE]);
-int follow_seal(struct follow *f, char problem[static BACKUP_PROBLEM_SIZE]);      /* that segment is complete */
+int follow_same(struct follow *f, struct slice header, char problem[static STORE_PROBLEM_SIZE]);
+int follow_seal(struct follow *f, char problem[static STORE_PROBLEM_SIZE]);      /* that segment is complete */
 int follow_sync(struct follow *f);
 void follow_close(struct follow *f);
 
@@ -104,11 +104,11 @@ struct segment_seen {
 /* Each segment of DIR/journal in turn (only the last `most`, unless 0), every batch verified. Takes no lock. A negative
  * result of `seen` ends it. */
 int store_survey(const char *dir, uint64_t most, int (*seen)(void *to, const struct segment_seen *s), void *to,
-                 char problem[static BACKUP_PROBLEM_SIZE]);
+                 char problem[static STORE_PROBLEM_SIZE]);
 
 /* ---- ballast ----------------------------------------------------------------------------------------------------- */
 
-struct ballast_given { uint64_t bytes, free_before, free_after; char problem[BACKUP_PROBLEM_SIZE]; };
+struct ballast_given { uint64_t bytes, free_before, free_after; char problem[STORE_PROBLEM_SIZE]; };
 /* 0; -ENOENT: it was given already; other: not a store ... Beside a running broker, and without one. */
 int store_ballast_give(const char *dir, struct ballast_given *ret);
 #endif

@@ -13,8 +13,7 @@
 
 #include <sys/types.h>
 
-_Static_assert((int)BACKUP_PROBLEM_SIZE == (int)STORE_PROBLEM_SIZE && (int)BACKUP_PATH_SIZE >= (int)STORE_PATH_SIZE,
-               "what this floor says fits into what the next one hears");
+_Static_assert((int)BACKUP_PATH_SIZE >= (int)STORE_PATH_SIZE, "a path of this floor fits into the next one's");
 
 /* ---- walk.c ------------------------------------------------------------------------------------------------------ */
 

@@ -44,7 +44,7 @@ static int create_parts(int at, const char *dir, const struct store_options *o) 
     return r;
 }
 
-int store_create(const struct store_options *o, char problem[static 400]) {
+int store_create(const struct store_options *o, char problem[static STORE_PROBLEM_SIZE]) {
     char dir[PATH_MAX], fresh[STORE_PATH_SIZE];
     int at = -1;
     problem[0] = '\0';

@@ -166,7 +166,7 @@ static int open_journal(struct follow *f) {
     return f->journal < 0 || fsync(f->dir) < 0 ? -errno : 0;
 }
 
-int follow_open(struct follow **ret, const char *dir, char problem[static BACKUP_PROBLEM_SIZE]) {
+int follow_open(struct follow **ret, const char *dir, char problem[static STORE_PROBLEM_SIZE]) {
     struct follow *f = calloc(1, sizeof *f);
     problem[0] = '\0';
     if (!f)
@@ -174,7 +174,7 @@ int follow_open(struct follow **ret, const char *dir, char problem[static BACKUP
     f->dir = f->journal = f->fd = -1;
     int r = mkdir(dir, 0700) < 0 && errno != EEXIST ? -errno : store_lock(dir, &f->dir);
     if (r == -EBUSY)
-        (void)snprintf(problem, BACKUP_PROBLEM_SIZE, "%.200s: another follower is at work there", dir);
+        (void)snprintf(problem, STORE_PROBLEM_SIZE, "%.200s: another follower is at work there", dir);
     if (r == 0)
         r = look_at_identity(f, dir, problem);
     if (r == 0)
@@ -188,7 +188,7 @@ int follow_open(struct follow **ret, const char *dir, char problem[static BACKUP
     return archive_say(problem, r, "open", dir);
 }
 
-int follow_begin(struct follow *f, struct slice format, struct slice key, char problem[static BACKUP_PROBLEM_SIZE]) {
+int follow_begin(struct follow *f, struct slice format, struct slice key, char problem[static STORE_PROBLEM_SIZE]) {
     CHECK(!f->known);
     int r = file_put_text(f->dir, "key", key, 0600);
     if (r == 0)
@@ -213,7 +213,7 @@ static int prove_base(int fd, uint64_t size) {
 }
 
 int follow_base(struct follow *f, uint64_t seq, uint64_t offset, struct slice bytes, bool last,
-                char problem[static BACKUP_PROBLEM_SIZE]) {
+                char problem[static STORE_PROBLEM_SIZE]) {
     char name[BASE_NAME_SIZE];
     base_name(seq, name);
     CHECK(f->ordinal == 0);
@@ -247,7 +247,7 @@ bool follow_is_of(const struct follow *f, const uint8_t store_id[static 16]) {
     return memcmp(f->id.id, store_id, 16) == 0;
 }
 
-int follow_same(struct follow *f, struct slice header, char problem[static BACKUP_PROBLEM_SIZE]) {
+int follow_same(struct follow *f, struct slice header, char problem[static STORE_PROBLEM_SIZE]) {
     uint8_t ours[SEGMENT_HEADER_SIZE];
     struct follow_place place;
     follow_where(f, &place);
@@ -269,7 +269,7 @@ static int open_next(struct follow *f, uint64_t ordinal) {
     return 0;
 }
 
-int follow_take(struct follow *f, uint64_t ordinal, struct slice bytes, char problem[static BACKUP_PROBLEM_SIZE]) {
+int follow_take(struct follow *f, uint64_t ordinal, struct slice bytes, char problem[static STORE_PROBLEM_SIZE]) {
     int r = f->fd < 0 ? open_next(f, ordinal) : 0;
     CHECK(r < 0 || ordinal == f->ordinal);
     if (r == 0)
@@ -297,7 +297,7 @@ int follow_sync(struct follow *f) {
     return 0;
 }
 
-int follow_seal(struct follow *f, char problem[static BACKUP_PROBLEM_SIZE]) {
+int follow_seal(struct follow *f, char problem[static STORE_PROBLEM_SIZE]) {
     if (!f->walking || f->walk.offset != f->size)
         return walk_refuse(&f->walk, other, problem);
     int r = segment_seal(f->fd, f->size);

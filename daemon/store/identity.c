@@ -18,6 +18,12 @@ enum { EXT4_MAGIC = 0xEF53, XFS_MAGIC = 0x58465342 };
 
 #define HELP "; see `whistlectl recover --help`"
 
+int store_say(char problem[static STORE_PROBLEM_SIZE], int r, const char *what, const char *why) {
+    if (r < 0 && problem[0] == '\0')
+        (void)snprintf(problem, STORE_PROBLEM_SIZE, "%s: %s", what, why && *why ? why : strerror(-r));
+    return r;
+}
+
 /* ---- places ------------------------------------------------------------------------------------------------------ */
 
 int path_in(const char *dir, const char *name, char to[static STORE_PATH_SIZE]) {

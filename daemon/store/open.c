@@ -21,9 +21,7 @@ struct opening {
 };
 
 static int say(struct store_found *found, int r, const char *what) {
-    if (r < 0 && found->problem[0] == '\0')
-        (void)snprintf(found->problem, sizeof found->problem, "%s: %s", what, strerror(-r));
-    return r;
+    return store_say(found->problem, r, what, NULL);
 }
 
 /* ---- the tables -------------------------------------------------------------------------------------------------- */

@@ -36,10 +36,7 @@ struct purging {
 };
 
 static int say(struct purging *p, int r, const char *what, const char *why) {
-    if (r < 0 && p->ret->problem[0] == '\0')
-        (void)snprintf(p->ret->problem, sizeof p->ret->problem, "%.80s: %.300s", what,
-                       why && *why ? why : strerror(-r));
-    return r;
+    return store_say(p->ret->problem, r, what, why);
 }
 
 static void done(struct purging *p, enum purge_step step, uint64_t number) {

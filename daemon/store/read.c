@@ -168,16 +168,24 @@ int store_next_dead(struct store *s, uint64_t prefix, uint64_t after_division, u
     return next_under(s, TABLE_DEAD, prefix, after_division, after_case, ret_division, ret_case);
 }
 
-int store_next_follower(struct store *s, uint64_t master, uint64_t after_case, uint64_t *ret_case) {
-    struct row_key from = key_follower(master, after_case);
+/* Rows of a table whose key is two numbers: the second one of the next behind `from` that begins with `first`. */
+static int next_of(struct store *s, enum table table, struct row_key from, uint64_t first, uint64_t *ret_second) {
     struct db_walk w;
     struct slice key, value;
-    int r = row_from(s, TABLE_FOLLOWERS, &from, true, &w, &key, &value);
-    if (r == 0 && get_be64(key.at) != master)
+    int r = row_from(s, table, &from, true, &w, &key, &value);
+    if (r == 0 && get_be64(key.at) != first)
         r = -ENOENT;
     if (r == 0)
-        *ret_case = get_be64(key.at + 8);
+        *ret_second = get_be64(key.at + 8);
     return r;
+}
+
+int store_next_follower(struct store *s, uint64_t master, uint64_t after_case, uint64_t *ret_case) {
+    return next_of(s, TABLE_FOLLOWERS, key_follower(master, after_case), master, ret_case);
+}
+
+int store_next_story(struct store *s, uint64_t case_id, uint64_t after_seq, uint64_t *ret_seq) {
+    return next_of(s, TABLE_STORY, key_story(case_id, after_seq), case_id, ret_seq);
 }
 
 int store_next_ask(struct store *s, const char *party, const struct ask_row *after, struct ask_row *ret) {
@@ -233,18 +241,6 @@ int store_next_ended(struct store *s, uint64_t *cursor, int64_t before_ms, unsig
     if (found)
         *ret_case = id;
     return found;
-}
-
-int store_next_story(struct store *s, uint64_t case_id, uint64_t after_seq, uint64_t *ret_seq) {
-    struct row_key from = key_story(case_id, after_seq);
-    struct db_walk w;
-    struct slice key, value;
-    int r = row_from(s, TABLE_STORY, &from, true, &w, &key, &value);
-    if (r == 0 && get_be64(key.at) != case_id)
-        r = -ENOENT;
-    if (r == 0)
-        *ret_seq = get_be64(key.at + 8);
-    return r;
 }
 
 int store_read(struct store *s, uint64_t seq, struct slice *ret_record) {

@@ -268,13 +268,17 @@ static struct row *row_next(struct row to[static ROWS_OF_CASE_MAX], unsigned *co
     return r;
 }
 
+static void row_of_division(struct row to[static ROWS_OF_CASE_MAX], unsigned *count, enum table table,
+                            const struct case_state *c) {
+    struct row *r = row_next(to, count, table, key_open(c->division, c->id));
+    put_le64(r->value, c->division);
+    r->value_len = 8;
+}
+
 unsigned rows_of_case(const struct case_state *c, struct row to[static ROWS_OF_CASE_MAX]) {
     unsigned count = 0;
-    if (case_open(c)) {
-        struct row *r = row_next(to, &count, TABLE_OPEN, key_open(c->division, c->id));
-        put_le64(r->value, c->division);
-        r->value_len = 8;
-    }
+    if (case_open(c))
+        row_of_division(to, &count, TABLE_OPEN, c);
     if (case_wants_desk(c)) {
         struct work_row w = {.level = (PbLevel)c->level, .ready_ms = c->offer_ready_ms, .case_id = c->id};
         struct row *r = row_next(to, &count, TABLE_WORK, key_work(&w));
@@ -297,11 +301,8 @@ unsigned rows_of_case(const struct case_state *c, struct row to[static ROWS_OF_C
     }
     if (c->state == STATE_MERGED)
         row_next(to, &count, TABLE_FOLLOWERS, key_follower(c->more.master, c->id));
-    if (case_is_dead_letter(c)) {
-        struct row *r = row_next(to, &count, TABLE_DEAD, key_open(c->division, c->id));
-        put_le64(r->value, c->division);
-        r->value_len = 8;
-    }
+    if (case_is_dead_letter(c))
+        row_of_division(to, &count, TABLE_DEAD, c);
     return count;
 }
 
@@ -342,26 +343,37 @@ struct slice key_bytes(const struct row_key *k) {
     return slice_from(k->byte, k->len);
 }
 
-struct row_key key_number(uint64_t number) {
+static struct row_key key_begun(void) {
     struct row_key k;
-    k.len = 0;
+    k.len = 0;                                    /* the bytes behind it are not looked at */
+    return k;
+}
+
+struct row_key key_number(uint64_t number) {
+    struct row_key k = key_begun();
     add_be64(&k, number);
     return k;
 }
 
-struct row_key key_rules(uint32_t number, uint32_t index) {
-    struct row_key k;
-    k.len = 0;
-    add_be32(&k, number);
-    add_be32(&k, index);
+static struct row_key key_pair(uint64_t first, uint64_t second) {
+    struct row_key k = key_number(first);
+    add_be64(&k, second);
     return k;
 }
 
+static struct row_key key_small_pair(uint32_t first, uint32_t second) {
+    struct row_key k = key_begun();
+    add_be32(&k, first);
+    add_be32(&k, second);
+    return k;
+}
+
+struct row_key key_rules(uint32_t number, uint32_t index) {
+    return key_small_pair(number, index);
+}
+
 struct row_key key_deadline(const struct due_row *d) {
-    struct row_key k;
-    k.len = 0;
-    add_be64(&k, biased(d->due_ms));
-    add_be64(&k, d->case_id);
+    struct row_key k = key_pair(biased(d->due_ms), d->case_id);
     add_u8(&k, (uint8_t)d->kind);
     return k;
 }
@@ -374,8 +386,7 @@ bool due_of_key(struct slice key, struct due_row *ret) {
 }
 
 struct row_key key_receipt(struct slice source, const uint8_t command_id[static 16]) {
-    struct row_key k;
-    k.len = 0;
+    struct row_key k = key_begun();
     CHECK(source.len >= 1 && source.len <= STORE_SOURCE_BYTES_MAX);
     add_u8(&k, (uint8_t)source.len);
     add(&k, source.at, source.len);
@@ -384,8 +395,7 @@ struct row_key key_receipt(struct slice source, const uint8_t command_id[static 
 }
 
 struct row_key key_work(const struct work_row *w) {
-    struct row_key k;
-    k.len = 0;
+    struct row_key k = key_begun();
     add_u8(&k, (uint8_t)w->level);
     add_be64(&k, biased(w->ready_ms));
     add_be64(&k, w->case_id);
@@ -422,16 +432,11 @@ uint64_t division_behind(uint64_t prefix) {
 }
 
 struct row_key key_open(uint64_t division, uint64_t case_id) {
-    struct row_key k;
-    k.len = 0;
-    add_be64(&k, division ? division_left(division) : 0);
-    add_be64(&k, case_id);
-    return k;
+    return key_pair(division ? division_left(division) : 0, case_id);
 }
 
 struct row_key key_ask(const char *party, uint64_t case_id, uint8_t stage, uint8_t attempt) {
-    struct row_key k;
-    k.len = 0;
+    struct row_key k = key_begun();
     size_t len = strnlen(party, PARTY_BYTES_MAX + 1);
     CHECK(len >= 1 && len <= PARTY_BYTES_MAX);
     add(&k, party, len + 1);                      /* with its end: no party is the beginning of another */
@@ -442,42 +447,28 @@ struct row_key key_ask(const char *party, uint64_t case_id, uint8_t stage, uint8
 }
 
 struct row_key key_story(uint64_t case_id, uint64_t first_seq) {
-    struct row_key k;
-    k.len = 0;
-    add_be64(&k, case_id);
-    add_be64(&k, first_seq);
-    return k;
+    return key_pair(case_id, first_seq);
 }
 
 struct row_key key_follower(uint64_t master, uint64_t case_id) {
-    struct row_key k;
-    k.len = 0;
-    add_be64(&k, master);
-    add_be64(&k, case_id);
-    return k;
+    return key_pair(master, case_id);
 }
 
 struct row_key key_external(const char *origin, const char *external_id) {
-    struct row_key k;
-    k.len = 0;
+    struct row_key k = key_begun();
     add(&k, origin, strnlen(origin, ORIGIN_BYTES_MAX) + 1);
     add(&k, external_id, strnlen(external_id, EXTERNAL_ID_BYTES_MAX) + 1);
     return k;
 }
 
 struct row_key key_batch(const uint8_t id[static 16]) {
-    struct row_key k;
-    k.len = 0;
+    struct row_key k = key_begun();
     add(&k, id, 16);
     return k;
 }
 
 struct row_key key_day(uint32_t district, uint32_t day) {
-    struct row_key k;
-    k.len = 0;
-    add_be32(&k, district);
-    add_be32(&k, day);
-    return k;
+    return key_small_pair(district, day);
 }
 
 struct row_key key_case_number(uint32_t district, uint32_t day, uint32_t number) {

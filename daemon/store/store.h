@@ -36,6 +36,7 @@ enum {
     STORE_RECORD_EVENTS_MAX = 64,
     STORE_RULES_VERSIONS_MAX = 16,                /* kept in memory, unpacked: some MiB each */
     STORE_STATES_MAX = 16,                        /* of a case, that are counted */
+    STORE_PROBLEM_SIZE = 400,                     /* words for people: what, where, what to do */
 };
 
 enum table {
@@ -66,12 +67,12 @@ struct store_found {
     uint64_t epoch;                               /* of the last run; the caller begins epoch + 1 */
     bool drill, rebuilt, not_ext4_xfs;
     char decision[24];                            /* the row of the recovery table that applied */
-    char problem[400];                            /* on failure: what, where, what to do */
+    char problem[STORE_PROBLEM_SIZE];                            /* on failure: what, where, what to do */
 };
 
 /* Creates dir atomically (rule 18): dir.new/ with segment 1, state, slots, FORMAT fsynced last, renamed. -EEXIST when
  * dir is there and not empty. */
-int store_create(const struct store_options *o, char problem[static 400]);
+int store_create(const struct store_options *o, char problem[static STORE_PROBLEM_SIZE]);
 /* 0; -EBUSY another process has it; -ENOENT no store; -EBADMSG damaged or another format (found->problem); -ENOSPC no
  * room to fold (open it read_only); -EACCES ... Folds what the checkpoint lacks. */
 int store_open(struct store **ret, const struct store_options *o, struct store_found *found);
@@ -238,7 +239,7 @@ struct verify_result {
     struct hash journal_digest;                   /* of the records that are there, however they were batched */
     struct hash state_digest;                     /* of the tables that they fold to */
     bool equal;                                   /* the store's own tables are the same, where they stand */
-    char problem[400];
+    char problem[STORE_PROBLEM_SIZE];
 };
 /* Folds the whole journal into a scratch state in scratch_dir, checks every byte on the way, and compares digests.
  * -EBADMSG: the journal is damaged. progress may be NULL. */
@@ -260,7 +261,7 @@ struct purge_result {
     uint64_t bytes_gone, first_seq;               /* the first that stays */
     int64_t before_ms;
     uint64_t held_case, held_segments;            /* an open case that holds so many segments back; 0: none */
-    char problem[400];
+    char problem[STORE_PROBLEM_SIZE];
 };
 /* The least that is kept of an ordinary store's log: six months, of whatever length (网络安全法, article 21). */
 #define PURGE_KEEP_MS_MIN (184 * 86400000LL)

@@ -70,6 +70,8 @@ struct key drill_seed(void);                                          /* of the 
 /* 0; -ENOENT: no FORMAT; -EPROTO: another format; -EBADMSG: not readable. */
 int identity_read(int dir, struct identity *ret, char problem[static STORE_PROBLEM_SIZE]);
 int store_lock(const char *dir, int *ret_fd);                         /* -EBUSY: another process */
+/* Gives r. Of a fault that has no words yet, which: "what: why", or what errno means when there is no why. */
+int store_say(char problem[static STORE_PROBLEM_SIZE], int r, const char *what, const char *why);
 int path_in(const char *dir, const char *name, char to[static STORE_PATH_SIZE]);       /* -ENAMETOOLONG */
 struct journal_options journal_options_of(const struct store_options *o, const char *dir, const struct identity *id);
 bool fs_supported(int dir);                                           /* ext4, xfs */

@@ -42,7 +42,7 @@ static bool is_begun(int journal, uint64_t ordinal, const struct identity *id) {
 }
 
 int store_survey(const char *path, uint64_t most, int (*seen)(void *to, const struct segment_seen *s), void *to,
-                 char problem[static BACKUP_PROBLEM_SIZE]) {
+                 char problem[static STORE_PROBLEM_SIZE]) {
     struct identity id;
     struct segment_seen s;
     uint64_t first = 0, last = 0;

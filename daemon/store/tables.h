@@ -17,7 +17,6 @@ enum {
     NUMBERS_KEPT = 64,                            /* days of districts whose last number is remembered */
     FOLD_COMMIT_CHANGES = 32768,                  /* while folding a long tail: bounds memory */
     FOLD_ROOM_BYTES = JOURNAL_RECORD_BYTES_MAX * 32 + (64 << 10),
-    STORE_PROBLEM_SIZE = 400,
 };
 
 struct rules_kept {

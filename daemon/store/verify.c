@@ -148,10 +148,7 @@ struct verification {
 };
 
 static int say(struct verification *v, int r, const char *what, const char *why) {
-    if (r < 0 && v->ret->problem[0] == '\0')
-        (void)snprintf(v->ret->problem, sizeof v->ret->problem, "%.40s: %.350s", what,
-                       why && *why ? why : strerror(-r));
-    return r;
+    return store_say(v->ret->problem, r, what, why);
 }
 
 static void scratch_remove(const struct verification *v) {

@@ -40,6 +40,8 @@ struct slice {
 
 #define SLICE(literal) ((struct slice){(const uint8_t *)(literal), sizeof(literal) - 1})
 #define COUNT_OF(a) (sizeof(a) / sizeof((a)[0]))
+/* A field of a message: its value, and that it is there. */
+#define SET(message, field, value) ((message)->has_##field = 1, (message)->field = (value))
 
 struct slice slice_of(const char *text);                         /* a C string, without its end */
 struct slice slice_from(const void *at, size_t len);

@@ -8,8 +8,6 @@
 
 enum { ROOM_BYTES = 8 << 20, MINUTE_MS = 60000 };
 
-#define SET(message, field, value) ((message)->has_##field = 1, (message)->field = (value))
-
 /* ---- a store ----------------------------------------------------------------------------------------------------- */
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *f) {
@@ -69,7 +67,7 @@ void world_close(struct world *w) {
 }
 
 void world_create(struct world *w) {
-    char problem[400] = "";
+    char problem[STORE_PROBLEM_SIZE] = "";
     int r = store_create(&w->options, problem);
     if (r < 0)
         print_message("store_create: %s\n", problem);

@@ -14,7 +14,7 @@ static void place(const struct world *w, const char *name, char to[static PATH_B
 }
 
 static int told_durable(void *to, const uint8_t id[16], uint64_t *ret_seq,
-                        char problem[static BACKUP_PROBLEM_SIZE]) {
+                        char problem[static STORE_PROBLEM_SIZE]) {
     struct world *w = to;
     uint8_t ours[16];
     (void)problem;

@@ -11,7 +11,7 @@ enum { PATH_BYTES = 200, PART_MAX = 96 << 10 };
 struct follower {
     struct world *w;
     struct follow *f;
-    char dir[PATH_BYTES], problem[BACKUP_PROBLEM_SIZE];
+    char dir[PATH_BYTES], problem[STORE_PROBLEM_SIZE];
 };
 
 static void place(const struct follower *p, const char *name, char to[static PATH_BYTES]) {
@@ -232,7 +232,7 @@ static void damage_in_what_was_followed_is_refused_by_place(void **state) {
 static void a_follower_wants_a_directory_of_its_own(void **state) {
     struct world *w = *state;
     struct follower p, second = {.f = NULL};
-    char problem[BACKUP_PROBLEM_SIZE];
+    char problem[STORE_PROBLEM_SIZE];
     world_create(w);
     assert_int_equal(follow_open(&second.f, w->top, problem), -EEXIST);
     assert_non_null(strstr(problem, "not empty"));
@@ -254,7 +254,7 @@ static int note_last(void *to, const struct segment_seen *s) {
 
 static void a_survey_sees_every_segment_of_a_living_store_and_names_damage(void **state) {
     struct world *w = *state;
-    char problem[BACKUP_PROBLEM_SIZE];
+    char problem[STORE_PROBLEM_SIZE];
     uint64_t last = 0;
     world_create(w);
     world_random_turns(w, 120, 60);

@@ -11,7 +11,7 @@
 
 static void a_store_is_created_once_and_never_over_another(void **state) {
     struct world *w = *state;
-    char problem[400] = "", path[192];
+    char problem[STORE_PROBLEM_SIZE] = "", path[192];
     struct stat st;
     assert_int_equal(store_create(&w->options, problem), 0);
     assert_int_equal(store_create(&w->options, problem), -EEXIST);
@@ -32,7 +32,7 @@ static void a_store_is_created_once_and_never_over_another(void **state) {
 
 static void what_a_cut_short_creation_left_is_cleared_away(void **state) {
     struct world *w = *state;
-    char problem[400] = "", fresh[256], inside[300];
+    char problem[STORE_PROBLEM_SIZE] = "", fresh[256], inside[300];
     (void)snprintf(fresh, sizeof fresh, "%s.new", w->dir);
     assert_int_equal(mkdir(fresh, 0700), 0);
     (void)snprintf(inside, sizeof inside, "%s/journal", fresh);

@@ -66,7 +66,7 @@ static void restore(const struct world *w, const char *from) {
 static void a_store_is_created_whole_or_not_at_all(void **state) {
     struct world *w = *state;
     bool hit = true;
-    char problem[400];
+    char problem[STORE_PROBLEM_SIZE];
     w->options.slots_ahead = 64;
     for (unsigned at = 1; hit; at++) {
         problem[0] = '\0';

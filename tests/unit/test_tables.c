@@ -3,8 +3,6 @@
 #include "lib/codec/codec.h"
 #include "tests/unit/store_world.h"
 
-#define SET(message, field, value) ((message)->has_##field = 1, (message)->field = (value))
-
 static struct tables t;
 static char top[96];
 static uint8_t memory[1 << 20];

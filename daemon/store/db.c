@@ -102,16 +102,19 @@ static int damaged(struct db *d, const struct table *t, MDB_val key, const char 
 /* The file, its bytes, and how many the last commit's header speaks of. */
 struct extent { int fd; off_t have, need; };
 
-static struct extent extent_of(struct db *d) {
+static int extent_of(struct db *d, struct extent *ret) {
     struct extent e;
     struct stat file;
     MDB_envinfo info;
-    CHECK(mdb_env_get_fd(d->env, &e.fd) == 0 && fstat(e.fd, &file) == 0);
+    CHECK(mdb_env_get_fd(d->env, &e.fd) == 0);
+    if (fstat(e.fd, &file) < 0)                      /* a disk that is gone does not even say this */
+        return fail(d, errno, "the size of the file");
     CHECK(mdb_env_info(d->env, &info) == 0);
     const bool absurd = info.me_last_pgno >= INT64_MAX / PAGE_SIZE;
     e.have = file.st_size;
     e.need = absurd ? INT64_MAX : (off_t)(info.me_last_pgno + 1) * PAGE_SIZE;
-    return e;
+    *ret = e;
+    return 0;
 }
 
 /* ---- transactions ----------------------------------------------------------------------------------------------- */
@@ -126,8 +129,7 @@ static int begin(struct db *d) {
         if (rc == 0)
             rc = mdb_cursor_open(d->txn, t->dbi, &t->walk);
     }
-    if (rc != 0)
-        return fail(d, rc, "begin a transaction");
+    if (rc != 0) return fail(d, rc, "begin a transaction");
     d->changes = 0;
     d->fault = 0;
     return 0;
@@ -159,10 +161,11 @@ static int renew(struct db *d) {
 /* LMDB does not write a page that was allocated and freed in one transaction. When that was the last one, the file
  * is shorter than its header says, and would look truncated. */
 static int cover_last_page(struct db *d) {
-    struct extent e = extent_of(d);
-    if (e.have < e.need && ftruncate(e.fd, e.need) != 0)
-        return fail(d, errno, "extend the file");
-    return 0;
+    struct extent e;
+    int r = extent_of(d, &e);
+    if (r == 0 && e.have < e.need && ftruncate(e.fd, e.need) != 0)
+        r = fail(d, errno, "extend the file");
+    return r;
 }
 
 int db_commit(struct db *d) {
@@ -212,9 +215,10 @@ static void broken(MDB_env *env, const char *what) {
 
 /* A page beyond the end of the file is a SIGBUS at the first look: size first. */
 static int check_size(struct db *d) {
-    struct extent e = extent_of(d);
-    if (e.have >= e.need)
-        return 0;
+    struct extent e;
+    int r = extent_of(d, &e);
+    if (r < 0 || e.have >= e.need)
+        return r;
     (void)snprintf(d->problem, sizeof d->problem, "truncated: %lld bytes are in use, the file has %lld",
                    (long long)e.need, (long long)e.have);
     return -EBADMSG;
@@ -223,16 +227,11 @@ static int check_size(struct db *d) {
 static int open_env(struct db *d, const struct db_options *o) {
     unsigned flags = MDB_NOSUBDIR | MDB_NOTLS | (o->read_only ? MDB_RDONLY : 0) | (o->scratch ? MDB_NOSYNC : 0);
     int rc = mdb_env_create(&d->env);
-    if (rc == 0)
-        rc = mdb_env_set_assert(d->env, broken);
-    if (rc == 0)
-        rc = mdb_env_set_maxdbs(d->env, DB_TABLES_MAX);
-    if (rc == 0)
-        rc = mdb_env_set_mapsize(d->env, o->map_bytes);
-    if (rc == 0)
-        rc = mdb_env_open(d->env, o->path, flags, DB_MODE);
-    if (rc == 0)
-        rc = mdb_reader_check(d->env, NULL);         /* frees the slots of readers that died */
+    if (rc == 0) rc = mdb_env_set_assert(d->env, broken);
+    if (rc == 0) rc = mdb_env_set_maxdbs(d->env, DB_TABLES_MAX);
+    if (rc == 0) rc = mdb_env_set_mapsize(d->env, o->map_bytes);
+    if (rc == 0) rc = mdb_env_open(d->env, o->path, flags, DB_MODE);
+    if (rc == 0) rc = mdb_reader_check(d->env, NULL);         /* frees the slots of readers that died */
     return rc == 0 ? check_size(d) : fail(d, rc, "open");
 }
 
@@ -505,13 +504,15 @@ uint64_t db_pages_used(struct db *d) {
 }
 
 uint64_t db_file_bytes(struct db *d) {
-    return (uint64_t)extent_of(d).have;
+    struct extent e;
+    return extent_of(d, &e) == 0 ? (uint64_t)e.have : 0;
 }
 
 int db_allocate_ahead(struct db *d, uint64_t bytes) {
     CHECK(!d->read_only && bytes > 0 && bytes < INT64_MAX / 2);
-    struct extent e = extent_of(d);
-    int rc = EINTR;
+    struct extent e;
+    int rc = EINTR, r = extent_of(d, &e);
+    if (r < 0) return r;
     while (rc == EINTR)
         rc = posix_fallocate(e.fd, e.need, (off_t)bytes);
     return rc == 0 ? 0 : errno_of(d->env, rc);       /* the transaction lives: nothing of it was touched */

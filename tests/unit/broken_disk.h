@@ -73,6 +73,10 @@ ssize_t pread(int fd, void *bytes, size_t len, off_t offset) {
     return fails() ? -1 : torn(SYS_pread64, fd, (long)bytes, len, offset);
 }
 
+int fstat(int fd, struct stat *ret) {
+    return fails() ? -1 : (int)syscall(SYS_newfstatat, fd, "", ret, AT_EMPTY_PATH);
+}
+
 ssize_t write(int fd, const void *bytes, size_t len) {
     return fails() ? -1 : syscall(SYS_write, fd, bytes, len);
 }

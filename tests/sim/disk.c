@@ -28,7 +28,7 @@ struct op {
 static struct { bool ours, through; ino_t file; } fds[FDS_MAX];
 static struct op ops[OPS_MAX];
 static size_t ops_count;
-static uint64_t calls[DISK_CALLS];
+static uint64_t calls[DISK_CALLS], failed_syncs;
 static char root[PATH_MAX];
 
 static void must(bool x) {
@@ -140,6 +140,10 @@ uint64_t disk_calls(enum disk_call call) {
     return calls[call];
 }
 
+uint64_t disk_failed_syncs(void) {
+    return failed_syncs;
+}
+
 /* ---- the calls --------------------------------------------------------------------------------------------------- */
 
 static bool ours(int fd) {
@@ -150,6 +154,7 @@ static int asks(enum disk_call call, size_t bytes) {
     calls[call]++;
     int error = disk_asks ? disk_asks(call, bytes) : 0;
     if (error) errno = error;
+    failed_syncs += error && call == DISK_SYNC;
     return error;
 }
 

@@ -24,4 +24,5 @@ void disk_lose(uint64_t (*roll)(uint64_t sides));
 void disk_close_all(void);                        /* kill -9: the page cache survives, the descriptors do not */
 size_t disk_unsynced(void);                       /* writes that could be lost */
 uint64_t disk_calls(enum disk_call call);
+uint64_t disk_failed_syncs(void);
 #endif

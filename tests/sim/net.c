@@ -250,6 +250,7 @@ int wire_send(struct wire_socket *s, struct wire_peer to, const struct slice *fr
         sometimes("net.cut_while_sending");
         return s->router ? -EHOSTUNREACH : -EAGAIN;
     }
+    if (s->router) oracle_said(s->endpoint, frames, count);
     return queue_add(s->router ? &dealer->down : &dealer->up, frames, count);
 }
 

@@ -1,11 +1,13 @@
 /* oracle.c: what must hold, kept beside the broker and not believed from it.
  *
- *   O1  a command that was acknowledged is in the journal under the seq that was told, for ever (P1)
- *   O2  a command is in the journal once; every repeat hears the same seq (P2)
- *   O3  an open case has a running timer; none fires early; none stays due while the broker is well (P3)
+ *   O1  nothing is said that is not on disk; a command that was acknowledged is in the journal under the seq that was
+ *       told, for ever (P1)
+ *   O2  a command is in the journal once; every repeat hears the first answer (P2)
+ *   O3  an open case has a running timer; none fires early; none stays due while the broker is well; its time
+ *       never goes back (P3)
  *   O4  the broker's row of a case is the row of its events, byte for byte; so is the whole store at the end (P4)
  *   O5  a console hears every record of its prefixes, in order, once, and no other (P5)
- *   O6  seqs have no gap; nothing committed is ever missing after a start
+ *   O6  seqs have no gap; nothing committed is ever missing after a start; every start is an epoch of its own
  *   O8  the broker does not turn round and round with nothing to do (broker.c)
  *   O7  a case takes no way that lifecycle.c does not have; its laws hold after every event (case_check) */
 #include "daemon/store/rows.h"
@@ -24,7 +26,7 @@ struct heard_of {
     uint64_t first_seq, last_seq, division, routes[ROUTES_MAX], left[ROUTES_MAX];
     unsigned routes_count, left_count;
 };
-struct key_seq { uint64_t uid, hi, lo, seq; };
+struct key_seq { uint64_t uid, hi, lo, seq, reply; };   /* reply: of what was told first */
 
 static struct shadow *cases;
 static unsigned cases_count;
@@ -36,7 +38,8 @@ static struct { size_t at, len; } pending[PENDING_MAX];
 static unsigned pending_count;
 static uint8_t *pending_bytes;
 static size_t pending_used;
-static uint64_t applied, steps;                   /* applied: the last seq known to be on disk */
+static uint64_t applied, steps, epoch;            /* applied: the last seq known to be on disk */
+static int64_t last_ms;                           /* the instant of that record */
 static struct arena room;
 static struct { struct due_row due; int64_t since_ns; } first_due;
 
@@ -81,12 +84,39 @@ static struct key_seq *find(uint64_t uid, const uint8_t id[16]) {
     return &keys[i];
 }
 
+/* The number apart, which names the case that is named. */
+static uint64_t digest_of(const PbDone *done) {
+    uint8_t told[24];
+    put_le64(told, done->seq);
+    put_le64(told + 8, done->case_id);
+    put_le64(told + 16, (uint64_t)done->at_ms);
+    return get_be64(hash_of(slice_from(told, sizeof told)).byte) | 1;
+}
+
 void oracle_acknowledged(unsigned uid, const uint8_t id[16], const PbDone *done) {
-    const struct key_seq *k = find(uid, id);
+    struct key_seq *k = find(uid, id);
     if (k->seq == 0) sim_broken("O1: seq %llu was acknowledged and is not committed", (unsigned long long)done->seq);
-    if (k->seq != done->seq)
+    if (k->seq != done->seq || (k->reply && k->reply != digest_of(done)))
         sim_broken("O2: one command, two answers: seq %llu and %llu", (unsigned long long)k->seq,
                    (unsigned long long)done->seq);
+    k->reply = digest_of(done);
+}
+
+/* The broker says something, here and now: what it speaks of is on disk. */
+void oracle_said(const char *door, const struct slice *frames, unsigned count) {
+    struct codec_result why;
+    uint64_t seq = 0;
+    arena_reset(&room);
+    if (strcmp(door, "sim:feed") == 0) {
+        const PbFeedHead *head = codec_unpack(CODEC_FEED_HEAD, frames[0], &room, &why);
+        if (head) seq = head->seq;
+    } else if (strcmp(door, "sim:front") == 0 && count == 1) {
+        const PbReplies *replies = codec_unpack(CODEC_REPLIES, frames[0], &room, &why);
+        for (size_t i = 0; replies && i < replies->n_replies; i++)
+            if (replies->replies[i]->reply_case == REPLY_DONE && replies->replies[i]->done->seq > seq)
+                seq = replies->replies[i]->done->seq;
+    }
+    if (seq > applied) sim_broken("O1: seq %llu was told before it was on disk", (unsigned long long)seq);
 }
 
 /* ---- records, as they reach the disk ----------------------------------------------------------------------------- */
@@ -101,33 +131,41 @@ static struct shadow *shadow_of(uint64_t id) {
     return low < cases_count && cases[low].state.id == id ? &cases[low] : NULL;
 }
 
-static bool timer_was_due(const struct case_state *c, int64_t at_ms) {
-    for (unsigned i = 0; i < c->timers_count; i++)
-        if (!c->timers[i].stopped && c->timers[i].due_ms <= at_ms) return true;
-    return false;
-}
-
 static void apply_case(const PbRecord *r) {
+    static struct case_state before;
     struct shadow *s = shadow_of(r->case_id);
     if (!s && r->case_id != r->first_seq) sim_broken("O6: a record of a case that never began");
     if (!s) {
         CHECK(cases_count < CASES_MAX);
         s = &cases[cases_count++];
     }
-    if (strcmp(r->source, "timer") == 0 && !timer_was_due(&s->state, r->at_ms))
-        sim_broken("O3: case %llu: a deadline fired early", (unsigned long long)r->case_id);
+    before = s->state;
     for (size_t i = 0; i < r->n_events; i++) {
         evolve(&s->state, r->events[i], r->first_seq + i, r->at_ms);     /* O7: it checks */
         sometimes_event(r->events[i]);
         steps++;
     }
     case_check(&s->state);
+    judge(&before, &s->state, r);
+}
+
+/* Leases of an earlier life are known by its epoch. */
+static void apply_own(const PbRecord *r) {
+    for (size_t i = 0; i < r->n_events; i++) {
+        const PbEvent *e = r->events[i];
+        if (e->event_case != EVENT_EPOCH_BEGUN) continue;
+        if (e->epoch_begun->epoch <= epoch)
+            sim_broken("O6: epoch %llu begins again", (unsigned long long)e->epoch_begun->epoch);
+        epoch = e->epoch_begun->epoch;
+    }
 }
 
 static void apply(const PbRecord *r) {
     if (r->first_seq != applied + 1)
         sim_broken("O6: seq %llu follows %llu", (unsigned long long)r->first_seq, (unsigned long long)applied);
     applied = r->first_seq + r->n_events - 1;
+    if (r->at_ms < last_ms) sim_broken("O3: time went back at seq %llu", (unsigned long long)r->first_seq);
+    last_ms = r->at_ms;
     if (r->command_id.len == 16) {
         struct key_seq *k = find(source_number(r->source), r->command_id.data);
         if (k->seq)
@@ -135,7 +173,7 @@ static void apply(const PbRecord *r) {
                        (unsigned long long)applied);
         k->seq = applied;
     }
-    if (!r->case_id) return;
+    if (!r->case_id) return apply_own(r);
     CHECK(records_count < RECORDS_MAX);
     struct heard_of *h = &records[records_count++];
     *h = (struct heard_of){.first_seq = r->first_seq, .last_seq = applied, .division = r->division,

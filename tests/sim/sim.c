@@ -4,6 +4,7 @@
  *
  * Every seed: draw a world; let everything happen that the world has (safety); then heal it, let it come to rest within
  * a bound (liveness), and compare all there is. */
+#include "tests/sim/disk.h"
 #include "tests/sim/net.h"
 #include "tests/sim/sim.h"
 
@@ -125,7 +126,9 @@ int __wrap_store_record(struct store *s, PbRecord *record, const struct case_sta
 }
 
 int __wrap_store_commit(struct store *s) {
+    uint64_t failed = disk_failed_syncs();
     int r = __real_store_commit(s);
+    if (r == 0 && disk_failed_syncs() != failed) sim_broken("O1: a sync failed, and the commit is believed");
     if (r == 0) oracle_committed();
     return r;
 }

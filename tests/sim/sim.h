@@ -79,6 +79,8 @@ void actors_only_wait(void);                      /* nothing new any more: the q
 
 struct shadow { struct case_state state; bool overdue_told; };
 
+void judge(const struct case_state *before, const struct case_state *after, const PbRecord *r);     /* judge.c */
+void oracle_said(const char *door, const struct slice *frames, unsigned count);
 void oracle_recorded(const PbRecord *record);     /* within a turn */
 void oracle_committed(void);                      /* and it is on disk */
 void oracle_abandoned(void);

@@ -166,7 +166,7 @@ $(FUZZERS:%=build/fuzz/%): build/fuzz/%: build/fuzz/%.o build/fuzz/protobuf-c.o 
 
 # ---- using -----------------------------------------------------------------------------------------------------------
 
-.PHONY: help deps run test sim crash power tidy docs coverage fuzz fuzzers bench bench-scale install clean generated objects
+.PHONY: help deps run test sim crash power soak tidy docs coverage fuzz fuzzers bench bench-scale install clean generated objects
 JOBS := $(shell nproc)
 
 help:              ## says what each target does, one sentence each
@@ -203,6 +203,9 @@ build/release/forgetful: $(POWER:%.c=build/release/%.o)
 CUTS := 300
 power: programs.release build/release/forgetful generated ## cuts the power of a real broker so many times: CUTS=300, SEED=1
 	@CUTS=$(CUTS) SEED=$(SEED) PYTHONPATH=build/gen /usr/bin/python3 -B -m pytest -q -s -p no:cacheprovider tests/power
+
+soak: programs.release generated ## weeks of a district in MINUTES (10): memory, descriptors and pages must not grow
+	@MINUTES='$(MINUTES)' PYTHONPATH=build/gen /usr/bin/python3 -B tests/soak/soak.py
 
 tidy: $(GEN)       ## checks the rules of the house: floors, lengths, banned calls, messages, two compilers
 	@MAKE='$(MAKE)' FLAGS='$(CPPFLAGS) $(WARNINGS)' tests/tidy/run.sh

@@ -64,7 +64,8 @@ struct housekeeping {
     uint64_t receipts_gone, archived, archive_cursor;
     bool receipts_walk, archive_walk;             /* under way */
     bool ballast_told;                            /* that it is gone */
-    int64_t receipts_ms, archive_ms, slice_ms;    /* monotonic: the next round of each, and the last slice */
+    int64_t receipts_ms, archive_ms;              /* by broker time: the next round of each */
+    int64_t slice_ms;                             /* monotonic: the last slice */
     int64_t archive_before_ms;
     uint64_t wipe[ARCHIVED_MAX];                  /* slots of the cases that this turn has archived */
     unsigned wipe_count;

@@ -12,7 +12,7 @@ enum {
     SLICE_RECEIPTS = 512, SLICE_CASES = 256,      /* looked at in an idle turn, in less than a millisecond */
     BUSY_SHARE = 8,                               /* of it in a busy one ... */
     BUSY_EVERY_MS = 1000,                         /* ... so often */
-    ROUND_EVERY_MS = 6 * 3600000,                 /* a day more or less does not matter: the rest is cheap, too */
+    ROUND_EVERY_MS = 6 * 3600000,                 /* by the broker's clock, which a suspended machine does not stop */
 };
 _Static_assert(BUSY_SHARE <= (int)ARCHIVED_MAX, "a busy turn archives at least one");
 #define DAY_MS 86400000LL
@@ -29,13 +29,13 @@ static void receipts_round_over(struct daemon *d) {
         log_info("receipts.expired count=%llu horizon_ms=%lld", (unsigned long long)h->receipts_gone,
                  (long long)h->receipts.horizon_ms);
     h->receipts_walk = false;
-    h->receipts_ms = d->mono_ms + ROUND_EVERY_MS;
+    h->receipts_ms = d->now_ms + ROUND_EVERY_MS;
 }
 
 static int receipts_take(struct daemon *d, unsigned share) {
     struct housekeeping *h = &d->housekeeping;
     if (!h->receipts_walk) {
-        if (d->mono_ms < h->receipts_ms) return 0;
+        if (d->now_ms < h->receipts_ms) return 0;
         h->receipts = (struct receipts_round){ .horizon_ms = days_ago(d, d->settings.receipt_days) };
         h->receipts_gone = 0;
         h->receipts_walk = true;
@@ -62,14 +62,14 @@ static void archive_round_over(struct daemon *d) {
         log_info("cases.archived count=%llu ended_before_ms=%lld", (unsigned long long)h->archived,
                  (long long)h->archive_before_ms);
     h->archive_walk = false;
-    h->archive_ms = d->mono_ms + ROUND_EVERY_MS;
+    h->archive_ms = d->now_ms + ROUND_EVERY_MS;
 }
 
 /* Archives what is found among the next cases. The event comes first; the text goes when it is on disk. */
 static int archive_take(struct daemon *d, unsigned share) {
     struct housekeeping *h = &d->housekeeping;
     if (!h->archive_walk) {
-        if (d->mono_ms < h->archive_ms) return 0;
+        if (d->now_ms < h->archive_ms) return 0;
         h->archive_before_ms = days_ago(d, d->settings.archive_after_days);
         h->archive_cursor = h->archived = 0;
         h->archive_walk = true;

@@ -84,6 +84,18 @@ def test_a_case_is_archived_long_after_its_end_and_its_text_is_gone_for_good(ske
     assert run(CTL, "verify", broker.data).returncode == 0
 
 
+def test_the_next_round_comes_by_the_clock_of_the_broker_which_a_suspended_machine_does_not_stop(skewed):
+    broker = skewed.broker
+    broker.stop()
+    broker.options["archive-after-days"] = 1
+    broker.start()
+    front = broker.client()
+    front.call(on_the_spot())
+    until(lambda: broker.alive() and front.counters()["cases.archived"] == 0)
+    skewed(2 * DAY, synchronised=True)
+    until(lambda: front.counters()["cases.archived"] == 1)
+
+
 def test_a_purged_store_serves_what_it_has_and_says_what_it_has_not(skewed, folder):
     broker, front = skewed.broker, skewed.broker.client()
     old = [front.call(pb.SelfHandle(report=report(text="x" * 1900), party=GRID_WORKER)) for _ in range(500)]

@@ -85,6 +85,13 @@ int ballast_make(int dir, uint64_t bytes);                            /* the fil
 
 const char *recovery_name(const struct recovery_case *c);             /* of the row that applies */
 
+/* ---- child.c ----------------------------------------------------------------------------------------------------- */
+
+struct child { pid_t pid; };
+/* `work` gives 0 or a negative errno; it changes nothing that others see but by what it was given. */
+int child_begin(struct child *ret, int (*work)(const void *with), const void *with);
+int child_end(struct child *c);                                       /* what it gave; -EBADMSG: it died of it */
+
 /* ---- verify.c ---------------------------------------------------------------------------------------------------- */
 
 /* Looks at every row of a state file in a child, because a damaged tree may end the process that walks it. */
@@ -95,7 +102,7 @@ int verify_locked(int dir, const struct store_options *o, const char *scratch_di
 int state_inspect(const struct store_options *o, const char *path, struct state_seen *ret);
 /* The same in two steps, so that the caller may read the journal meanwhile. The first waits until the child has said
  * where the tables claim to stand: seq, and a result that is not the last word. */
-struct inspection { pid_t child; int fd; };
+struct inspection { struct child child; int fd; };
 int inspection_begin(const struct store_options *o, const char *path, struct inspection *ret, struct state_seen *seen);
 void inspection_end(struct inspection *i, struct state_seen *ret);
 /* Its last checkpoint, compact, into an empty file; by a child as well. -EBADMSG: it could not be read. */

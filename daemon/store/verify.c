@@ -11,7 +11,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 enum { PROGRESS_RECORDS = 4096 };
@@ -30,31 +29,34 @@ static bool read_all(int fd, void *to, size_t len) {
     return true;
 }
 
-/* _exit passes over what counts lines: where they are counted, the child hands in its own first. */
-static _Noreturn void leave(int status) {
-#ifdef COVERAGE
-    void __gcov_dump(void);
-    __gcov_dump();
-#endif
-    _exit(status);
+static void tell(int fd, const struct state_seen *seen) {
+    if (write(fd, seen, sizeof *seen) < 0)
+        return;                                           /* nobody listens: then nobody needs it */
 }
 
-static bool tell(int fd, const struct state_seen *seen) {
-    return write(fd, seen, sizeof *seen) == (ssize_t)sizeof *seen;
+/* What a child is given: the state file, and where to say something. */
+struct errand {
+    const struct store_options *options;
+    const char *path;
+    int fd;
+};
+
+static int errand_open(const struct errand *e, struct tables *t) {
+    struct tables_options o = {.path = e->path, .map_bytes = e->options->map_bytes, .read_only = true};
+    return tables_open(t, &o);
 }
 
 /* Says first where the tables claim to stand, then what all their rows are like. */
-static bool inspect(const struct store_options *o, const char *path, int fd) {
+static int inspect(const void *with) {
+    const struct errand *e = with;
     struct state_seen seen = {0};
     struct tables t;
-    struct tables_options options = {.path = path, .map_bytes = o->map_bytes, .read_only = true};
-    int r = tables_open(&t, &options);
+    int r = errand_open(e, &t);
     if (r == 0)
         r = tables_load(&t);
     seen.seq = t.meta.folded_seq;
     seen.result = r == -ENOENT ? -EBADMSG : r;
-    if (!tell(fd, &seen))
-        return false;
+    tell(e->fd, &seen);
     if (r == 0)
         r = db_verify(t.db, seen.problem);
     if (r == 0)
@@ -62,7 +64,9 @@ static bool inspect(const struct store_options *o, const char *path, int fd) {
     if (r < 0 && seen.problem[0] == '\0')
         (void)snprintf(seen.problem, sizeof seen.problem, "%.*s", (int)sizeof seen.problem - 1, t.problem);
     seen.result = r == -ENOENT ? -EBADMSG : r;
-    return tell(fd, &seen);
+    tell(e->fd, &seen);
+    tables_close(&t);
+    return 0;
 }
 
 static void hear(int fd, struct state_seen *ret) {
@@ -74,23 +78,20 @@ static void hear(int fd, struct state_seen *ret) {
 
 int inspection_begin(const struct store_options *o, const char *path, struct inspection *ret, struct state_seen *seen) {
     int ends[2];
-    *ret = (struct inspection){.child = -1, .fd = -1};
+    *ret = (struct inspection){.fd = -1};
     *seen = (struct state_seen){0};
     if (pipe2(ends, O_CLOEXEC) < 0)
         return -errno;
-    pid_t child = fork();
-    if (child == 0) {
-        check_hook = NULL;
-        leave(inspect(o, path, ends[1]) ? 0 : 1);
-    }
-    int r = child < 0 ? -errno : 0;
+    const struct errand e = {o, path, ends[1]};
+    int r = child_begin(&ret->child, inspect, &e);
     (void)close(ends[1]);
-    *ret = (struct inspection){child, ends[0]};
-    if (r == 0)
-        hear(ends[0], seen);
-    else
-        (void)close(ends[0]), ret->fd = -1;
-    return r;
+    if (r < 0) {
+        (void)close(ends[0]);
+        return r;
+    }
+    ret->fd = ends[0];
+    hear(ret->fd, seen);
+    return 0;
 }
 
 /* What the child has seen, or that it died of it; ret->result is 0 or -EBADMSG or another error. */
@@ -99,7 +100,7 @@ void inspection_end(struct inspection *i, struct state_seen *ret) {
         return;
     hear(i->fd, ret);
     (void)close(i->fd);
-    while (waitpid(i->child, NULL, 0) < 0 && errno == EINTR) {}
+    (void)child_end(&i->child);
     i->fd = -1;
 }
 
@@ -110,20 +111,21 @@ int state_inspect(const struct store_options *o, const char *path, struct state_
     return r;
 }
 
-int state_copy(const struct store_options *o, const char *path, int fd) {
+static int copy(const void *with) {
+    const struct errand *e = with;
     struct tables t;
-    struct tables_options options = {.path = path, .map_bytes = o->map_bytes, .read_only = true};
-    pid_t child = fork();
-    if (child == 0) {
-        check_hook = NULL;
-        int r = tables_open(&t, &options);
-        if (r == 0)
-            r = db_copy(t.db, fd);
-        leave(-r);
-    }
-    int status = 0, r = child < 0 ? -errno : 0;
-    while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) {}
-    return r < 0 ? r : WIFEXITED(status) ? -WEXITSTATUS(status) : -EBADMSG;
+    int r = errand_open(e, &t);
+    if (r == 0)
+        r = db_copy(t.db, e->fd);
+    tables_close(&t);
+    return r;
+}
+
+int state_copy(const struct store_options *o, const char *path, int fd) {
+    struct child c;
+    const struct errand e = {o, path, fd};
+    int r = child_begin(&c, copy, &e);
+    return r < 0 ? r : child_end(&c);
 }
 
 /* ---- the fold, beside it ----------------------------------------------------------------------------------------- */

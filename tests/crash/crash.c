@@ -18,6 +18,8 @@ enum {
     COMPOUND_EVERY = 4, COMPOUNDS = 4,            /* images of the recovery from every so manieth */
     BAD_SHOWN = 12, BAD_MAX = 100,                /* said; enough to stop at, but a control stops at the first */
     CONTROL_IMAGES = 6000,
+    TWICE_EVERY = 4,                              /* so manieth image is opened once more at its end */
+    MARKS = 1 << 16,                              /* a life has some thousand images */
 };
 #define IMAGE_POOL (64UL << 20)
 #define DISK_POOL (256UL << 20)
@@ -29,9 +31,16 @@ static const char *const kind_words[KINDS] = {
     [ATTACKS + ATTACK_STALE] = "stale bytes", [ATTACKS + ATTACK_FORGED] = "forged header",
 };
 
+static const char *const phase_words[PHASES] = {
+    [PHASE_CREATION] = "creation", [PHASE_RULES] = "adoption of rules", [PHASE_TURNS] = "turns",
+    [PHASE_CHECKPOINT] = "rest, checkpoint", [PHASE_ROTATION] = "rotation", [PHASE_RESTART] = "stop and start",
+    [PHASE_ERASURE] = "expiry, erasure", [PHASE_PURGE] = "purge", [PHASE_BALLAST] = "ballast",
+};
+
 /* What the workers tell: in memory that outlives them. */
 static struct tally {
-    atomic_ulong count[KINDS], bad;
+    atomic_ulong count[KINDS], phase[PHASES], alike, bad;
+    atomic_ullong marks[MARKS];                   /* of images that were looked at */
     struct { atomic_ulong now; char at[120]; } worker[WORKERS];
 } *tally;
 
@@ -47,6 +56,7 @@ static struct run {
 static struct work {
     unsigned self;
     unsigned long number, from;                   /* of the image to come; the first it has to look at */
+    unsigned long judged;
     char root[96], scratch[96];
     struct pool disk_pool, image_pool, then_pool, again_pool;
     struct disk disk, image, then_disk, again;
@@ -84,11 +94,11 @@ static bool enough(void) {
 static const char *judged(struct life *l, const struct said *s, struct life *then, const struct disk *image) {
     sweep(work.root);
     sweep(work.scratch);
-    return life_judge(l, s, work.root, work.scratch, then, image);
+    return life_judge(l, s, work.root, work.scratch, then, image, ++work.judged % TWICE_EVERY == 0);
 }
 
 /* Whose number is up? Dealt out one by one, so that workers share every life. */
-static bool mine(unsigned kind, size_t entry) {
+static bool mine(size_t entry) {
     unsigned long number = work.number++;
     if (number % WORKERS != work.self || number < work.from)
         return false;
@@ -96,8 +106,24 @@ static bool mine(unsigned kind, size_t entry) {
     char *at = tally->worker[work.self].at;
     (void)snprintf(at, sizeof tally->worker[0].at, "seed %llu entry %zu image %lu",
                    (unsigned long long)run.seed, entry, number);
-    atomic_fetch_add(&tally->count[kind], 1);
     return true;
+}
+
+/* The same bytes under the same names, of which the same must hold: once is enough. */
+static bool alike(const struct disk *image, const struct said *s) {
+    uint64_t mark = (disk_mark(image) ^ s->at) * 0x9e3779b97f4a7c15 | 1;
+    for (uint64_t i = mark >> 48; ; i++) {
+        unsigned long long there = 0;
+        if (atomic_compare_exchange_strong(&tally->marks[i % MARKS], &there, mark))
+            return false;
+        if (there == mark)
+            return true;
+    }
+}
+
+static void counted(const struct life *l, unsigned kind, size_t at) {
+    atomic_fetch_add(&tally->count[kind], 1);
+    atomic_fetch_add(&tally->phase[life_phase(l, at)], 1);
 }
 
 /* The power goes again while the store recovers, writes and rests; once just when it has opened. After a mere kill -9
@@ -129,11 +155,16 @@ static void compound(enum disk_kind first, uint64_t *dice) {
 }
 
 static void look_at(struct life *l, enum disk_kind kind, size_t at) {
-    if (!mine(kind, at))
+    if (!mine(at))
         return;
     uint64_t dice = (work.number + 1) * 0x9e3779b97f4a7c15 | 1;
     struct said must_hold = life_said(l, at + 1);
     disk_image(&work.disk, kind, &dice, &work.image_pool, &work.image);
+    if (alike(&work.image, &must_hold)) {
+        atomic_fetch_add(&tally->alike, 1);
+        return;
+    }
+    counted(l, kind, at);
     const char *problem = judged(l, &must_hold, &work.then, &work.image);
     if (problem)
         tell_bad(kind, problem);
@@ -147,10 +178,11 @@ static void attack_all(struct life *l, size_t at) {
         struct said must_hold;
         uint64_t dice = (work.number + 1) * 0x9e3779b97f4a7c15 | 1;
         struct attack a;
-        if (!attack_find(l, at, (enum attack_kind)how, &dice, &a) || !mine(ATTACKS + how, at))
+        if (!attack_find(l, at, (enum attack_kind)how, &dice, &a) || !mine(at))
             continue;
         disk_image(&work.disk, DISK_KEPT, &dice, &work.image_pool, &work.image);
         attack_do(&a, &work.image, &must_hold);
+        counted(l, ATTACKS + how, at);
         const char *problem = judged(l, &must_hold, &work.then, &work.image);
         tape_free(&work.then.tape);
         problem = attack_judge(&a, problem);
@@ -202,6 +234,7 @@ static pid_t begin(struct life *l, unsigned self, unsigned long from) {
 /* A worker that dies has found something; another one goes on behind that image. */
 static void look_at_life(struct life *l) {
     pid_t pids[WORKERS];
+    memset(tally->marks, 0, sizeof tally->marks);
     for (unsigned i = 0; i < WORKERS; i++)
         pids[i] = begin(l, i, 0);
     for (unsigned i = 0; i < WORKERS; i++) {
@@ -287,6 +320,9 @@ int main(int argc, char **argv) {
     unsigned long bad = atomic_load(&tally->bad), all = images_seen();
     for (unsigned i = 0; i < KINDS; i++)
         print_message("%-24s %lu\n", kind_words[i], atomic_load(&tally->count[i]));
+    for (unsigned i = 0; i < PHASES; i++)
+        print_message("  during %-15s %lu\n", phase_words[i], atomic_load(&tally->phase[i]));
+    print_message("alike, once is enough    %lu\n", atomic_load(&tally->alike));
     bool good = control("a disk that ignores syncs", DISK_IGNORES_SYNCS);
     good = control("tables without syncs", DISK_IGNORES_SYNCS_OF_STATE) && good;
     print_message("crash images %lu, bad %lu, %.0f images/s\n", all, bad, (double)all / seconds);

@@ -273,6 +273,38 @@ void disk_image(const struct disk *d, enum disk_kind kind, uint64_t *dice, struc
     }
 }
 
+static uint64_t mark_more(uint64_t mark, const void *bytes, size_t len) {
+    const uint8_t *at = bytes;
+    for (uint64_t word; len; at += sizeof word, len -= sizeof word) {
+        memcpy(&word, at, sizeof word);
+        mark = (mark ^ word) * 0x9e3779b97f4a7c15;
+        mark ^= mark >> 32;
+    }
+    return mark;
+}
+
+static uint64_t mark_file(const struct disk_file *f) {
+    uint64_t mark = mark_more(1, &f->size, sizeof f->size);
+    for (uint64_t i = 0; i * DISK_PAGE < f->size; i++)
+        if (f->pages[i])
+            mark = mark_more(mark_more(mark, &i, sizeof i), f->pages[i], DISK_PAGE);
+    return mark;
+}
+
+/* The names in any order. */
+uint64_t disk_mark(const struct disk *d) {
+    uint64_t all = 0;
+    _Static_assert(TAPE_NAME_SIZE % sizeof all == 0, "whole words");
+    for (size_t i = 0; i < d->names; i++) {
+        const struct disk_name *n = &d->name[i];
+        char name[TAPE_NAME_SIZE] = "";
+        memcpy(name, n->name, strlen(n->name));
+        const uint64_t words[] = {n->dir, n->inode, d->file[n->inode].dir ? 0 : mark_file(&d->file[n->inode])};
+        all += mark_more(mark_more(1, words, sizeof words), name, sizeof name);
+    }
+    return all;
+}
+
 /* ---- as files ---------------------------------------------------------------------------------------------------- */
 
 static void write_file(const struct disk_file *f, const char *path) {

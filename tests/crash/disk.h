@@ -61,6 +61,8 @@ void disk_copy(const struct disk *d, struct pool *pool, struct disk *ret);
 void disk_carry(const struct disk *d, struct disk *copy);
 /* ret: a disk of its own with nothing under way, in `pool`, which is reset. */
 void disk_image(const struct disk *d, enum disk_kind kind, uint64_t *dice, struct pool *pool, struct disk *ret);
+/* Of all that an image shows: names and bytes. */
+uint64_t disk_mark(const struct disk *d);
 bool disk_names_pending(const struct disk *d);
 /* As real files, below an empty directory; told of each. */
 void disk_write(const struct disk *d, const char *root, struct tape *known);

@@ -1,6 +1,6 @@
 #include "tests/crash/life.h"
 
-#include "daemon/store/store_internal.h"
+#include "daemon/store/backup_internal.h"
 
 #define DAY_MS 86400000LL
 
@@ -32,6 +32,19 @@ struct said life_said(const struct life *l, size_t at) {
     for (size_t i = 0; i < l->said_count && l->said[i].at <= at; i++)
         last = l->said[i];
     return last;
+}
+
+static void enter(struct life *l, enum life_phase phase) {
+    assert_true(l->phases < LIFE_PHASES_MAX);
+    l->entered[l->phases].at = l->tape.count;
+    l->entered[l->phases++].phase = phase;
+}
+
+enum life_phase life_phase(const struct life *l, size_t at) {
+    size_t i = l->phases;
+    while (i > 1 && l->entered[i - 1].at > at)
+        i--;
+    return l->entered[i - 1].phase;
 }
 
 static void remember_records(struct life *l, struct store *s, uint64_t from) {
@@ -89,6 +102,7 @@ static void world_at(struct world *w, const char *root, uint64_t seed) {
 }
 
 static void turns(struct life *l, struct world *w, unsigned count) {
+    enter(l, PHASE_TURNS);
     for (unsigned i = 0; i < count; i++) {
         world_begin(w);
         for (uint64_t k = world_roll(w, 3) + 1; k > 0; k--)
@@ -105,6 +119,11 @@ static void rest(struct world *w) {
         assert_true(store_rest(w->store, now + i, w->now_ms, true) >= 0);
 }
 
+static void checkpoint(struct life *l, struct world *w) {
+    enter(l, PHASE_CHECKPOINT);
+    rest(w);
+}
+
 static void handle_and_forget(struct life *l, struct world *w) {
     PbPlace place = {.has_division = 1, .division = FIXTURE_GRID};
     PbReport report = {.place = &place, .category = (char *)"rubbish"};
@@ -119,6 +138,7 @@ static void handle_and_forget(struct life *l, struct world *w) {
 }
 
 static void turn_over(struct life *l, struct world *w) {
+    enter(l, PHASE_ROTATION);
     while (store_prepare(w->store, 256 << 10) == 1)
         continue;
     assert_int_equal(journal_turn_over(store_journal(w->store)), 0);
@@ -126,6 +146,7 @@ static void turn_over(struct life *l, struct world *w) {
 }
 
 static void sleep_over(struct life *l, struct world *w) {
+    enter(l, PHASE_RESTART);
     world_close(w);
     world_open(w);
     world_epoch(w, store_epoch(w->store) + 1);
@@ -165,6 +186,7 @@ static void archive(struct life *l, struct world *w) {
 }
 
 static void grow_old(struct life *l, struct world *w) {
+    enter(l, PHASE_ERASURE);
     w->now_ms += 40 * DAY_MS;
     expire(l, w);
     archive(l, w);
@@ -174,6 +196,7 @@ static void purge(struct life *l, struct world *w, const char *scratch) {
     struct purge_result result;
     w->now_ms += 400 * DAY_MS;
     turn_over(l, w);
+    enter(l, PHASE_PURGE);
     world_close(w);
     const struct purge_options o = {.before_ms = w->now_ms - 200 * DAY_MS, .open_too = true};
     int r = store_purge(&w->options, scratch, &o, &result, NULL, NULL);
@@ -184,35 +207,55 @@ static void purge(struct life *l, struct world *w, const char *scratch) {
     world_open(w);
 }
 
+/* What an operator of a full disk does; the broker makes it good. */
+static void give_and_take(struct life *l, struct world *w) {
+    struct ballast_given given;
+    enter(l, PHASE_BALLAST);
+    assert_int_equal(store_ballast_give(w->dir, &given), 0);
+    checkpoint(l, w);
+    enter(l, PHASE_BALLAST);
+    assert_int_equal(store_ballast(w->store), 1);
+}
+
+static void adopt(struct life *l, struct world *w, uint32_t number) {
+    enter(l, PHASE_RULES);
+    world_adopt(w, number, 1900);
+    committed(l, w->store);
+}
+
 void life_live(struct life *l, const char *root, const char *scratch, uint64_t seed) {
     struct world w;
     char problem[400];
     memset(l, 0, sizeof *l);
     world_at(&w, root, seed);
     tape_start(&l->tape, root);
+    enter(l, PHASE_CREATION);
     assert_int_equal(store_create(&w.options, problem), 0);
     say(l)->created = true;
+    enter(l, PHASE_RESTART);
     world_open(&w);
     world_epoch(&w, 1);
     committed(l, w.store);
-    world_adopt(&w, 1, 1900);
-    committed(l, w.store);
-    rest(&w);
+    adopt(l, &w, 1);
+    checkpoint(l, &w);
     turns(l, &w, 2 + (unsigned)world_roll(&w, 3));
     handle_and_forget(l, &w);
-    rest(&w);
+    checkpoint(l, &w);
     turns(l, &w, (unsigned)world_roll(&w, 3));
     turn_over(l, &w);
     assert_int_equal(store_checkpoint(w.store), 0);
     turns(l, &w, 1 + (unsigned)world_roll(&w, 3));
+    give_and_take(l, &w);
     sleep_over(l, &w);
     turns(l, &w, 1 + (unsigned)world_roll(&w, 2));
+    adopt(l, &w, 2);
+    turns(l, &w, 1);
     grow_old(l, &w);
-    rest(&w);
+    checkpoint(l, &w);
     turns(l, &w, 1);
     purge(l, &w, scratch);
     turns(l, &w, 2);
-    rest(&w);
+    checkpoint(l, &w);
     world_close(&w);
     l->now_ms = w.now_ms;
     tape_stop();
@@ -331,13 +374,17 @@ static void go_on(struct life *then, struct world *w) {
     world_close(w);
 }
 
-static const char *judge_again(struct world *w, const struct hash *digest, const char *scratch) {
+static const char *judge_again(struct world *w, const struct hash *digest, const char *scratch, bool twice) {
     struct verify_result v;
     int r = store_verify(&w->options, scratch, &v, NULL, NULL);
     if (r < 0 || !v.equal) {
         (void)snprintf(words, sizeof words, "it does not verify: %d %s", r, v.problem);
         return words;
     }
+    if (!hash_equal(&v.state_digest, digest))
+        return bad("the journal folds to something else", v.seq, 0);
+    if (!twice)
+        return NULL;
     r = world_try(w);
     if (r < 0 || strcmp(w->found.decision, "serve") != 0) {
         (void)snprintf(words, sizeof words, "it does not open again: %d %s: %s", r, w->found.decision,
@@ -350,7 +397,7 @@ static const char *judge_again(struct world *w, const struct hash *digest, const
 }
 
 const char *life_judge(struct life *l, const struct said *must_hold, const char *root, const char *scratch,
-                       struct life *then, const struct disk *image) {
+                       struct life *then, const struct disk *image, bool twice) {
     struct world w;
     world_at(&w, root, 77);
     w.ids = (uint64_t)1 << 40;
@@ -372,5 +419,5 @@ const char *life_judge(struct life *l, const struct said *must_hold, const char 
         store_close(w.store);
         return problem;
     }
-    return judge_again(&w, &then->state[then->states - 1].digest, scratch);
+    return judge_again(&w, &then->state[then->states - 1].digest, scratch, twice);
 }

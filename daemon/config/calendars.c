@@ -147,19 +147,9 @@ int calendar_load(struct reading *r, const char *file, struct parts *to) {
         {"working_day", working_day_read, WHOLE, .required = true},
         {"days", days_read, WHOLE},
     };
-    struct slice bytes;
     struct node *root;
-    int e = file_bytes(r, file, &bytes);
-    e = e ? e : yaml_nodes(r, bytes, &root);
-    PbCalendar *calendar = e ? NULL : arena_zero(r->room, sizeof *calendar);
-    if (!calendar)
-        return e ? e : full(r);
-    const struct node *name = root->kind == NODE_MAP ? node_find(root, "name") : NULL;
-    size_t mark = path_enter(r, SLICE("calendars"));
-    path_enter(r, name ? name->text : slice_of(file));
-    path_note(r, root->line);
-    e = map_read(r, root, keys, COUNT_OF(keys), calendar);
-    path_leave(r, mark);
+    PbCalendar *calendar = arena_zero(r->room, sizeof *calendar);
+    int e = calendar ? row_load(r, file, "calendars", keys, COUNT_OF(keys), calendar, &root) : full(r);
     if (e == 0 && !node_find(root, "offset") == !node_find(root, "steps"))
         return fail_at(r, root->line, SLICE("offset"),
                        "either one offset or a list of steps must say where the zone is");

@@ -176,35 +176,29 @@ static bool self_handled_by_rule(const PbCategory *c) {
     return lowest <= LEVEL_STREET && c->urgency != URGENCY_I;
 }
 
-static int category_read(struct reading *r, const struct node *node, const char *playbook, struct parts *p) {
+struct catalogue { const char *playbook; struct parts *parts; };
+
+static int category_read(struct reading *r, const struct node *node, void *to) {
+    const struct catalogue *c = to;
     struct category_row row = {0};
     int e = map_read(r, node, category_keys, COUNT_OF(category_keys), &row);
-    e = e ? e : duties_read(r, &row, &p->departments);
+    e = e ? e : duties_read(r, &row, &c->parts->departments);
     e = e ? e : milestones_read(r, &row);
     PbCategory *category = e ? NULL : arena_zero(r->room, sizeof *category);
     if (!category)
         return e ? e : full(r);
     *category = row.category;
-    if (!category->playbook && !(category->playbook = text_take(r, slice_of(playbook))))
+    if (!category->playbook && !(category->playbook = text_take(r, slice_of(c->playbook))))
         return -ENOMEM;
     if (!category->has_self_handled)
         category->self_handled = self_handled_by_rule(category);
     category->has_self_handled = category->has_sensitive = 1;
-    return list_push(r, &p->categories, category);
+    return list_push(r, &c->parts->categories, category);
 }
 
 int categories_load(struct reading *r, const char *file, const char *playbook, struct parts *to) {
-    struct slice bytes;
-    struct node *rows;
-    int e = file_bytes(r, file, &bytes);
-    e = e ? e : csv_rows(r, bytes, category_keys, COUNT_OF(category_keys), &rows);
-    for (const struct node *row = e ? NULL : rows->first; row && e == 0; row = row->next) {
-        const struct node *code = node_find(row, "code");
-        size_t mark = path_enter(r, SLICE("categories"));
-        path_enter(r, code ? code->text : SLICE("?"));
-        path_note(r, row->line);
-        e = category_read(r, row, playbook, to);
-        path_leave(r, mark);
-    }
-    return e;
+    static const struct csv_table table
+        = {"categories", "code", category_keys, COUNT_OF(category_keys), category_read};
+    struct catalogue catalogue = {playbook, to};
+    return csv_load(r, file, &table, &catalogue);
 }

@@ -149,7 +149,7 @@ static bool line_is_empty(struct csv *c) {
     return true;
 }
 
-int csv_rows(struct reading *r, struct slice bytes, const struct keyword *keys, size_t count, struct node **ret) {
+static int rows_take(struct reading *r, struct slice bytes, const struct csv_table *t, struct node **ret) {
     struct csv c = {r, bytes, 1};
     struct columns columns;
     struct node *rows = arena_zero(r->room, sizeof *rows), *last = NULL;
@@ -158,7 +158,7 @@ int csv_rows(struct reading *r, struct slice bytes, const struct keyword *keys, 
     rows->kind = NODE_LIST;
     if (slice_starts(bytes, SLICE("\xEF\xBB\xBF")))
         c.rest = slice_from(bytes.at + 3, bytes.len - 3);
-    int e = header_take(&c, keys, count, &columns);
+    int e = header_take(&c, t->keys, t->count, &columns);
     while (e == 0 && c.rest.len) {
         if (line_is_empty(&c))
             continue;
@@ -171,5 +171,21 @@ int csv_rows(struct reading *r, struct slice bytes, const struct keyword *keys, 
     }
     if (e == 0)
         *ret = rows;
+    return e;
+}
+
+int csv_load(struct reading *r, const char *file, const struct csv_table *t, void *to) {
+    struct slice bytes;
+    struct node *rows;
+    int e = file_bytes(r, file, &bytes);
+    e = e ? e : rows_take(r, bytes, t, &rows);
+    for (const struct node *row = e ? NULL : rows->first; row && e == 0; row = row->next) {
+        const struct node *id = node_find(row, t->id);
+        size_t mark = path_enter(r, slice_of(t->name));
+        path_enter(r, id ? id->text : SLICE("?"));
+        path_note(r, row->line);
+        e = t->each(r, row, to);
+        path_leave(r, mark);
+    }
     return e;
 }

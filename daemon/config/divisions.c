@@ -39,8 +39,10 @@ static int grids_add(struct reading *r, const struct division_row *community, ui
     return 0;
 }
 
-static int division_row_read(struct reading *r, const struct node *row, const struct grids *grids, uint64_t district,
-                             struct list *to) {
+struct tree { const struct grids *grids; uint64_t district; struct list *divisions; };
+
+static int division_row_read(struct reading *r, const struct node *row, void *to) {
+    const struct tree *t = to;
     struct division_row d = {0};
     int e = map_read(r, row, division_keys, COUNT_OF(division_keys), &d);
     if (e)
@@ -50,31 +52,22 @@ static int division_row_read(struct reading *r, const struct node *row, const st
     uint64_t above = d.level == LEVEL_PROVINCE ? 0 : division_cut(d.code, level_digits(d.level + 1));
     if (d.parent && d.parent != above)
         return fail_at(r, row->line, SLICE("parent"), "is not the code cut by one level");
-    e = division_add(r, d.code, d.name, to);
-    if (e || d.level != LEVEL_COMMUNITY || !division_covers(district, d.code))
+    e = division_add(r, d.code, d.name, t->divisions);
+    if (e || d.level != LEVEL_COMMUNITY || !division_covers(t->district, d.code))
         return e;
-    uint32_t count = grids->each;
-    for (const struct node *n = grids->more ? grids->more->first : NULL; n; n = n->next) {
+    uint32_t count = t->grids->each;
+    for (const struct node *n = t->grids->more ? t->grids->more->first : NULL; n; n = n->next) {
         uint64_t code, other;
         if (parse_u64(n->key, &code) && code == d.code && parse_u64(n->text, &other))
             count = (uint32_t)other;
     }
-    return grids_add(r, &d, count, to);
+    return grids_add(r, &d, count, t->divisions);
 }
 
 int divisions_load(struct reading *r, const char *file, const struct grids *grids, uint64_t district,
                    struct parts *to) {
-    struct slice bytes;
-    struct node *rows;
-    int e = file_bytes(r, file, &bytes);
-    e = e ? e : csv_rows(r, bytes, division_keys, COUNT_OF(division_keys), &rows);
-    for (const struct node *row = e ? NULL : rows->first; row && e == 0; row = row->next) {
-        const struct node *code = node_find(row, "code");
-        size_t mark = path_enter(r, SLICE("divisions"));
-        path_enter(r, code ? code->text : SLICE("?"));
-        path_note(r, row->line);
-        e = division_row_read(r, row, grids, district, &to->divisions);
-        path_leave(r, mark);
-    }
-    return e;
+    static const struct csv_table table
+        = {"divisions", "code", division_keys, COUNT_OF(division_keys), division_row_read};
+    struct tree tree = {grids, district, &to->divisions};
+    return csv_load(r, file, &table, &tree);
 }

@@ -73,10 +73,8 @@ static const struct keyword office_keys[] = {
 };
 
 static int office_read(struct reading *r, struct office *ret) {
-    struct slice bytes;
     struct node *root;
-    int e = file_bytes(r, "office.yaml", &bytes);
-    e = e ? e : yaml_nodes(r, bytes, &root);
+    int e = yaml_nodes(r, "office.yaml", &root);
     return e ? e : map_read(r, root, office_keys, COUNT_OF(office_keys), ret);
 }
 

@@ -114,19 +114,9 @@ int playbook_load(struct reading *r, const char *file, struct parts *to) {
         {"delegations_max", read_number, HAS(PbPlaybook, delegations_max), .more = &times},
         {"stages", stages_read, WHOLE, .required = true},
     };
-    struct slice bytes;
     struct node *root;
-    int e = file_bytes(r, file, &bytes);
-    e = e ? e : yaml_nodes(r, bytes, &root);
-    PbPlaybook *playbook = e ? NULL : arena_zero(r->room, sizeof *playbook);
-    if (!playbook)
-        return e ? e : full(r);
-    const struct node *name = root->kind == NODE_MAP ? node_find(root, "name") : NULL;
-    size_t mark = path_enter(r, SLICE("playbooks"));
-    path_enter(r, name ? name->text : slice_of(file));
-    path_note(r, root->line);
-    e = map_read(r, root, keys, COUNT_OF(keys), playbook);
-    path_leave(r, mark);
+    PbPlaybook *playbook = arena_zero(r->room, sizeof *playbook);
+    int e = playbook ? row_load(r, file, "playbooks", keys, COUNT_OF(keys), playbook, &root) : full(r);
     e = e ? e : playbook_hash(r, playbook);
     return e ? e : list_push(r, &to->playbooks, playbook);
 }

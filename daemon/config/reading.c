@@ -233,6 +233,20 @@ int map_read(struct reading *r, const struct node *map, const struct keyword *ke
     return 0;
 }
 
+int row_load(struct reading *r, const char *file, const char *table, const struct keyword *keys, size_t count,
+             void *into, struct node **ret) {
+    int e = yaml_nodes(r, file, ret);
+    if (e)
+        return e;
+    const struct node *name = (*ret)->kind == NODE_MAP ? node_find(*ret, "name") : NULL;
+    size_t mark = path_enter(r, slice_of(table));
+    path_enter(r, name ? name->text : slice_of(file));
+    path_note(r, (*ret)->line);
+    e = map_read(r, *ret, keys, count, into);
+    path_leave(r, mark);
+    return e;
+}
+
 /* ---- lists ----------------------------------------------------------------------------------------------------- */
 
 int list_push(struct reading *r, struct list *to, void *item) {

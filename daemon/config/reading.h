@@ -61,7 +61,7 @@ void path_leave(struct reading *r, size_t length);
  * (../qindu/divisions.csv), no further. The file becomes r->file. */
 bool file_name_stays(struct slice name);                                   /* what read_file lets through */
 int file_bytes(struct reading *r, const char *name, struct slice *ret);
-int yaml_nodes(struct reading *r, struct slice bytes, struct node **ret);  /* one document; the door to libyaml */
+int yaml_nodes(struct reading *r, const char *file, struct node **ret);    /* one document; the door to libyaml */
 
 /* ---- tables of keys -------------------------------------------------------------------------------------------- */
 
@@ -89,8 +89,18 @@ struct list { void **at; size_t count, cap; };
 int list_push(struct reading *r, struct list *to, void *item);
 typedef int item_reader(struct reading *r, const struct node *item, struct list *to);
 int list_read(struct reading *r, const struct node *value, item_reader *each, struct list *to);
-/* A CSV file: header checked against the keys, then one map a row. */
-int csv_rows(struct reading *r, struct slice bytes, const struct keyword *keys, size_t count, struct node **ret);
+/* A CSV file: its header is checked against the keys, then each row is a map, handed to `each` under the path
+ * name/(its field `id`). */
+struct csv_table {
+    const char *name, *id;
+    const struct keyword *keys;
+    size_t count;
+    int (*each)(struct reading *r, const struct node *row, void *to);
+};
+int csv_load(struct reading *r, const char *file, const struct csv_table *t, void *to);
+/* A YAML file that is one row of a table of the rules, under the path table/(its name). *ret: its map. */
+int row_load(struct reading *r, const char *file, const char *table, const struct keyword *keys, size_t count,
+             void *into, struct node **ret);
 
 /* ---- values ---------------------------------------------------------------------------------------------------- */
 

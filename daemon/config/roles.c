@@ -117,10 +117,8 @@ static int role_read(struct reading *r, const struct node *value, struct parts *
 }
 
 int roles_load(struct reading *r, const char *file, struct parts *to) {
-    struct slice bytes;
     struct node *root;
-    int e = file_bytes(r, file, &bytes);
-    e = e ? e : yaml_nodes(r, bytes, &root);
+    int e = yaml_nodes(r, file, &root);
     if (e == 0 && root->kind != NODE_MAP)
         e = fail(r, root, "must be a mapping of roles by name");
     for (const struct node *n = e ? NULL : root->first; n && e == 0; n = n->next) {
@@ -177,7 +175,8 @@ static int department_role(struct reading *r, const struct node *row, const stru
     return e ? e : parties_add(r, role, &always, p);
 }
 
-static int department_read(struct reading *r, const struct node *row, struct parts *p) {
+static int department_read(struct reading *r, const struct node *row, void *to) {
+    struct parts *p = to;
     struct department_row d;
     int e = map_read(r, row, department_keys, COUNT_OF(department_keys), &d);
     e = e ? e : department_role(r, row, &d, p);
@@ -189,18 +188,7 @@ static int department_read(struct reading *r, const struct node *row, struct par
 }
 
 int departments_load(struct reading *r, const char *file, struct parts *to) {
-    struct slice bytes;
-    struct node *rows;
-    int e = file_bytes(r, file, &bytes);
-    e = e ? e : csv_rows(r, bytes, department_keys, COUNT_OF(department_keys), &rows);
-    for (const struct node *row = e ? NULL : rows->first; row && e == 0; row = row->next) {
-        const struct node *role = node_find(row, "role");
-        size_t mark = path_enter(r, SLICE("roles"));
-        path_enter(r, role ? role->text : SLICE("?"));
-        if (role)
-            path_note(r, row->line);
-        e = department_read(r, row, to);
-        path_leave(r, mark);
-    }
-    return e;
+    static const struct csv_table table
+        = {"roles", "role", department_keys, COUNT_OF(department_keys), department_read};
+    return csv_load(r, file, &table, to);
 }

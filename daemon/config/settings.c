@@ -25,10 +25,8 @@ static int setting_set(struct reading *r, const struct node *n, const struct opt
 
 static int settings_read(struct reading *r, const char *file, const struct option_spec *table, size_t count,
                          void *into) {
-    struct slice bytes;
     struct node *root;
-    int e = file_bytes(r, file, &bytes);
-    e = e ? e : yaml_nodes(r, bytes, &root);
+    int e = yaml_nodes(r, file, &root);
     if (e == 0 && root->kind != NODE_MAP)
         e = fail(r, root, "must be a mapping of settings to values");
     for (const struct node *n = e ? NULL : root->first; n && e == 0; n = n->next)

@@ -143,13 +143,17 @@ static int document_build(struct builder *b, struct node **ret) {
     return 0;
 }
 
-int yaml_nodes(struct reading *r, struct slice bytes, struct node **ret) {
+int yaml_nodes(struct reading *r, const char *file, struct node **ret) {
     struct builder b = {.r = r};
+    struct slice bytes;
+    int e = file_bytes(r, file, &bytes);
+    if (e)
+        return e;
     if (!yaml_parser_initialize(&b.parser))
         return full(r);
     yaml_parser_set_encoding(&b.parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&b.parser, bytes.at, bytes.len);
-    int e = document_build(&b, ret);
+    e = document_build(&b, ret);
     yaml_parser_delete(&b.parser);
     return e;
 }

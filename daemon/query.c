@@ -142,16 +142,22 @@ static bool may_list(struct daemon *d, const struct query *q, uint64_t prefix) {
     return !refusal;
 }
 
-static bool next_listed(struct daemon *d, const PbListCases *l, uint64_t *division, uint64_t *id) {
-    if (l->open_only) return was_found(store_next_open(d->store, l->prefix, *division, *id, division, id));
-    return was_found(store_next_case(d->store, *id, id));
+/* The cases of a list: of an index by (division, case), or all there are. */
+enum listed { LISTED_OPEN, LISTED_DEAD, LISTED_ALL };
+struct listing { enum listed of; uint64_t prefix, after; uint32_t count; };
+
+static bool next_listed(struct daemon *d, const struct listing *l, uint64_t *division, uint64_t *id) {
+    switch (l->of) {
+    case LISTED_OPEN: return was_found(store_next_open(d->store, l->prefix, *division, *id, division, id));
+    case LISTED_DEAD: return was_found(store_next_dead(d->store, l->prefix, *division, *id, division, id));
+    default: return was_found(store_next_case(d->store, *id, id));
+    }
 }
 
-static void list_cases(struct daemon *d, const struct query *q) {
-    const PbListCases *l = q->envelope->list_cases;
-    uint64_t division = 0, id = l->after_case_id, seen = id;
+static void list(struct daemon *d, const struct query *q, const struct listing *l) {
+    uint64_t division = 0, id = l->after, seen = id;
     struct page page;
-    if (!may_list(d, q, l->prefix) || (l->open_only && !go_on_behind(d, q, id, &division))) return;
+    if (!may_list(d, q, l->prefix) || (l->of != LISTED_ALL && !go_on_behind(d, q, id, &division))) return;
     page_begin(d, &page, l->count);
     for (unsigned scanned = 0; next_listed(d, l, &division, &id); scanned++) {
         if (page_full(&page) || scanned == SCAN_MAX) {
@@ -167,25 +173,15 @@ static void list_cases(struct daemon *d, const struct query *q) {
     page_reply(d, q, &page);
 }
 
+static void list_cases(struct daemon *d, const struct query *q) {
+    const PbListCases *l = q->envelope->list_cases;
+    list(d, q, &(struct listing){ l->open_only ? LISTED_OPEN : LISTED_ALL, l->prefix, l->after_case_id, l->count });
+}
+
 /* 死信: what desks were offered and did not decide. */
 static void list_dead(struct daemon *d, const struct query *q) {
     const PbListDead *l = q->envelope->list_dead;
-    uint64_t division = 0, id = l->after_case_id, seen = id;
-    struct page page;
-    if (!may_list(d, q, l->prefix) || !go_on_behind(d, q, id, &division)) return;
-    page_begin(d, &page, l->count);
-    while (was_found(store_next_dead(d->store, l->prefix, division, id, &division, &id))) {
-        if (page_full(&page)) {
-            SET(&page.list, more, true);
-            SET(&page.list, next_after, seen);
-            break;
-        }
-        seen = id;
-        d->looked_at++;
-        must_read(store_case(d->store, id, &d->before));
-        page_add(d, &page, &d->before);
-    }
-    page_reply(d, q, &page);
+    list(d, q, &(struct listing){ LISTED_DEAD, l->prefix, l->after_case_id, l->count });
 }
 
 /* ---- batches --------------------------------------------------------------------------------------------------- */
@@ -211,15 +207,11 @@ static void show_batch(struct daemon *d, const struct query *q) {
 
 /* ---- status, hello --------------------------------------------------------------------------------------------- */
 
-static void welcome_fill(struct daemon *d, PbWelcome *w) {
-    SET(w, version, PROTOCOL_VERSION);
-    SET(w, now_ms, d->now_ms);
-    SET(w, epoch, store_epoch(d->store));
-    SET(w, durable_seq, store_durable_seq(d->store));
-    SET(w, first_seq, store_first_seq(d->store));
-    SET(w, drill, d->drill);
-    SET(w, heartbeat_ms, HEARTBEAT_MS);
-    w->program = (char *)"whistled";
+static PbWelcome welcome(struct daemon *d) {
+    PbWelcome w = welcome_of(d->store, d->drill, d->now_ms);
+    SET(&w, first_seq, store_first_seq(d->store));
+    w.program = (char *)"whistled";
+    return w;
 }
 
 static void add_counter(struct daemon *d, PbStatus *s, const char *name, uint64_t value) {
@@ -272,12 +264,11 @@ static void status_rules(struct daemon *d, PbStatus *s) {
 }
 
 static void ask_status(struct daemon *d, const struct query *q) {
-    PbWelcome welcome = { .version = 0 };
-    PbStatus status = { .broker = &welcome, .store = d->settings.data };
+    PbWelcome w = welcome(d);
+    PbStatus status = { .broker = &w, .store = d->settings.data };
     struct hash rules = store_rules_hash(d->store), digest;
     uint64_t seq;
     if (q->envelope->ask_status->digest && !d->drill) return query_refuse(d, q, REFUSED_ONLY_IN_DRILL, "digest");
-    welcome_fill(d, &welcome);
     status_figures(d, &status);
     status_counters(d, &status);
     status_rules(d, &status);
@@ -292,9 +283,8 @@ static void ask_status(struct daemon *d, const struct query *q) {
 }
 
 static void hello(struct daemon *d, const struct query *q) {
-    PbWelcome welcome = { .version = 0 };
-    welcome_fill(d, &welcome);
-    PbReply reply = { .reply_case = REPLY_WELCOME, .welcome = &welcome };
+    PbWelcome w = welcome(d);
+    PbReply reply = { .reply_case = REPLY_WELCOME, .welcome = &w };
     query_reply(d, q, &reply);
 }
 

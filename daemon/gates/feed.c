@@ -78,11 +78,7 @@ static struct slice head_of(PbFeedKind kind, uint64_t session_seq, uint64_t seq,
     PbFeedHead head = {
         .has_session_seq = 1, .session_seq = session_seq, .has_kind = 1, .kind = kind, .has_seq = 1, .seq = seq,
     };
-    codec_prepare(CODEC_FEED_HEAD, &head);
-    size_t size = codec_size(CODEC_FEED_HEAD, &head);
-    CHECK(size <= 48);
-    codec_pack(CODEC_FEED_HEAD, &head, to);
-    return slice_from(to, size);
+    return small_packed(CODEC_FEED_HEAD, &head, to, 48);
 }
 
 /* Numbered frames take a number and a credit only when they were sent. */
@@ -97,16 +93,9 @@ static int say(struct feed *f, struct console *c, PbFeedKind kind, uint64_t seq,
 
 static void refuse(struct feed *f, struct wire_peer to, PbRefusal code) {
     uint8_t bytes[512];
-    const struct sentence *words = sentence_of(code);
-    PbRefused refused = { .has_code = 1, .code = code, .name = (char *)words->name, .en = (char *)words->en };
+    PbRefused refused = refused_of(code);
     struct console nobody = { .peer = to };
-    codec_prepare(CODEC_REFUSED, &refused);
-    size_t size = codec_size(CODEC_REFUSED, &refused);
-    CHECK(size <= sizeof bytes);
-    codec_pack(CODEC_REFUSED, &refused, bytes);
-    COUNT(REFUSED);
-    counters_refused[code]++;
-    say(f, &nobody, FEED_REFUSED, 0, slice_from(bytes, size));
+    say(f, &nobody, FEED_REFUSED, 0, small_packed(CODEC_REFUSED, &refused, bytes, sizeof bytes));
 }
 
 /* ---- sessions -------------------------------------------------------------------------------------------------- */
@@ -146,18 +135,10 @@ static void on_hello(struct feed *f, struct wire_peer from, const struct source 
     *c = (struct console){
         .session = ++f->sessions, .peer = from, .source = *source, .heard_ms = mono_ms, .told_ms = mono_ms,
     };
-    PbWelcome welcome = {
-        .has_version = 1, .version = PROTOCOL_VERSION, .has_now_ms = 1, .now_ms = now_ms, .has_epoch = 1,
-        .epoch = store_epoch(f->store), .has_drill = 1, .drill = f->drill, .has_heartbeat_ms = 1,
-        .heartbeat_ms = HEARTBEAT_MS, .has_session = 1, .session = c->session, .has_durable_seq = 1,
-        .durable_seq = store_durable_seq(f->store),
-    };
+    PbWelcome welcome = welcome_of(f->store, f->drill, now_ms);
     uint8_t bytes[128];
-    codec_prepare(CODEC_WELCOME, &welcome);
-    size_t size = codec_size(CODEC_WELCOME, &welcome);
-    CHECK(size <= sizeof bytes);
-    codec_pack(CODEC_WELCOME, &welcome, bytes);
-    say(f, c, FEED_WELCOME, welcome.durable_seq, slice_from(bytes, size));
+    SET(&welcome, session, c->session);
+    say(f, c, FEED_WELCOME, welcome.durable_seq, small_packed(CODEC_WELCOME, &welcome, bytes, sizeof bytes));
 }
 
 static PbRefusal check_subscription(const struct console *c, const PbSubscribe *s) {

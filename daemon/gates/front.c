@@ -82,19 +82,15 @@ unsigned front_waiting(const struct front *f, enum lane lane) {
 /* ---- in -------------------------------------------------------------------------------------------------------- */
 
 void front_refuse(struct front *f, struct wire_peer to, struct slice command_id, PbRefusal code, const char *field) {
-    const struct sentence *words = sentence_of(code);
-    PbRefused refused = {
-        .has_code = 1, .code = code, .name = (char *)words->name, .zh = (char *)words->zh, .en = (char *)words->en,
-        .field = (char *)field,
-    };
+    PbRefused refused = refused_of(code);
+    refused.zh = (char *)sentence_of(code)->zh;
+    refused.field = (char *)field;
     PbReply reply = { .reply_case = REPLY_REFUSED, .refused = &refused };
     if (command_id.len) {
         reply.has_command_id = 1;
         reply.command_id.data = (uint8_t *)command_id.at;
         reply.command_id.len = command_id.len;
     }
-    COUNT(REFUSED);
-    counters_refused[code]++;
     front_reply(f, to, &reply);
 }
 

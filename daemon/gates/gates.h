@@ -29,6 +29,12 @@ enum {
     ROUTES_MAX = 1 + CASE_ASKS_MAX,                           /* divisions a record concerns besides its own */
 };
 
+/* ---- what every gate says alike (words.c) ---------------------------------------------------------------------- */
+
+PbWelcome welcome_of(const struct store *s, bool drill, int64_t now_ms);      /* without a session */
+PbRefused refused_of(PbRefusal code);                         /* counts it */
+struct slice small_packed(enum codec_type type, void *message, uint8_t *to, size_t cap);  /* CHECKs that it fits */
+
 /* ---- guard ----------------------------------------------------------------------------------------------------- */
 
 struct source { char name[SOURCE_MAX]; };                     /* "uid:1000", "tcp:loopback" */
@@ -107,7 +113,6 @@ unsigned pool_offers_open(const struct pool *p);
 unsigned pool_workers(const struct pool *p, PbLevel level);
 unsigned pool_workers_all(const struct pool *p);
 bool pool_wants_turn(const struct pool *p);                   /* work may wait, and a worker has credit */
-uint64_t pool_expired(const struct pool *p);                  /* leases that ran out since start */
 int64_t pool_next_ms(const struct pool *p, int64_t mono_ms);  /* until the next lease or heartbeat is due */
 
 enum { NUMBER_BYTES = 24 };

@@ -101,13 +101,8 @@ static PbOffer *offer_make(struct pool *p, const struct case_state *c, const str
     const PbStage *stage = rules->playbooks[c->playbook - 1]->stages[c->stage - 1];
     const PbDuty *duty = c->wall == WALL_OUTSIDE ? g->outside : g->inside;
     PbOffer *o = arena_must(room, sizeof *o);
-    PbLeaseToken *t = o->token = arena_must(room, sizeof *t);
-    SET(t, epoch, p->epoch);
-    SET(t, number, l->number);
-    SET(t, case_id, l->case_id);
-    SET(t, stage, l->stage);
-    SET(t, attempt, l->attempt);
-    SET(t, tries, l->tries);
+    o->token = arena_must(room, sizeof *o->token);
+    *o->token = lease_token(p, l);
     SET(o, lease_ms, (uint32_t)p->options.lease_ms);
     o->case_view = view_case(p->store, c, false, room);
     SET(o, desk_level, (PbLevel)c->level);

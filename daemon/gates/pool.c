@@ -22,6 +22,16 @@ static struct lease *lease_of_case(struct pool *p, uint64_t case_id) {
     return NULL;
 }
 
+PbLeaseToken lease_token(const struct pool *p, const struct lease *l) {
+    PbLeaseToken t = { .has_epoch = 1, .epoch = p->epoch };
+    SET(&t, number, l->number);
+    SET(&t, case_id, l->case_id);
+    SET(&t, stage, l->stage);
+    SET(&t, attempt, l->attempt);
+    SET(&t, tries, l->tries);
+    return t;
+}
+
 static struct lease *lease_find(struct pool *p, const PbLeaseToken *t) {
     struct lease *l = lease_of_case(p, t->case_id);
     bool same = l && l->number == t->number && t->epoch == p->epoch && l->stage == t->stage && l->attempt == t->attempt
@@ -64,23 +74,16 @@ static struct worker *worker_of(struct pool *p, struct wire_peer peer) {
     return NULL;
 }
 
-void pool_tell(struct pool *p, struct wire_peer to, PbPoolFrame *frame) {
+static void tell(struct pool *p, struct wire_peer to, PbPoolFrame *frame) {
     uint8_t bytes[512];
-    codec_prepare(CODEC_POOL_FRAME, frame);
-    size_t size = codec_size(CODEC_POOL_FRAME, frame);
-    CHECK(size <= sizeof bytes);
-    codec_pack(CODEC_POOL_FRAME, frame, bytes);
-    struct slice one = slice_from(bytes, size);
+    struct slice one = small_packed(CODEC_POOL_FRAME, frame, bytes, sizeof bytes);
     wire_send(p->socket, to, &one, 1); /* a worker that does not read falls silent, and its leases run out */
 }
 
-void pool_refuse(struct pool *p, struct wire_peer to, PbRefusal code) {
-    const struct sentence *words = sentence_of(code);
-    PbRefused refused = { .has_code = 1, .code = code, .name = (char *)words->name, .en = (char *)words->en };
+static void refuse(struct pool *p, struct wire_peer to, PbRefusal code) {
+    PbRefused refused = refused_of(code);
     PbPoolFrame frame = { .pool_says_case = POOL_SAYS_REFUSED, .refused = &refused };
-    COUNT(REFUSED);
-    counters_refused[code]++;
-    pool_tell(p, to, &frame);
+    tell(p, to, &frame);
 }
 
 static void rewind_level(struct pool *p, PbLevel level) {
@@ -105,11 +108,10 @@ static void keep_tokens(struct pool *p, struct worker *w, const PbWorkerHello *h
         struct lease *l = lease_find(p, h->tokens[i]);
         if (l) {
             l->worker = w->session;
-            w->outstanding++;
             continue;
         }
         PbPoolFrame frame = { .pool_says_case = POOL_SAYS_LEASE_LOST, .lease_lost = h->tokens[i] };
-        pool_tell(p, w->peer, &frame);
+        tell(p, w->peer, &frame);
     }
 }
 
@@ -117,26 +119,22 @@ static void on_hello(struct pool *p, struct wire_peer from, const PbWorkerHello 
     struct worker *w = worker_of(p, from);
     for (unsigned i = 0; !w && i < WORKERS_MAX; i++)
         if (!p->workers[i].session) w = &p->workers[i];
-    if (!w) return pool_refuse(p, from, REFUSED_TOO_MANY_SESSIONS);
+    if (!w) return refuse(p, from, REFUSED_TOO_MANY_SESSIONS);
     unsigned end = (unsigned)(w - p->workers) + 1;
     p->workers_used = end > p->workers_used ? end : p->workers_used;
     if (h->n_divisions == 0 || h->n_divisions > WORKER_DIVISIONS_MAX)
-        return pool_refuse(p, from, REFUSED_TOO_MANY_PREFIXES);
+        return refuse(p, from, REFUSED_TOO_MANY_PREFIXES);
     for (size_t i = 0; i < h->n_divisions; i++)
-        if (!division_digits(h->divisions[i])) return pool_refuse(p, from, REFUSED_BAD_DIVISION);
+        if (!division_digits(h->divisions[i])) return refuse(p, from, REFUSED_BAD_DIVISION);
     *w = (struct worker){
         .session = ++p->sessions, .peer = from, .level = h->level, .heard_ms = mono_ms, .told_ms = mono_ms,
     };
     w->divisions_count = (unsigned)h->n_divisions;
     memcpy(w->divisions, h->divisions, h->n_divisions * sizeof w->divisions[0]);
-    PbWelcome welcome = {
-        .has_version = 1, .version = PROTOCOL_VERSION, .has_now_ms = 1, .now_ms = now_ms, .has_epoch = 1,
-        .epoch = p->epoch, .has_drill = 1, .drill = p->options.drill, .has_heartbeat_ms = 1,
-        .heartbeat_ms = HEARTBEAT_MS, .has_session = 1, .session = w->session, .has_durable_seq = 1,
-        .durable_seq = store_durable_seq(p->store),
-    };
+    PbWelcome welcome = welcome_of(p->store, p->options.drill, now_ms);
+    SET(&welcome, session, w->session);
     PbPoolFrame frame = { .pool_says_case = POOL_SAYS_WELCOME, .welcome = &welcome };
-    pool_tell(p, from, &frame);
+    tell(p, from, &frame);
     keep_tokens(p, w, h);
 }
 
@@ -145,12 +143,11 @@ static void on_hello(struct pool *p, struct wire_peer from, const PbWorkerHello 
 /* The lease stays until its result is decided (pool_taken): its work is offered to nobody else meanwhile. */
 static bool on_result(struct pool *p, struct worker *w, const struct source *source, const PbWorkerResult *r,
                       struct pool_item *ret) {
-    if (!r->token) return pool_refuse(p, w->peer, REFUSED_FIELD_MISSING), false;
-    if (!r->has_failed && !r->has_decision) return pool_refuse(p, w->peer, REFUSED_FIELD_MISSING), false;
-    if (r->has_failed && r->failed > OFFER_REJECTED) return pool_refuse(p, w->peer, REFUSED_FIELD_RANGE), false;
+    if (!r->token) return refuse(p, w->peer, REFUSED_FIELD_MISSING), false;
+    if (!r->has_failed && !r->has_decision) return refuse(p, w->peer, REFUSED_FIELD_MISSING), false;
+    if (r->has_failed && r->failed > OFFER_REJECTED) return refuse(p, w->peer, REFUSED_FIELD_RANGE), false;
     struct lease *l = lease_find(p, r->token);
     *ret = (struct pool_item){ .peer = w->peer, .source = *source, .token = *r->token };
-    if (w->outstanding) w->outstanding--;
     ret->current = l && !l->answered;
     if (ret->current) l->answered = true;
     else COUNT(OFFERS_LATE);
@@ -177,13 +174,13 @@ static bool on_frame(struct pool *p, const struct wire_message *m, int64_t mono_
     struct codec_result why;
     if (!guard_source(m->address, &source) || !guard_may(&source, GUARD_WORK, 0)) return COUNT(STRANGERS), false;
     arena_reset(&p->room);
-    if (m->frames != 1) return COUNT(FRAMES_BAD), pool_refuse(p, m->from, REFUSED_FRAME_COUNT), false;
+    if (m->frames != 1) return COUNT(FRAMES_BAD), refuse(p, m->from, REFUSED_FRAME_COUNT), false;
     const PbWorkerFrame *f = codec_unpack(CODEC_WORKER_FRAME, m->frame[0], &p->room, &why);
-    if (!f) return COUNT(FRAMES_BAD), pool_refuse(p, m->from, why.refusal), false;
-    if (f->version != PROTOCOL_VERSION) return pool_refuse(p, m->from, REFUSED_VERSION), false;
+    if (!f) return COUNT(FRAMES_BAD), refuse(p, m->from, why.refusal), false;
+    if (f->version != PROTOCOL_VERSION) return refuse(p, m->from, REFUSED_VERSION), false;
     if (f->worker_says_case == WORKER_SAYS_HELLO) return on_hello(p, m->from, f->hello, mono_ms, now_ms), false;
     struct worker *w = worker_of(p, m->from);
-    if (!w) return pool_refuse(p, m->from, REFUSED_NO_SESSION), false;
+    if (!w) return refuse(p, m->from, REFUSED_NO_SESSION), false;
     w->heard_ms = mono_ms;
     switch (f->worker_says_case) {
     case WORKER_SAYS_CREDIT: return on_credit(w, f->credit), false;
@@ -210,15 +207,10 @@ static bool expire_one(struct pool *p, int64_t mono_ms, struct pool_item *ret) {
     for (uint32_t i = 0; p->leases_count && i < LEASES_MAX; i++) {
         struct lease *l = &p->leases[i];
         if (!l->case_id || l->answered || l->expires_ms > mono_ms) continue;
-        *ret = (struct pool_item){ .kind = POOL_FAILED, .current = true, .how = OFFER_EXPIRED };
-        ret->token.epoch = p->epoch;
-        ret->token.number = l->number;
-        ret->token.case_id = l->case_id;
-        ret->token.stage = l->stage;
-        ret->token.attempt = l->attempt;
-        ret->token.tries = l->tries;
+        *ret = (struct pool_item){
+            .kind = POOL_FAILED, .current = true, .how = OFFER_EXPIRED, .token = lease_token(p, l),
+        };
         COUNT(OFFERS_EXPIRED);
-        p->expired++;
         lease_end(p, l);
         return true;
     }
@@ -255,7 +247,7 @@ static void say_taken(struct pool *p, struct taken *t) {
     PbResultTaken taken = { .token = &t->token, .has_seq = 1, .seq = t->seq };
     if (t->refusal != REFUSED_NOTHING) taken.has_refusal = 1, taken.refusal = t->refusal;
     PbPoolFrame frame = { .pool_says_case = POOL_SAYS_TAKEN, .taken = &taken };
-    pool_tell(p, t->peer, &frame);
+    tell(p, t->peer, &frame);
 }
 
 static bool covers(const struct worker *w, uint64_t division) {
@@ -287,7 +279,6 @@ static int offer_to(struct pool *p, struct worker *w, unsigned *left, int64_t mo
             return r;
         }
         w->credit--;
-        w->outstanding++;
         --*left;
         COUNT(OFFERS);
     }
@@ -301,7 +292,7 @@ static void heartbeats(struct pool *p, int64_t mono_ms) {
         struct worker *w = &p->workers[i];
         if (!w->session || mono_ms - w->told_ms < HEARTBEAT_MS) continue;
         w->told_ms = mono_ms;
-        pool_tell(p, w->peer, &frame);
+        tell(p, w->peer, &frame);
     }
 }
 
@@ -347,10 +338,6 @@ bool pool_wants_turn(const struct pool *p) {
     return p->more;
 }
 
-uint64_t pool_expired(const struct pool *p) {
-    return p->expired;
-}
-
 int64_t pool_next_ms(const struct pool *p, int64_t mono_ms) {
     int64_t next = 1000;
     for (unsigned i = 0; i < p->workers_used; i++)
@@ -382,6 +369,6 @@ void pool_close(struct pool *p) {
     PbGoodbye goodbye = { .why = (char *)"stopping" };
     PbPoolFrame frame = { .pool_says_case = POOL_SAYS_GOODBYE, .goodbye = &goodbye };
     for (unsigned i = 0; i < p->workers_used; i++)
-        if (p->workers[i].session) pool_tell(p, p->workers[i].peer, &frame);
+        if (p->workers[i].session) tell(p, p->workers[i].peer, &frame);
     wire_socket_close(p->socket);
 }

@@ -16,7 +16,7 @@ struct worker {
     uint64_t session;                             /* 0: free */
     struct wire_peer peer;
     PbLevel level;
-    unsigned credit, outstanding, divisions_count;
+    unsigned credit, divisions_count;
     uint64_t divisions[WORKER_DIVISIONS_MAX];
     int64_t heard_ms, told_ms;
     bool seen_any;
@@ -29,7 +29,7 @@ struct pool {
     struct wire_socket *socket;
     struct store *store;
     struct pool_options options;
-    uint64_t epoch, sessions, lease_numbers, expired;
+    uint64_t epoch, sessions, lease_numbers;
     struct worker workers[WORKERS_MAX];
     unsigned workers_used;                        /* none beyond has ever been in use */
     struct lease *leases;
@@ -41,8 +41,7 @@ struct pool {
     struct arena room;                            /* one frame's message */
 };
 
-void pool_tell(struct pool *p, struct wire_peer to, PbPoolFrame *frame);
-void pool_refuse(struct pool *p, struct wire_peer to, PbRefusal code);
+PbLeaseToken lease_token(const struct pool *p, const struct lease *l);     /* by which its worker names it */
 /* offer.c: packs and sends. 1; 0: the worker's queue is full or it is gone; negative: its case cannot be read, or is
  * not what the row of its work says. */
 int pool_offer(struct pool *p, struct worker *w, const struct lease *l, int64_t now_ms, struct arena *room);

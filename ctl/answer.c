@@ -149,9 +149,9 @@ static int send(struct ctl *c, struct answer_line *l) {
 
 int answer_main(struct ctl *c, int argc, char **argv) {
     struct answer_line l = {.which = NULL};
-    int r = arguments_read(c, c->line, argc, argv, &l);
+    int r = arguments_read(c, argc, argv, &l);
     if (r)
-        return r == ARGUMENTS_HELPED ? CTL_DONE : r;
+        return r;
     if (l.milestone && l.kind != ANSWER_DONE)
         return usage(c, "--milestone 与 done 同用", "--milestone goes with done");
     return send(c, &l);
@@ -159,6 +159,6 @@ int answer_main(struct ctl *c, int argc, char **argv) {
 
 int return_main(struct ctl *c, int argc, char **argv) {
     struct answer_line l = {.kind = ANSWER_RETURN};
-    int r = arguments_read(c, c->line, argc, argv, &l);
-    return r ? (r == ARGUMENTS_HELPED ? CTL_DONE : r) : send(c, &l);
+    int r = arguments_read(c, argc, argv, &l);
+    return r ? r : send(c, &l);
 }

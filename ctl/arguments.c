@@ -494,10 +494,10 @@ int usage(const struct ctl *c, const char *zh, const char *en, ...) {
     return CTL_USAGE;
 }
 
-int arguments_read(struct ctl *c, const struct command_line *line, int argc, char **argv, void *into) {
+int arguments_read(struct ctl *c, int argc, char **argv, void *into) {
     char problem[PROBLEM_BYTES];
-    int r = arguments_parse(c, line, argc, argv, into, problem);
+    int r = arguments_parse(c, c->line, argc, argv, into, problem);
     if (r == ARGUMENTS_HELPED)
-        print_help(c->language, line);
+        print_help(c->language, c->line);
     return r == CTL_USAGE ? usage(c, "%s", "%s", problem) : r;
 }

@@ -187,9 +187,9 @@ static int check_main(struct ctl *c, const struct backup_line *l) {
 int backup_main(struct ctl *c, int argc, char **argv) {
     struct backup_line l = {.store = NULL};
     struct backup_result b;
-    int r = arguments_read(c, &backup_command, argc, argv, &l);
+    int r = arguments_read(c, argc, argv, &l);
     if (r)
-        return r == ARGUMENTS_HELPED ? CTL_DONE : r;
+        return r;
     if (l.check)
         return check_main(c, &l);
     if (!l.store || !l.to)
@@ -253,9 +253,9 @@ static void print_restore(const struct ctl *c, const struct restore_line *l, con
 int restore_main(struct ctl *c, int argc, char **argv) {
     struct restore_line l = {.from = NULL};
     struct restore_result b;
-    int r = arguments_read(c, &restore_command, argc, argv, &l);
+    int r = arguments_read(c, argc, argv, &l);
     if (r)
-        return r == ARGUMENTS_HELPED ? CTL_DONE : r;
+        return r;
     if (l.until_seq && l.until_ms)
         return usage(c, "--until-seq 和 --until 只能给一个", "give --until-seq or --until, not both");
     struct restore_options o = {
@@ -279,9 +279,9 @@ int emergency_grow_main(struct ctl *c, int argc, char **argv) {
     struct grow_line l = {.store = NULL};
     struct ballast_given g;
     char bytes[PRINTED_BYTES], room[PRINTED_BYTES];
-    int r = arguments_read(c, &emergency_grow_command, argc, argv, &l);
+    int r = arguments_read(c, argc, argv, &l);
     if (r)
-        return r == ARGUMENTS_HELPED ? CTL_DONE : r;
+        return r;
     r = store_ballast_give(l.store, &g);
     if (r == -ENOENT && g.problem[0] == '\0') {
         (void)fprintf(stderr, "whistlectl: %s: %s\n", l.store, say(c, "储备已经交还过了：请腾出空间（日志旁的其他文件、旧备份），或换大盘",

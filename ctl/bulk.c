@@ -199,7 +199,7 @@ static int ask(struct ctl *c, const struct bulk_line *l, const struct plan *p) {
 
 int bulk_main(struct ctl *c, int argc, char **argv) {
     struct bulk_line l = {.dry_run = false};
-    int r = arguments_read(c, c->line, argc, argv, &l);
+    int r = arguments_read(c, argc, argv, &l);
     PbBatchVerb verb = (PbBatchVerb)(c->line - bulk_commands + 1);
     struct plan p = {.verb = verb, .cases.count = 0};
     if (r == CTL_DONE)
@@ -207,7 +207,7 @@ int bulk_main(struct ctl *c, int argc, char **argv) {
     if (r == CTL_DONE)
         r = choose(c, &l, &p.cases);
     if (r)
-        return selection_free(&p.cases), r == ARGUMENTS_HELPED ? CTL_DONE : r;
+        return selection_free(&p.cases), r;
     p.to = l.to, p.from = l.from, p.text = l.text, p.category = l.category, p.urgency = l.urgency, p.wall = l.wall;
     if (l.taker)
         p.to = (struct texts){.at = {l.taker}, .count = 1};
@@ -251,7 +251,7 @@ static int read_plan(const struct ctl *c, const struct bulk_line *l, struct plan
         return usage(c, "%s 不是该批次的方案，或之后被改过",
                      "%s is not the plan of this batch, or it was changed since", path);
     }
-    if (plan_parse(text, len, ret, &line, problem) == 0)
+    if (plan_parse(c, text, len, ret, &line, problem) == 0)
         return CTL_DONE;
     plan_free(ret);
     return usage(c, "%s:%u：%s", "%s:%u: %s", path, line, problem);
@@ -273,9 +273,9 @@ int bulk_confirm_main(struct ctl *c, int argc, char **argv) {
     struct plan p = {.verb = BATCH_NONE};
     struct hash digest = {.byte = {0}};
     char hex[2 * COMMAND_ID_SIZE + 1], path[PATH_BYTES];
-    int r = arguments_read(c, c->line, argc, argv, &l);
+    int r = arguments_read(c, argc, argv, &l);
     if (r)
-        return r == ARGUMENTS_HELPED ? CTL_DONE : r;
+        return r;
     if (l.digest && (strlen(l.digest) != 2 * HASH_SIZE || !hex_read(l.digest, digest.byte, HASH_SIZE)))
         return usage(c, "--digest：“%.70s”不是 %d 位十六进制摘要",
                      "--digest: \"%.70s\" is not a digest of %d hexadecimal digits", l.digest, 2 * HASH_SIZE);
@@ -389,11 +389,11 @@ static int run_all(struct ctl *c, const struct plan *p, const uint8_t batch[COMM
 int bulk_run_main(struct ctl *c, int argc, char **argv) {
     struct bulk_line l = {.dry_run = false};
     struct plan p = {.verb = BATCH_NONE};
-    int r = arguments_read(c, c->line, argc, argv, &l);
+    int r = arguments_read(c, argc, argv, &l);
     if (r == CTL_DONE)
         r = read_plan(c, &l, &p);
     if (r)
-        return r == ARGUMENTS_HELPED ? CTL_DONE : r;
+        return r;
     r = run_all(c, &p, l.batch.byte);
     plan_free(&p);
     return r;
@@ -419,9 +419,9 @@ static void print_state(const struct ctl *c, const PbBatchView *b) {
 int bulk_show_main(struct ctl *c, int argc, char **argv) {
     struct bulk_line l = {.dry_run = false};
     const PbReply *reply;
-    int r = arguments_read(c, c->line, argc, argv, &l);
+    int r = arguments_read(c, argc, argv, &l);
     if (r)
-        return r == ARGUMENTS_HELPED ? CTL_DONE : r;
+        return r;
     PbShowBatch s = {.has_batch = true, .batch = {.len = COMMAND_ID_SIZE, .data = l.batch.byte}};
     PbEnvelope e = {.command_case = COMMAND_SHOW_BATCH, .show_batch = &s};
     r = ctl_call(c, &e, &reply);

@@ -1,5 +1,6 @@
 /* csv.c: cells out, quoted where they must be; rows in. */
 #include "ctl/csv.h"
+#include "ctl/ctl.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -95,10 +96,10 @@ static bool quoted_length(const struct csv_in *in, size_t *ret) {
 static int quoted(struct csv_in *in, struct slice *ret) {
     size_t left, len = 0;
     if (!quoted_length(in, &left))
-        return in->problem = "a quoted cell does not end", -EBADMSG;
+        return in->problem = BOTH("引号没有收尾", "a quoted cell does not end"), -EBADMSG;
     uint8_t *to = arena_take(in->room, left + 1);
     if (!to)
-        return in->problem = "the file is too large", -EBADMSG;
+        return in->problem = BOTH("文件太大", "the file is too large"), -EBADMSG;
     for (const uint8_t *end = in->rest.at + left; in->rest.at < end;) {
         to[len] = take(in);
         if (to[len++] == '"')
@@ -106,7 +107,9 @@ static int quoted(struct csv_in *in, struct slice *ret) {
     }
     (void)take(in);
     *ret = slice_from(to, len);
-    return at_end(in) || peek(in) == ',' ? 0 : (in->problem = "something follows a closing quote", -EBADMSG);
+    if (!at_end(in) && peek(in) != ',')
+        return in->problem = BOTH("收尾引号之后还有内容", "something follows a closing quote"), -EBADMSG;
+    return 0;
 }
 
 static int cell(struct csv_in *in, struct slice *ret) {
@@ -115,7 +118,7 @@ static int cell(struct csv_in *in, struct slice *ret) {
     const uint8_t *from = in->rest.at;
     while (!at_end(in) && peek(in) != ',')
         if (take(in) == '"')
-            return in->problem = "a quote in a cell that is not quoted", -EBADMSG;
+            return in->problem = BOTH("未加引号的单元格里有引号", "a quote in a cell that is not quoted"), -EBADMSG;
     *ret = slice_from(from, (size_t)(in->rest.at - from));
     return 0;
 }
@@ -129,7 +132,7 @@ int csv_next(struct csv_in *in, struct csv_row *ret) {
     *ret = (struct csv_row){.line = in->line};
     for (bool more = true; more && e == 0;) {
         if (ret->count == CSV_COLUMNS_MAX)
-            e = (in->problem = "too many cells", -EBADMSG);
+            e = (in->problem = BOTH("单元格太多", "too many cells"), -EBADMSG);
         else
             e = cell(in, &ret->cell[ret->count++]);
         more = e == 0 && !at_end(in);

@@ -26,6 +26,7 @@ void csv_end(struct csv_out *o);                  /* of the line */
 struct csv_row { unsigned line, count; struct slice cell[CSV_COLUMNS_MAX]; };
 struct csv_in { struct slice rest; unsigned line; struct arena *room; const char *problem; };
 void csv_open(struct csv_in *in, struct slice bytes, struct arena *room);
-/* 1: a row; 0: the end; -EBADMSG: in->problem says what is wrong, at row->line; the next call goes on behind it. */
+/* 1: a row; 0: the end; -EBADMSG: in->problem (BOTH) says what is wrong, at row->line; the next call goes on behind
+ * it. */
 int csv_next(struct csv_in *in, struct csv_row *ret);
 #endif

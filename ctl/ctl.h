@@ -107,11 +107,11 @@ struct command_line {
     const char *more;                             /* printed below the options by --help: BOTH; may be NULL */
 };
 
-/* Fills *into from argv[1..], which is zeroed or holds the defaults. Global options are taken anywhere, into *c.
- * CTL_DONE: go on. ARGUMENTS_HELPED: --help was asked for and printed: return CTL_DONE. CTL_USAGE: it was said what is
- * wrong, and what would be right. */
+/* The arguments of c->line, from argv[1..] into *into, which is zeroed or holds the defaults. Global options are taken
+ * anywhere, into *c. CTL_DONE: go on. Else give it back: ARGUMENTS_HELPED (--help was asked for and printed), or
+ * CTL_USAGE (it was said what is wrong, and what would be right). */
 enum { ARGUMENTS_HELPED = -1 };
-int arguments_read(struct ctl *c, const struct command_line *line, int argc, char **argv, void *into);
+int arguments_read(struct ctl *c, int argc, char **argv, void *into);
 /* The same without printing, for tests: problem is what is wrong in one line. */
 int arguments_parse(struct ctl *c, const struct command_line *line, int argc, char **argv, void *into,
                     char problem[static 256]);

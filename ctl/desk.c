@@ -116,7 +116,7 @@ int inbox_main(struct ctl *c, int argc, char **argv) {
     PbShowInbox show;
     struct sheet *t = NULL;
     uint32_t waiting = 0, overdue = 0;
-    int r = arguments_read(c, c->line, argc, argv, &l);
+    int r = arguments_read(c, argc, argv, &l);
     if (r == CTL_DONE)
         r = inbox_question(c, &l, &show);
     bool more = true;
@@ -147,7 +147,7 @@ int inbox_main(struct ctl *c, int argc, char **argv) {
         sheet_close(t, waiting ? stdout : NULL);
         inbox_foot(c, waiting, overdue, more);
     }
-    return r == ARGUMENTS_HELPED ? CTL_DONE : r;
+    return r;
 }
 
 /* ---- lists of cases ---------------------------------------------------------------------------------------------- */
@@ -168,7 +168,7 @@ int dead_list_main(struct ctl *c, int argc, char **argv) {
     struct desk_line l = {.level = -1};
     struct sheet *t = NULL;
     size_t count = 0;
-    int r = arguments_read(c, c->line, argc, argv, &l);
+    int r = arguments_read(c, argc, argv, &l);
     PbListDead dead = {.has_prefix = l.division != 0, .prefix = l.division, .has_count = true, .count = PAGE_MOST};
     for (bool more = r == CTL_DONE; more;) {
         PbEnvelope e = {.command_case = COMMAND_LIST_DEAD, .list_dead = &dead};
@@ -190,7 +190,7 @@ int dead_list_main(struct ctl *c, int argc, char **argv) {
     }
     if (t)
         close_cases(c, t, count, "没有死信", "there are no dead letters");
-    return r == ARGUMENTS_HELPED ? CTL_DONE : r;
+    return r;
 }
 
 int similar_main(struct ctl *c, int argc, char **argv) {
@@ -198,11 +198,11 @@ int similar_main(struct ctl *c, int argc, char **argv) {
     const PbCaseView *v;
     const PbReply *reply;
     struct sheet *t;
-    int r = arguments_read(c, c->line, argc, argv, &l);
+    int r = arguments_read(c, argc, argv, &l);
     if (r == CTL_DONE)
         r = ask_case(c, l.which, &v);
     if (r)
-        return r == ARGUMENTS_HELPED ? CTL_DONE : r;
+        return r;
     PbFindSimilar find = {.has_case_id = true, .case_id = v->case_id};
     PbEnvelope e = {.command_case = COMMAND_FIND_SIMILAR, .find_similar = &find};
     r = ctl_call(c, &e, &reply);
@@ -222,9 +222,9 @@ int similar_main(struct ctl *c, int argc, char **argv) {
 int drain_main(struct ctl *c, int argc, char **argv) {
     struct desk_line l = {.level = -1};
     const PbReply *reply;
-    int r = arguments_read(c, c->line, argc, argv, &l);
+    int r = arguments_read(c, argc, argv, &l);
     if (r)
-        return r == ARGUMENTS_HELPED ? CTL_DONE : r;
+        return r;
     PbDrain drain = {.has_on = true, .on = l.on != 0};
     PbEnvelope e = {.command_case = COMMAND_DRAIN, .drain = &drain, .has_command_id = l.id.given,
                     .command_id = {.len = COMMAND_ID_SIZE, .data = l.id.byte}};

@@ -180,9 +180,8 @@ int drill_main(struct ctl *c, int argc, char **argv) {
     struct drill *d = memory_or_die(sizeof *d);
     d->ctl = c;
     d->options = (struct drill_options){ .data = "config/drill/boston-2015-min.csv.gz", .config = "config/drill" };
-    int r = arguments_read(c, &drill_command, argc, argv, &d->options);
+    int r = arguments_read(c, argc, argv, &d->options);
     if (r == 0) r = run(d);
-    if (r == ARGUMENTS_HELPED) r = CTL_DONE;
     close_all(d);
     return r;
 }

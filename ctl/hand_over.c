@@ -61,13 +61,13 @@ int hand_over_main(struct ctl *c, int argc, char **argv) {
     struct hand_over_line l = {.which = NULL};
     struct selection s = {.count = 0};
     struct outcome o;
-    int r = arguments_read(c, c->line, argc, argv, &l);
+    int r = arguments_read(c, argc, argv, &l);
     if (r == CTL_DONE && strcmp(l.from, l.to) == 0)
         r = usage(c, "--from 和 --to 是同一方", "--from and --to are the same party");
     if (r == CTL_DONE)
         r = choose(c, &l, &s);
     if (r || l.dry_run)
-        return selection_free(&s), r == ARGUMENTS_HELPED ? CTL_DONE : r;
+        return selection_free(&s), r;
     outcome_open(&o, c);
     for (uint32_t i = 0; r == CTL_DONE && !o.over && i < s.count; i++)
         r = hand_over(c, &l, &s.at[i], &o);

@@ -16,7 +16,7 @@ enum { IMPORT_FILE_BYTES_MAX = 256 << 20, IMPORT_LINES_MAX = 1 << 20, IMPORT_PRO
 
 /* What is said of bad lines, and how many there were. */
 struct import_report { const struct ctl *c; const char *file; uint64_t bad; };
-void import_problem(struct import_report *r, unsigned line, const char *column, const char *what);
+void import_problem(struct import_report *r, unsigned line, const char *column, const char *what);  /* what: BOTH */
 
 /* The file's bytes, borrowed until *ret_memory is freed. CTL_DONE, or it was said why not. */
 int import_bytes(const struct ctl *c, const char *file, struct slice *ret, void **ret_memory);

@@ -43,8 +43,10 @@ const struct command_line import_cases_command = {
 /* ---- what is shared by all imports ------------------------------------------------------------------------------- */
 
 void import_problem(struct import_report *r, unsigned line, const char *column, const char *what) {
+    struct slice said = both_in(r->c->language, what);
     if (r->bad++ < IMPORT_PROBLEMS_SHOWN_MAX)
-        (void)fprintf(stderr, "whistlectl: %s:%u: %s%s%s\n", r->file, line, column, column[0] ? ": " : "", what);
+        (void)fprintf(stderr, "whistlectl: %s:%u: %s%s%.*s\n", r->file, line, column, column[0] ? ": " : "",
+                      (int)said.len, (const char *)said.at);
 }
 
 int import_bytes(const struct ctl *c, const char *path, struct slice *ret, void **ret_memory) {
@@ -105,7 +107,7 @@ static int rows_begin(struct import *m, struct csv_in *in, struct csv_row *row) 
     csv_open(in, m->bytes, &m->text);
     int e = csv_next(in, row);
     if (e <= 0)
-        import_problem(&m->report, 1, "", e < 0 ? in->problem : "the file is empty");
+        import_problem(&m->report, 1, "", e < 0 ? in->problem : BOTH("文件是空的", "the file is empty"));
     return e;
 }
 
@@ -139,7 +141,8 @@ static void check_twice(struct import *m) {
     for (uint32_t i = 1; i < m->count; i++) {
         if (memcmp(m->ids[order[i - 1]], m->ids[order[i]], COMMAND_ID_SIZE) != 0)
             continue;
-        (void)snprintf(what, sizeof what, "the same number stands in line %u", m->lines[order[i - 1]]);
+        (void)snprintf(what, sizeof what, say(m->c, "同一个号也在第 %u 行", "the same number stands in line %u"),
+                       m->lines[order[i - 1]]);
         import_problem(&m->report, m->lines[order[i]], "external_id", what);
         m->lines[order[i]] = 0;                   /* not sent */
     }
@@ -157,7 +160,7 @@ static int check_all(struct import *m) {
                                          &m->room, &m->report))
             continue;
         if (m->count == IMPORT_LINES_MAX) {
-            import_problem(&m->report, row.line, "", "more lines than fit; split the file");
+            import_problem(&m->report, row.line, "", BOTH("行数太多，请把文件分开", "more lines than fit; split the file"));
             return CTL_REFUSED;
         }
         m->lines[m->count] = row.line;
@@ -213,7 +216,7 @@ static int send_row(struct import *m, struct sending *s, PbImport *import, const
                     .command_id = {.len = COMMAND_ID_SIZE, .data = (uint8_t *)id}};
     int r = whistle_send(s->client, &e, NULL);
     if (r == -EMSGSIZE || r == -EBADMSG)
-        return import_problem(&m->report, line, "", "is too long to send"), CTL_DONE;
+        return import_problem(&m->report, line, "", BOTH("太长，发不出去", "is too long to send")), CTL_DONE;
     if (r < 0)
         return CTL_FAULT;
     memcpy(s->flight[s->count].id, id, COMMAND_ID_SIZE);
@@ -310,9 +313,9 @@ static void print_outcome(const struct import *m) {
 int import_cases_main(struct ctl *c, int argc, char **argv) {
     struct cases_line l = {.file = NULL};
     void *memory = NULL;
-    int r = arguments_read(c, &import_cases_command, argc, argv, &l);
+    int r = arguments_read(c, argc, argv, &l);
     if (r)
-        return r == ARGUMENTS_HELPED ? CTL_DONE : r;
+        return r;
     if (strlen(l.origin) > ORIGIN_BYTES_MAX)
         return usage(c, "--origin：“%.60s”超过 %d 个字符",
                      "--origin: \"%.60s\" has more than %d letters", l.origin, ORIGIN_BYTES_MAX);

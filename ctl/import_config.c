@@ -86,17 +86,17 @@ static bool headers_read(struct merge *m, const struct csv_row *there, const str
     m->brought_count = here->count;
     for (unsigned i = 0; i < here->count; i++) {
         if (!column_find(m, here->cell[i], &m->brought[i]) && m->columns == CSV_COLUMNS_MAX)
-            return header_bad(m, here->line, "", "too many columns");
+            return header_bad(m, here->line, "", BOTH("列太多", "too many columns"));
         if (!column_find(m, here->cell[i], &m->brought[i]))
             m->column[m->brought[i] = m->columns++] = here->cell[i];
         for (unsigned k = 0; k < i; k++)
             if (m->brought[k] == m->brought[i])
-                return header_bad(m, here->line, "", "a column is there twice");
+                return header_bad(m, here->line, "", BOTH("有一列出现两次", "a column is there twice"));
     }
     for (unsigned i = 0; i < here->count; i++)
         if (column_find(m, slice_of(kinds[m->kind].key), &m->key) && m->brought[i] == m->key)
             return true;
-    return header_bad(m, here->line, kinds[m->kind].key, "this column is missing");
+    return header_bad(m, here->line, kinds[m->kind].key, BOTH("缺少这一列", "this column is missing"));
 }
 
 static struct merged_row *row_with(struct merge *m, struct slice key) {
@@ -128,7 +128,8 @@ static int rows_there(struct merge *m, struct csv_in *in) {
     }
     if (e == 0)
         return CTL_DONE;
-    (void)fprintf(stderr, "whistlectl: %s:%u: %s\n", m->path, row.line, e < 0 ? in->problem : "too many rows");
+    struct slice said = both_in(m->c->language, e < 0 ? in->problem : BOTH("行太多", "too many rows"));
+    (void)fprintf(stderr, "whistlectl: %s:%u: %.*s\n", m->path, row.line, (int)said.len, (const char *)said.at);
     return CTL_USAGE;
 }
 
@@ -138,7 +139,7 @@ static int rows_here(struct merge *m, struct csv_in *in) {
     while ((m->report.bad == 0 || m->line->keep_going) && (e = csv_next(in, &row)) != 0) {
         struct slice key = {NULL, 0};
         if (row.line >= ROWS_MAX || m->count == ROWS_MAX) {
-            import_problem(&m->report, row.line, "", "more lines than fit; split the file");
+            import_problem(&m->report, row.line, "", BOTH("行数太多，请把文件分开", "more lines than fit; split the file"));
             return CTL_REFUSED;
         }
         if (m->left_out[row.line])
@@ -150,7 +151,8 @@ static int rows_here(struct merge *m, struct csv_in *in) {
             continue;
         }
         import_problem(&m->report, row.line, e == 1 && row.count == m->brought_count ? kinds[m->kind].key : "",
-                       e < 0 ? in->problem : key.len ? "not as many cells as the header has" : "is missing");
+                       e < 0 ? in->problem : key.len
+                       ? BOTH("单元格数与表头不同", "not as many cells as the header has") : BOTH("没有填写", "is missing"));
         m->left_out[row.line] = true;
     }
     return m->report.bad && !m->line->keep_going ? CTL_REFUSED : CTL_DONE;
@@ -167,9 +169,10 @@ static int merge_all(struct merge *m) {
     csv_open(&there, m->there, &m->room);
     csv_open(&here, m->here, &m->room);
     if (csv_next(&there, &head_there) != 1)
-        return (void)fprintf(stderr, "whistlectl: %s: has no header\n", m->path), CTL_USAGE;
+        return (void)fprintf(stderr, "whistlectl: %s: %s\n", m->path, say(m->c, "没有表头", "has no header")), CTL_USAGE;
     if (csv_next(&here, &head_here) != 1)
-        return import_problem(&m->report, 1, "", here.problem ? here.problem : "the file is empty"), CTL_REFUSED;
+        return import_problem(&m->report, 1, "", here.problem ? here.problem
+                              : BOTH("文件是空的", "the file is empty")), CTL_REFUSED;
     if (!headers_read(m, &head_there, &head_here))
         return CTL_REFUSED;
     int r = rows_there(m, &there);
@@ -342,9 +345,9 @@ int import_config_main(struct ctl *c, int argc, char **argv) {
     struct config_line l = {.file = NULL};
     static struct merge m;
     void *here = NULL, *there = NULL;
-    int r = arguments_read(c, c->line, argc, argv, &l);
+    int r = arguments_read(c, argc, argv, &l);
     if (r)
-        return r == ARGUMENTS_HELPED ? CTL_DONE : r;
+        return r;
     m = (struct merge){.c = c, .line = &l, .report = {.c = c, .file = l.file}};
     m.kind = (unsigned)(c->line - import_config_commands);
     r = file_of_set(&m);

@@ -64,13 +64,15 @@ bool import_header(const struct csv_row *row, struct import_columns *ret, struct
         (void)snprintf(name, sizeof name, "%.*s", (int)(cell.len < 60 ? cell.len : 60), cell.at);
         bool known = column_of(cell, &at), twice = known && header_says(ret, at);
         if (!known || twice)
-            return import_problem(report, row->line, name, twice ? "is a column twice"
-                                  : "is no column here; whistlectl import cases --help lists them"), false;
+            return import_problem(report, row->line, name, twice
+                                  ? BOTH("这一列出现两次", "is a column twice")
+                                  : BOTH("没有这一列；whistlectl import cases --help 列出全部",
+                                         "is no column here; whistlectl import cases --help lists them")), false;
         ret->at[ret->count++] = at;
     }
     for (size_t i = 0; i < COUNT_OF(cells); i++)
         if (cells[i].must && !header_says(ret, i))
-            return import_problem(report, row->line, cells[i].name + 2, "this column is missing"), false;
+            return import_problem(report, row->line, cells[i].name + 2, BOTH("缺少这一列", "this column is missing")), false;
     return true;
 }
 
@@ -113,7 +115,8 @@ static bool place_of(const struct case_cells *l, PbPlace *to, unsigned line, str
     to->has_division = true, to->division = l->division;
     to->has_wall = l->wall != WALL_UNKNOWN, to->wall = (PbWall)l->wall;
     to->has_lon_e7 = l->lon != NULL, to->has_lat_e7 = l->lat != NULL;
-    static const char what[] = "is not degrees such as 108.7012345, of seven places at most";
+    static const char what[] = 
+        BOTH("不是 108.7012345 这样的度数（至多七位小数）", "is not degrees such as 108.7012345, of seven places at most");
     if (l->lon && !degrees(l->lon, &to->lon_e7))
         return import_problem(report, line, "lon", what), false;
     if (l->lat && !degrees(l->lat, &to->lat_e7))
@@ -129,7 +132,7 @@ static bool parties_of(const struct case_cells *l, PbImport *to, unsigned line, 
         word = rest;
         more = slice_cut(rest, ';', &word, &rest);
         if (to->n_parties == PARTIES_MAX)
-            return import_problem(report, line, "parties", "more than 16 parties"), false;
+            return import_problem(report, line, "parties", BOTH("多于 16 方", "more than 16 parties")), false;
         PbAskedParty *p = to->parties[to->n_parties] = arena_must(room, sizeof *p);
         p->party = arena_text(room, slice_trim(word));
         p->has_lead = p->lead = to->n_parties++ == 0;
@@ -176,7 +179,8 @@ PbImport *import_case_of(struct ctl *c, const struct import_columns *columns, co
     char *words[CSV_COLUMNS_MAX + 1], problem[256], what[WHAT_BYTES];
     struct case_cells l = {.level = -1};
     if (row->count != columns->count) {
-        (void)snprintf(what, sizeof what, "%u cells, and the header has %u", row->count, columns->count);
+        (void)snprintf(what, sizeof what, say(c, "%u 个单元格，而表头有 %u 个", "%u cells, and the header has %u"),
+                       row->count, columns->count);
         return import_problem(report, row->line, "", what), NULL;
     }
     int count = words_of(columns, row, room, words);

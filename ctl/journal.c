@@ -82,8 +82,10 @@ static int fail(const struct following *f, int r) {
 }
 
 static int differs(struct following *f, const char *what) {
-    (void)snprintf(f->problem, sizeof f->problem, "%s; follow into a new directory, and keep this one until you "
-                   "know why", what);
+    struct slice said = both_in(f->c->language, what);
+    (void)snprintf(f->problem, sizeof f->problem, say(f->c, "%.*s；请另用新目录跟随，查明原因之前保留这一份",
+                   "%.*s; follow into a new directory, and keep this one until you know why"), (int)said.len,
+                   (const char *)said.at);
     return fail(f, -EBADMSG);
 }
 
@@ -91,14 +93,16 @@ static int differs(struct following *f, const char *what) {
 static int meet(struct following *f, const PbJournalPart *part, bool known) {
     int r = 0;
     if (part->store_id.len != 16)
-        return differs(f, "the broker did not say which store it has");
+        return differs(f, BOTH("服务器没有说它是哪份数据",
+                               "the broker did not say which store it has"));
     if (!known)
         r = follow_begin(f->to, slice_from(part->format.data, part->format.len),
                          slice_from(part->key.data, part->key.len), f->problem);
     if (r < 0)
         return fail(f, r);
     return follow_is_of(f->to, part->store_id.data) ? CTL_DONE
-        : differs(f, "the broker there has another store than the one that was followed");
+        : differs(f, BOTH("那里的服务器用的是另一份数据，不是一直跟随的那份",
+                               "the broker there has another store than the one that was followed"));
 }
 
 /* Is the last batch that is here the one that is there? */
@@ -131,7 +135,8 @@ static int fetch_base(struct following *f, uint64_t seq) {
         if (code)
             return code;
         if (part->base_seq != seq || part->bytes.len == 0)
-            return differs(f, "the broker's journal was purged in this moment");
+            return differs(f, BOTH("服务器的日志恰在此刻被清理",
+                               "the broker's journal was purged in this moment"));
         length = part->length;
         int r = follow_base(f->to, seq, offset, slice_from(part->bytes.data, part->bytes.len),
                             offset + part->bytes.len == length, f->problem);
@@ -144,9 +149,11 @@ static int fetch_base(struct following *f, uint64_t seq) {
 
 static int take(struct following *f, const struct follow_place *at, const PbJournalPart *part) {
     if (part->length < at->offset || (part->length == 0 && part->ordinal > part->last_ordinal))
-        return differs(f, "the broker's journal ends before what was followed: it was restored");
+        return differs(f, BOTH("服务器的日志比已跟随的短：它由备份恢复过",
+                               "the broker's journal ends before what was followed: it was restored"));
     if (part->length == 0)
-        return differs(f, "the broker no longer has the segment that comes next here");
+        return differs(f, BOTH("服务器已没有接下来的那一段",
+                               "the broker no longer has the segment that comes next here"));
     uint64_t end = at->offset + part->bytes.len;
     struct slice bytes = slice_from(part->bytes.data, part->bytes.len);
     int r = bytes.len ? follow_take(f->to, part->ordinal, bytes, f->problem) : 0;
@@ -262,9 +269,9 @@ static int status(struct following *f) {
 int journal_follow_main(struct ctl *c, int argc, char **argv) {
     struct follow_line l = {.from = NULL};
     struct following f = {.c = c, .line = &l};
-    int r = arguments_read(c, &journal_follow_command, argc, argv, &l);
+    int r = arguments_read(c, argc, argv, &l);
     if (r)
-        return r == ARGUMENTS_HELPED ? CTL_DONE : r;
+        return r;
     if (l.from)
         c->front = l.from;
     if (l.status)
@@ -324,9 +331,9 @@ int journal_show_main(struct ctl *c, int argc, char **argv) {
     struct show_line l = {.dir = NULL};
     struct showing p = {.c = c};
     char problem[STORE_PROBLEM_SIZE];
-    int r = arguments_read(c, &journal_show_command, argc, argv, &l);
+    int r = arguments_read(c, argc, argv, &l);
     if (r)
-        return r == ARGUMENTS_HELPED ? CTL_DONE : r;
+        return r;
     if (!c->json)
         sheet_open(&p.sheet, COUNT_OF(en));
     for (size_t i = 0; p.sheet && i < COUNT_OF(en); i++)

@@ -123,9 +123,9 @@ static void close_table(struct listing *g) {
 int list_main(struct ctl *c, int argc, char **argv) {
     struct list_line l = {.limit = LIST_LIMIT};
     struct listing g = {.c = c, .l = &l};
-    int r = arguments_read(c, &list_command, argc, argv, &l);
+    int r = arguments_read(c, argc, argv, &l);
     if (r)
-        return r == ARGUMENTS_HELPED ? CTL_DONE : r;
+        return r;
     if (l.limit < 1 || l.limit >= SHEET_ROWS_MAX)
         return usage(c, "--limit 为 1 至 %d", "--limit is 1 to %d", SHEET_ROWS_MAX - 1);
     if (!c->json)

@@ -68,7 +68,8 @@ struct plan {
 /* As a file has it; malloced. */
 char *plan_print(const struct plan *p, size_t *ret_len);
 /* NULL problem line 0: well. Otherwise the line and what is wrong with it. text is kept and written to. */
-int plan_parse(char *text, size_t len, struct plan *ret, uint32_t *ret_line, char problem[static 256]);
+int plan_parse(const struct ctl *c, char *text, size_t len, struct plan *ret, uint32_t *ret_line,
+               char problem[static 256]);
 void plan_id(uint8_t to[COMMAND_ID_SIZE], int64_t at_ms, struct slice text);          /* M1 */
 bool plan_has_id(const uint8_t id[COMMAND_ID_SIZE], struct slice text);
 void plan_case_id(uint8_t to[COMMAND_ID_SIZE], const uint8_t batch[COMMAND_ID_SIZE], uint64_t case_id);   /* M2 */

@@ -157,9 +157,9 @@ static void json_verified(const struct verify_result *v, bool folded, bool good)
 int verify_main(struct ctl *c, int argc, char **argv) {
     struct offline_line l = {.dir = NULL};
     struct verify_result v = {.seq = 0};
-    int r = arguments_read(c, &verify_command, argc, argv, &l);
+    int r = arguments_read(c, argc, argv, &l);
     if (r)
-        return r == ARGUMENTS_HELPED ? CTL_DONE : r;
+        return r;
     struct store_options o = offline_options(l.dir, true);
     bool draw = !l.quiet && isatty(STDERR_FILENO);
     r = store_verify(&o, l.scratch ? l.scratch : l.dir, &v, draw ? bar : NULL, c);
@@ -220,9 +220,9 @@ int replay_main(struct ctl *c, int argc, char **argv) {
     struct store *s = NULL;
     struct store_found found = {.epoch = 0};
     struct journal_cursor *from = NULL;
-    int r = arguments_read(c, &replay_command, argc, argv, &l);
+    int r = arguments_read(c, argc, argv, &l);
     if (r)
-        return r == ARGUMENTS_HELPED ? CTL_DONE : r;
+        return r;
     struct store_options o = offline_options(l.dir, true);
     r = store_open(&s, &o, &found);
     if (r < 0)
@@ -277,9 +277,9 @@ int recover_main(struct ctl *c, int argc, char **argv) {
     struct offline_line l = {.dir = NULL};
     struct store *s = NULL;
     struct store_found found = {.epoch = 0};
-    int r = arguments_read(c, &recover_command, argc, argv, &l);
+    int r = arguments_read(c, argc, argv, &l);
     if (r)
-        return r == ARGUMENTS_HELPED ? CTL_DONE : r;
+        return r;
     struct store_options o = offline_options(l.dir, false);
     r = l.discard ? store_rebuild(&o, &found) : store_open(&s, &o, &found);
     if (r == 0 && s)

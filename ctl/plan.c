@@ -119,7 +119,8 @@ static bool read_line(struct plan *p, char *line) {
     return false;
 }
 
-int plan_parse(char *text, size_t len, struct plan *ret, uint32_t *ret_line, char problem[static 256]) {
+int plan_parse(const struct ctl *c, char *text, size_t len, struct plan *ret, uint32_t *ret_line,
+               char problem[static 256]) {
     *ret = (struct plan){.memory = text};
     *ret_line = 0;
     for (char *line = text, *end; line < text + len; line = end + 1) {
@@ -130,13 +131,14 @@ int plan_parse(char *text, size_t len, struct plan *ret, uint32_t *ret_line, cha
         if (end)
             *end = '\0';
         if (!end || !utf8_valid(slice_from(line, (size_t)(end - line))) || !read_line(ret, line)) {
-            (void)snprintf(problem, 256, "\"%s\" is no line of a plan", shown);
+            (void)snprintf(problem, 256, say(c, "“%s”不是计划里的一行", "\"%s\" is no line of a plan"), shown);
             return -EINVAL;
         }
     }
     if (ret->verb != BATCH_NONE && ret->cases.count)
         return 0;
-    (void)snprintf(problem, 256, "it names no %s", ret->cases.count ? "verb" : "case");
+    (void)snprintf(problem, 256, "%s", ret->cases.count ? say(c, "没有写明要办什么（verb）", "it names no verb")
+                   : say(c, "没有列出案件（case）", "it names no case"));
     return -EINVAL;
 }
 

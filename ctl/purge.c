@@ -106,9 +106,9 @@ static void json_purged(const struct purge_line *l, const struct purge_result *p
 int purge_main(struct ctl *c, int argc, char **argv) {
     struct purge_line l = {.dir = NULL};
     struct purge_result p = {.seq = 0};
-    int r = arguments_read(c, &purge_command, argc, argv, &l);
+    int r = arguments_read(c, argc, argv, &l);
     if (r)
-        return r == ARGUMENTS_HELPED ? CTL_DONE : r;
+        return r;
     r = check(c, &l);
     if (r)
         return r;

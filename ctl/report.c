@@ -82,11 +82,11 @@ static int check(const struct ctl *c, const struct report_line *l) {
 
 int report_main(struct ctl *c, int argc, char **argv) {
     struct report_line l = {.occurred_ms = INT64_MIN, .promise_ms = -1};
-    int r = arguments_read(c, &report_command, argc, argv, &l);
+    int r = arguments_read(c, argc, argv, &l);
     if (r == CTL_DONE)
         r = check(c, &l);
     if (r)
-        return r == ARGUMENTS_HELPED ? CTL_DONE : r;
+        return r;
     PbPlace place = {.has_division = true, .division = l.division, .has_wall = l.wall != WALL_UNKNOWN,
                      .wall = (PbWall)l.wall};
     PbReport report = {

@@ -283,9 +283,9 @@ int returns_main(struct ctl *c, int argc, char **argv) {
     struct returns *made = NULL;
     struct store *s = NULL;
     struct store_found found = {.epoch = 0};
-    int r = arguments_read(c, c->line, argc, argv, &l);
+    int r = arguments_read(c, argc, argv, &l);
     if (r)
-        return r == ARGUMENTS_HELPED ? CTL_DONE : r;
+        return r;
     struct period wrong;
     r = period_read(c, &l, 0, &wrong);            /* before anybody is asked */
     if (r == CTL_DONE)

@@ -67,9 +67,9 @@ static void say_difference(const struct ctl *c, const PbReloaded *r, bool dry_ru
 int reload_main(struct ctl *c, int argc, char **argv) {
     struct rules_line l = {.dry_run = false};
     const PbReply *reply = NULL;
-    int r = arguments_read(c, c->line, argc, argv, &l);
+    int r = arguments_read(c, argc, argv, &l);
     if (r)
-        return r == ARGUMENTS_HELPED ? CTL_DONE : r;
+        return r;
     PbReload reload = {.has_dry_run = l.dry_run, .dry_run = l.dry_run};
     PbEnvelope e = {.command_case = COMMAND_RELOAD, .reload = &reload, .has_command_id = l.id.given,
                     .command_id = {.len = COMMAND_ID_SIZE, .data = l.id.byte}};
@@ -113,9 +113,9 @@ static void moved_sheet(const struct ctl *c, const PbRecomputed *r) {
 int calendar_recompute_main(struct ctl *c, int argc, char **argv) {
     struct rules_line l = {.dry_run = false};
     const PbReply *reply = NULL;
-    int r = arguments_read(c, c->line, argc, argv, &l);
+    int r = arguments_read(c, argc, argv, &l);
     if (r)
-        return r == ARGUMENTS_HELPED ? CTL_DONE : r;
+        return r;
     PbRecompute recompute = {.has_dry_run = l.dry_run, .dry_run = l.dry_run};
     PbEnvelope e = {.command_case = COMMAND_RECOMPUTE, .recompute = &recompute, .has_command_id = l.id.given,
                     .command_id = {.len = COMMAND_ID_SIZE, .data = l.id.byte}};
@@ -138,9 +138,9 @@ int calendar_recompute_main(struct ctl *c, int argc, char **argv) {
 int case_move_main(struct ctl *c, int argc, char **argv) {
     struct rules_line l = {.which = NULL};
     const PbCaseView *v = NULL;
-    int r = arguments_read(c, c->line, argc, argv, &l);
+    int r = arguments_read(c, argc, argv, &l);
     if (r)
-        return r == ARGUMENTS_HELPED ? CTL_DONE : r;
+        return r;
     r = ask_case(c, l.which, &v);
     if (r)
         return r;

@@ -234,9 +234,9 @@ int show_main(struct ctl *c, int argc, char **argv) {
     struct story s = {.c = c};
     PbShowCase show;
     char day[PRINTED_BYTES] = "";
-    int r = arguments_read(c, &show_command, argc, argv, &l);
+    int r = arguments_read(c, argc, argv, &l);
     if (r)
-        return r == ARGUMENTS_HELPED ? CTL_DONE : r;
+        return r;
     r = case_question(c, l.which, &show);
     for (bool first = true, more = true; r == CTL_DONE && more; first = false) {
         PbEnvelope e = {.command_case = COMMAND_SHOW_CASE, .show_case = &show};

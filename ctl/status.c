@@ -99,9 +99,9 @@ static void figures(const struct ctl *c, struct sheet *t, const PbStatus *s) {
 
 int status_main(struct ctl *c, int argc, char **argv) {
     struct status_line l = {.digest = false};
-    int r = arguments_read(c, &status_command, argc, argv, &l);
+    int r = arguments_read(c, argc, argv, &l);
     if (r)
-        return r == ARGUMENTS_HELPED ? CTL_DONE : r;
+        return r;
     PbAskStatus ask = {.has_digest = l.digest, .digest = l.digest};
     PbEnvelope e = {.command_case = COMMAND_ASK_STATUS, .ask_status = &ask};
     const PbReply *reply;

@@ -108,11 +108,11 @@ int tell_main(struct ctl *c, int argc, char **argv) {
     struct tell_line l = {.number = NULL};
     const PbCaseView *v = NULL;
     char number[PRINTED_BYTES], master[PRINTED_BYTES];
-    int r = arguments_read(c, c->line, argc, argv, &l);
+    int r = arguments_read(c, argc, argv, &l);
     if (r == CTL_DONE)
         r = ask_case(c, l.number, &v);
     if (r)
-        return r == ARGUMENTS_HELPED ? CTL_DONE : r;
+        return r;
     (void)snprintf(number, sizeof number, "%s", v->number ? v->number : l.number);
     for (unsigned i = 0; i < MASTERS_MAX && v->state == STATE_MERGED && v->master; i++) {
         if (!c->json && i == 0)

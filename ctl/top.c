@@ -158,9 +158,9 @@ int top_main(struct ctl *c, int argc, char **argv) {
     struct top_line l = {.once = false};
     struct top t = {.c = c};
     struct sigaction action = {.sa_handler = stop};
-    int r = arguments_read(c, c->line, argc, argv, &l);
+    int r = arguments_read(c, argc, argv, &l);
     if (r)
-        return r == ARGUMENTS_HELPED ? CTL_DONE : r;
+        return r;
     if (c->json)
         return usage(c, "这是给人看的；程序请用 status --json",
                      "this is for people; `status --json` is for programs");

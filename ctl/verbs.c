@@ -368,13 +368,13 @@ int verb_main(struct ctl *c, int argc, char **argv) {
     struct spoken o;
     PbEnvelope e = {.command_case = ENVELOPE_COMMAND_NOT_SET};
     enum verb_kind kind = (enum verb_kind)(c->line - verb_commands);
-    int r = arguments_read(c, c->line, argc, argv, &l);
+    int r = arguments_read(c, argc, argv, &l);
     if (r == CTL_DONE)
         r = check(c, &l, kind);
     if (r == CTL_DONE)
         r = locate(c, &l);
     if (r)
-        return r == ARGUMENTS_HELPED ? CTL_DONE : r;
+        return r;
     CHECK(kind < VERBS && sayings[kind]);
     sayings[kind](&l, &o, &e);
     r = command_send(c, &e, &l.id);

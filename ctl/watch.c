@@ -193,9 +193,9 @@ static int watch(struct ctl *c, struct whistle_feed *f, const struct watch_line 
 int watch_main(struct ctl *c, int argc, char **argv) {
     struct watch_line l = {.from_seq = NOT_GIVEN};
     struct whistle_feed *f = NULL;
-    int r = arguments_read(c, &watch_command, argc, argv, &l);
+    int r = arguments_read(c, argc, argv, &l);
     if (r)
-        return r == ARGUMENTS_HELPED ? CTL_DONE : r;
+        return r;
     if (l.snapshot && l.from_seq != NOT_GIVEN)
         return usage(c, "--from 和 --snapshot 是两种起点，请选一个",
                      "--from and --snapshot are two beginnings; choose one");

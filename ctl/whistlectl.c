@@ -83,7 +83,8 @@ static int run(struct ctl *c, int argc, char **argv) {
     if (!command)
         return no_such_command(c, argv[0]);
     c->line = command->line;
-    return command->main(c, argc - words + 1, argv + words - 1);
+    int r = command->main(c, argc - words + 1, argv + words - 1);
+    return r == ARGUMENTS_HELPED ? CTL_DONE : r;
 }
 
 /* Options of before the command; -1: go on at *ret_at. */
@@ -93,8 +94,9 @@ static int begin(struct ctl *c, int argc, char **argv, int *ret_at) {
     if (arguments_globals(c, COUNT_OF(zone), zone, ret_at, problem) != 0)
         return (void)fprintf(stderr, "whistlectl: $WHISTLE_ZONE: %s\n", problem), CTL_USAGE;
     if (c->by && !word_valid(slice_of(c->by), BY_BYTES_MAX))
-        return (void)fprintf(stderr, "whistlectl: $WHISTLE_BY: \"%.60s\" is not a staff number: 1 to 31 of A-Z a-z 0-9 "
-                             ". _ -\n", c->by), CTL_USAGE;
+        return (void)fprintf(stderr, say(c, "whistlectl: $WHISTLE_BY：“%.60s”不是工号：1 至 31 个 A-Z a-z 0-9 . _ -\n",
+                                         "whistlectl: $WHISTLE_BY: \"%.60s\" is not a staff number: 1 to 31 of A-Z a-z "
+                                         "0-9 . _ -\n"), c->by), CTL_USAGE;
     if (arguments_globals(c, argc, argv, ret_at, problem) != 0)
         return (void)fprintf(stderr, "whistlectl: %s\n", problem), CTL_USAGE;
     const char *word = *ret_at < argc ? argv[*ret_at] : "--help";

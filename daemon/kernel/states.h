@@ -1,4 +1,4 @@
-/* states.h: sets of states, a bit each, for the two tables that name them: orders (decide.c) and arrows (lifecycle.c). */
+/* states.h: sets of states, a bit each, as the two tables name them: orders (decide.c) and arrows (lifecycle.c). */
 #ifndef STATES_H
 #define STATES_H
 #include "daemon/kernel/kernel.h"

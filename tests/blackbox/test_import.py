@@ -105,12 +105,13 @@ def test_a_dry_run_by_files_needs_no_broker(folder):
     assert r.returncode == 0 and r.stdout.startswith("10 lines are good; added 0"), r.stdout + r.stderr
 
 
-@pytest.mark.parametrize("head, why", [("external_id,opened_at", ":1: division: this column is missing"),
-                                       (HEAD + ",person", ":1: person: is no column here"),
-                                       (HEAD + ",text", ":1: text: is a column twice")])
-def test_a_wrong_header_is_told(folder, head, why):
+@pytest.mark.parametrize("lang, head, why", [("en", "external_id,opened_at", ":1: division: this column is missing"),
+                                             ("en", HEAD + ",person", ":1: person: is no column here"),
+                                             ("en", HEAD + ",text", ":1: text: is a column twice"),
+                                             ("zh", HEAD + ",text", ":1: text: 这一列出现两次")])
+def test_a_wrong_header_is_told(folder, lang, head, why):
     path = write(folder / "cases.csv", [], head=head)
-    r = run(CTL, "--lang", "en", "import", "cases", path, "--origin", "old", "--dry-run", "--config", QINDU)
+    r = run(CTL, "--lang", lang, "import", "cases", path, "--origin", "old", "--dry-run", "--config", QINDU)
     assert r.returncode == 1 and why in r.stderr, r.stderr
 
 

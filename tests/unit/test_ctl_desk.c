@@ -82,7 +82,7 @@ static void a_plan_is_read_as_it_was_written(void **state) {
     uint32_t line;
     char problem[256] = "", *text = plan_print(&plan, &len);
     struct plan read;
-    assert_int_equal(plan_parse(text, len, &read, &line, problem), 0);
+    assert_int_equal(plan_parse(&c, text, len, &read, &line, problem), 0);
     assert_int_equal(read.verb, BATCH_REASSIGN);
     assert_int_equal(read.to.count, 2);
     assert_string_equal(read.to.at[1], "dept-urban@610402");
@@ -116,12 +116,23 @@ static void a_line_that_is_none_of_a_plans_is_named(void **state) {
         struct plan p;
         uint32_t line;
         char problem[256] = "";
-        if (plan_parse(strdup(wrongs[i].text), strlen(wrongs[i].text), &p, &line, problem) == 0)
+        if (plan_parse(&c, strdup(wrongs[i].text), strlen(wrongs[i].text), &p, &line, problem) == 0)
             fail_msg("%s is taken", wrongs[i].text);
         assert_int_equal(line, wrongs[i].line);
         assert_int_not_equal(problem[0], '\0');
         plan_free(&p);
     }
+}
+
+static void what_is_wrong_with_a_plan_is_said_in_the_callers_language(void **state) {
+    (void)state;
+    struct ctl chinese = {.language = LANGUAGE_ZH};
+    struct plan p;
+    uint32_t line;
+    char problem[256] = "";
+    assert_int_not_equal(plan_parse(&chinese, strdup("verb dance\n"), 11, &p, &line, problem), 0);
+    assert_string_equal(problem, "“verb dance”不是计划里的一行");
+    plan_free(&p);
 }
 
 static void a_plan_that_was_changed_does_not_fit_its_batch(void **state) {
@@ -305,6 +316,7 @@ int main(void) {
         cmocka_unit_test(a_plan_is_read_as_it_was_written),
         cmocka_unit_test(the_digest_is_that_of_the_protocol),
         cmocka_unit_test(a_line_that_is_none_of_a_plans_is_named),
+        cmocka_unit_test(what_is_wrong_with_a_plan_is_said_in_the_callers_language),
         cmocka_unit_test(a_plan_that_was_changed_does_not_fit_its_batch),
         cmocka_unit_test(a_case_has_one_command_id_in_a_batch_and_another_in_the_next),
         cmocka_unit_test(everything_that_help_says_is_said_in_both_languages),

@@ -54,8 +54,8 @@ _whistle_commands=(
     'import parties'
     'import categories'
     'status'
-    'return daily'
-    'return monthly'
+    'returns daily'
+    'returns monthly'
     'top'
     'reload'
     'calendar recompute'
@@ -129,8 +129,8 @@ _whistle_takes() {
     'whistlectl import parties') REPLY='@file --into=@dir --dry-run --keep-going' ;;
     'whistlectl import categories') REPLY='@file --into=@dir --dry-run --keep-going' ;;
     'whistlectl status') REPLY='--digest' ;;
-    'whistlectl return daily') REPLY='--date=@ --as-of=@ --prefix=@ --out=@file --public --data=@dir' ;;
-    'whistlectl return monthly') REPLY='--month=@ --as-of=@ --prefix=@ --out=@file --public --data=@dir' ;;
+    'whistlectl returns daily') REPLY='--date=@ --as-of=@ --prefix=@ --out=@file --public --data=@dir' ;;
+    'whistlectl returns monthly') REPLY='--month=@ --as-of=@ --prefix=@ --out=@file --public --data=@dir' ;;
     'whistlectl top') REPLY='--once' ;;
     'whistlectl reload') REPLY='--dry-run --id=@' ;;
     'whistlectl calendar recompute') REPLY='--dry-run --id=@' ;;

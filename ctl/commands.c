@@ -61,8 +61,8 @@ const struct command commands[] = {
     {&import_config_commands[2], import_config_main, GROUP_MANY},
 
     {&status_command, status_main, GROUP_BROKER},
-    {&return_daily_command, returns_main, GROUP_BROKER},
-    {&return_monthly_command, returns_main, GROUP_BROKER},
+    {&returns_daily_command, returns_main, GROUP_BROKER},
+    {&returns_monthly_command, returns_main, GROUP_BROKER},
     {&top_command, top_main, GROUP_BROKER},
     {&reload_command, reload_main, GROUP_BROKER},
     {&calendar_recompute_command, calendar_recompute_main, GROUP_BROKER},
@@ -124,7 +124,6 @@ static const struct command *command_named(const char *name) {
     return NULL;
 }
 
-/* Two words before one: `return daily` is not a `return` of a case that is called daily. */
 const struct command *command_find(int argc, char *const *argv, int *ret_words) {
     char two[PRINTED_BYTES] = "";
     if (argc > 1)

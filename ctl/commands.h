@@ -38,7 +38,7 @@ extern const struct command_line report_command, answer_command, return_command,
     backup_command, restore_command, emergency_grow_command, journal_follow_command, journal_show_command,
     inbox_command, dead_list_command, similar_command, drain_command, hand_over_command, tell_command, top_command,
     bulk_confirm_command, bulk_run_command, bulk_show_command, reload_command, calendar_recompute_command,
-    case_move_command, return_daily_command, return_monthly_command, import_cases_command,
+    case_move_command, returns_daily_command, returns_monthly_command, import_cases_command,
     import_config_commands[];
 
 int report_main(struct ctl *c, int argc, char **argv);

@@ -1,4 +1,4 @@
-/* returns.c: `return daily`, `return monthly`: from a broker over the feed, or from a resting store's files. Both hand
+/* returns.c: `returns daily`, `returns monthly`: from a broker over the feed, or from a resting store's files. Both hand
  * the same updates to the same fold. */
 #include "ctl/returns.h"
 #include "ctl/commands.h"
@@ -47,11 +47,11 @@ static const char more[] =
          "演练不计；作废另计。",
          "CSV (UTF-8 with a mark). The same --as-of gives the same bytes, for ever. What each figure is made of:\n"
          "docs/returns.md. Nothing is told of a person, nothing is ranked. Exercises do not count; void cases apart.");
-const struct command_line return_daily_command = {
-    "return daily", BOTH("日报", "the figures of a day (日报)"), daily_table, COUNT_OF(daily_table), more,
+const struct command_line returns_daily_command = {
+    "returns daily", BOTH("日报", "the figures of a day (日报)"), daily_table, COUNT_OF(daily_table), more,
 };
-const struct command_line return_monthly_command = {
-    "return monthly", BOTH("月报", "the figures of a month (月报)"), monthly_table, COUNT_OF(monthly_table), more,
+const struct command_line returns_monthly_command = {
+    "returns monthly", BOTH("月报", "the figures of a month (月报)"), monthly_table, COUNT_OF(monthly_table), more,
 };
 
 /* ---- what is asked for ------------------------------------------------------------------------------------------- */
@@ -61,7 +61,7 @@ static uint32_t today(const struct ctl *c, int64_t now_ms) {
 }
 
 static int period_read(const struct ctl *c, const struct returns_line *l, int64_t now_ms, struct period *ret) {
-    bool monthly = c->line == &return_monthly_command;
+    bool monthly = c->line == &returns_monthly_command;
     *ret = period_before(today(c, now_ms), monthly);
     if (l->date && !period_of_day(l->date, ret))
         return usage(c, "--date：“%.60s”不是日期（如 2026-03-02）",
@@ -75,8 +75,8 @@ static int period_read(const struct ctl *c, const struct returns_line *l, int64_
 /* A seq is digits alone; anything else is an instant, read as every command reads one. */
 static int as_of_read(struct ctl *c, const char *word, struct returns_options *o) {
     static const struct argument table[] = {{"--as-of", "TIME", ARGUMENT_INSTANT, 0, "", false}};
-    static const struct command_line line = {.name = "return", .sentence = "", .table = table, .count = 1};
-    char problem[256], *argv[] = {"return", "--as-of", (char *)word};
+    static const struct command_line line = {.name = "returns", .sentence = "", .table = table, .count = 1};
+    char problem[256], *argv[] = {"returns", "--as-of", (char *)word};
     o->as_of_seq = UINT64_MAX;
     o->as_of_ms = INT64_MAX;
     if (!word || parse_u64(slice_of(word), &o->as_of_seq))

@@ -54,7 +54,7 @@ def test_a_command_is_completed_word_by_word():
     assert complete("whistlectl", "ext") == ["extend"]
     assert complete("whistlectl", "extend", "") == ["ask", "grant", "refuse"]
     assert complete("whistlectl", "--json", "--lang", "zh", "bulk", "c") == ["close", "confirm", "correct"]
-    assert complete("whistlectl", "return", "d") == ["daily"]
+    assert complete("whistlectl", "returns", "d") == ["daily"]
 
 
 def test_options_are_those_of_the_command_and_of_all():

@@ -18,14 +18,14 @@ HEAD = ["期间 period", "截至序号 as of seq", "范围 scope", "代码 code"
 
 
 def bytes_of(broker, *words):
-    r = subprocess.run([str(CTL), "--lang", "en", "--front", broker.front, "--feed", broker.feed, "return", *map(str, words)],
+    r = subprocess.run([str(CTL), "--lang", "en", "--front", broker.front, "--feed", broker.feed, "returns", *map(str, words)],
                        capture_output=True, timeout=120)
     assert r.returncode == 0, r.stderr.decode()
     return r.stdout
 
 
 def refused(broker, *words):
-    r = run(CTL, "--lang", "en", "--front", broker.front, "--feed", broker.feed, "return", *words)
+    r = run(CTL, "--lang", "en", "--front", broker.front, "--feed", broker.feed, "returns", *words)
     assert r.returncode == 2 and r.stdout == "", r.stdout
     return r.stderr
 

@@ -165,13 +165,15 @@ def judge(samples):
     return good
 
 
-def live(folder, minutes):
-    skew, library = folder / "skew", folder / "skew.so"
-    clock = Clock(skew)
+def broker_of(folder, skew):
+    library = folder / "skew.so"
     built = run("cc", "-shared", "-fPIC", "-D_GNU_SOURCE", "-o", library, ROOT / "tests/blackbox/skew.c", "-ldl")
     assert built.returncode == 0, built.stderr
-    broker = Broker(folder / "b", environment={"LD_PRELOAD": str(library), "SKEW": str(skew)},
-                    archive_after_days=14, clock_step_ms="1h", segment_bytes="16MiB").start()
+    return Broker(folder / "b", environment={"LD_PRELOAD": str(library), "SKEW": str(skew)},
+                  archive_after_days=14, clock_step_ms="1h", segment_bytes="16MiB")
+
+
+def live(folder, broker, clock, minutes):
     workers = {level: Process([WORKER, "--level", level, "--divisions", "610402", "--pool", broker.pool],
                               folder / f"{level}.log") for level in ("community", "street", "district")}
     lives = [Publisher(broker, clock) for _ in range(PUBLISHERS)] + [Visitor(broker, True), Visitor(broker, False)]
@@ -196,7 +198,7 @@ def live(folder, minutes):
         for p in workers.values():
             p.stop()
     tell(lives, status, samples, clock)
-    return broker, judge(samples)
+    return judge(samples)
 
 
 def tell(lives, status, samples, clock):
@@ -213,12 +215,16 @@ def main():
     minutes = float(os.environ.get("MINUTES") or 10)
     assert minutes >= 1.5, "MINUTES must be 1.5 at least: a receipt lives 30 days"
     with scratch("ws.") as folder:
-        broker, good = live(folder, minutes)
-        assert "bug.check" not in broker.said() and broker.stop() == 0, broker.said()[-2000:]
-        verified = run(CTL, "verify", broker.data, timeout=600)
-        print(verified.stdout.strip().splitlines()[-1] if verified.returncode == 0 else verified.stderr)
-        broker.start(600)
-        broker.close()
+        clock = Clock(folder / "skew")
+        broker = broker_of(folder, clock.path)
+        try:
+            good = live(folder, broker.start(), clock, minutes)
+            assert "bug.check" not in broker.said() and broker.stop() == 0, broker.said()[-2000:]
+            verified = run(CTL, "verify", broker.data, timeout=600)
+            print(verified.stdout.strip().splitlines()[-1] if verified.returncode == 0 else verified.stderr)
+            broker.start(600)
+        finally:
+            broker.close()
     print("soak: nothing grows" if good else "soak: something grows")
     return 0 if good and verified.returncode == 0 else 1
 

@@ -1,7 +1,7 @@
 /* load: publishers that send reports and believe nothing.
  *
  *   load --endpoint E [--publishers 4] [--window 64] [--seconds 3] [--warm 0.5] [--seed 1] [--config config/qindu]
- *        [--speech zmtp] [--pid SERVER] [--system NAME] [--status] [--rate N] [--count N] [--answers N]
+ *        [--speech zmtp] [--pid SERVER] [--system NAME] [--status] [--rate N] [--count N] [--answers N] [--once]
  *
  * Each publisher is a connection with at most `window` orders unanswered; one is sent when one is answered. It speaks
  * each server's protocol itself (bench/client). The reports are packed once, one for every grid of the office; a send
@@ -18,7 +18,8 @@
  *   --status   asks the broker before and after, and counts what it acknowledged besides ours: its desks' decisions
  *   --rate     so many a second, evenly; latency counts from when one was due to be sent, so a stall hides nothing
  *   --count    so many reports, and no time
- *   --answers  so many cases are reported, dispatched, and accepted in random order; the last is measured */
+ *   --answers  so many cases are reported, dispatched, and accepted in random order; the last is measured
+ *   --once     what is told BUSY is not sent again; how soon it was told is measured */
 #include "bench/client/client.h"
 #include "lib/crypto/crypto.h"
 
@@ -37,7 +38,7 @@ static struct {
     double seconds, warm, rate;
     uint64_t count, answers;
     int pid;
-    bool status;
+    bool status, once;
 } options = {.config = "config/qindu", .system = "broker", .speech = &zmtp, .publishers = 4, .window = 64,
              .seconds = 3, .warm = 0.5};
 
@@ -139,7 +140,12 @@ static void fill(struct connection *c, bool more) {
 
 /* ---- answers ----------------------------------------------------------------------------------------------------- */
 
-static struct { bool on; uint64_t busy, retry; struct latency latency; } measured;
+static struct { bool on; uint64_t busy, retry; struct latency latency, told; } measured;
+
+static void measure(struct latency *l, const struct slot *s) {
+    if (measured.on)
+        latency_add(l, now_ns > s->sent_ns ? (now_ns - s->sent_ns) / 1000 : 0);
+}
 
 static void done(struct connection *c, struct slot *s, const struct answer *a) {
     if (s->order <= c->last_order || a->seq <= c->last_seq)
@@ -154,8 +160,7 @@ static void done(struct connection *c, struct slot *s, const struct answer *a) {
         cases[cases_count].case_id = a->case_id;
         cases[cases_count++].grid = report_of(s->what)->division;
     }
-    if (measured.on)
-        latency_add(&measured.latency, now_ns > s->sent_ns ? (now_ns - s->sent_ns) / 1000 : 0);
+    measure(&measured.latency, s);
 }
 
 static void refused(struct connection *c, struct slot *s, PbRefusal code) {
@@ -163,6 +168,12 @@ static void refused(struct connection *c, struct slot *s, PbRefusal code) {
         give_up("refused: %s", sentence_of(code)->name);
     measured.busy += measured.on && code == REFUSED_BUSY;
     measured.retry += measured.on && code == REFUSED_RETRY_LATER;
+    measure(&measured.told, s);
+    if (options.once) {
+        s->state = FREE;
+        c->unanswered--;
+        return;
+    }
     s->state = HELD_OFF;
     s->again_ns = now_ns + AGAIN_NS;
     c->held_off++;
@@ -296,14 +307,16 @@ static void run(int poll, struct connection *c) {
     cpu = server_cpu_seconds(options.pid) - cpu;
     others = acknowledged() - others;
     (void)until(poll, c, DRAIN_SECONDS, false);
-    const struct latency *l = &measured.latency;
+    const struct latency *l = &measured.latency, *told = &measured.told;
     double all = l->count ? (double)l->count : 1;
     (void)printf("{\"system\":\"%s\",\"shape\":\"%ux%u\",\"reports_per_s\":%.0f,\"p50_us\":%llu,\"p99_us\":%llu,"
-                 "\"max_us\":%llu,\"cpu_us\":%.2f,\"busy\":%llu,\"retry\":%llu,\"desk_per_s\":%.0f}\n",
+                 "\"max_us\":%llu,\"cpu_us\":%.2f,\"busy\":%llu,\"retry\":%llu,\"desk_per_s\":%.0f,"
+                 "\"told_p99_us\":%llu}\n",
                  options.system, options.publishers, options.window, (double)l->count / took,
                  (unsigned long long)latency_us(l, 0.5), (unsigned long long)latency_us(l, 0.99),
                  (unsigned long long)l->max_us, cpu * 1e6 / all, (unsigned long long)measured.busy,
-                 (unsigned long long)measured.retry, others > l->count ? (double)(others - l->count) / took : 0.0);
+                 (unsigned long long)measured.retry, others > l->count ? (double)(others - l->count) / took : 0.0,
+                 (unsigned long long)latency_us(told, 0.99));
 }
 
 static void options_read(int argc, char **argv) {
@@ -311,7 +324,7 @@ static void options_read(int argc, char **argv) {
         {"endpoint", 1, 0, 'e'}, {"publishers", 1, 0, 'p'}, {"window", 1, 0, 'w'}, {"seconds", 1, 0, 's'},
         {"warm", 1, 0, 'W'}, {"seed", 1, 0, 'S'}, {"config", 1, 0, 'c'}, {"pid", 1, 0, 'P'}, {"system", 1, 0, 'n'},
         {"status", 0, 0, 'q'}, {"speech", 1, 0, 'm'}, {"rate", 1, 0, 'r'}, {"count", 1, 0, 'C'},
-        {"answers", 1, 0, 'a'}, {0, 0, 0, 0},
+        {"answers", 1, 0, 'a'}, {"once", 0, 0, 'o'}, {0, 0, 0, 0},
     };
     for (int c; (c = getopt_long(argc, argv, "", names, NULL)) != -1;)
         switch (c) {
@@ -325,6 +338,7 @@ static void options_read(int argc, char **argv) {
         case 'P': options.pid = (int)number_of(optarg); break;
         case 'n': options.system = optarg; break;
         case 'q': options.status = true; break;
+        case 'o': options.once = true; break;
         case 'm': options.speech = speech_of(optarg); break;
         case 'r': options.rate = number_of(optarg); break;
         case 'C': options.count = (uint64_t)number_of(optarg); break;

@@ -74,9 +74,9 @@ static int turn_lane(struct daemon *d, enum lane lane, unsigned most, int64_t un
 
 /* Deadlines take at most half of the time: after downtime thousands are due, and new reports must not wait for them. */
 static int turn_take(struct daemon *d, enum clock_word word) {
-    int64_t since_ns = clock_mono_ns(), until_ns = since_ns + TURN_DECIDE_NS_MAX;
-    front_drain(d->front);
+    front_drain(d->front, d->mono_ms);
     feed_take(d->feed, d->mono_ms, d->now_ms);
+    int64_t since_ns = clock_mono_ns(), until_ns = since_ns + TURN_DECIDE_NS_MAX;        /* however much has arrived */
     if (d->drill && drill_is_driven(d)) return drill_take(d);
     int r = turn_doubt(d, word);
     if (r == 0) r = turn_deadlines(d, since_ns + TURN_DECIDE_NS_MAX / 2);
@@ -134,7 +134,7 @@ static void turn_speak(struct daemon *d) {
 /* The store cannot be written: questions are answered, everything else is refused, no desk is asked. */
 static void turn_read_only(struct daemon *d) {
     int64_t until_ns = clock_mono_ns() + TURN_DECIDE_NS_MAX;
-    front_drain(d->front);
+    front_drain(d->front, d->mono_ms);
     feed_take(d->feed, d->mono_ms, d->now_ms);
     for (enum lane lane = LANE_URGENT; lane < LANES; lane++)
         if (turn_lane(d, lane, TURN_REPORTS_MAX, until_ns) < 0)

@@ -2,13 +2,22 @@
  *
  * The socket is emptied every turn, so that a report waits in a lane that we can see and bound, not in libzmq. Answers,
  * closures, desk decisions and queries have a lane of their own: a storm of reports cannot keep a closure out. libzmq's
- * fair queueing takes one message a peer in rotation, so one loud street does not starve the rest. */
+ * fair queueing takes one message a peer in rotation, so one loud street does not starve the rest.
+ *
+ * The lane of reports is long, for a burst. When it overflows it was no burst: from then on it holds what one turn
+ * takes (decisions/0012), so that who is let in is served soon and who is not is told soon. */
 #include "daemon/gates/gates.h"
 
 #include <errno.h>
 #include <string.h>
 
-enum { REPLY_BYTES_MAX = 24 << 20, REPLIES_MAX = 8192, MESSAGE_BYTES_MAX = 128 << 10, CHAINS = 1024, DRAIN_MAX = 8192 };
+enum {
+    REPLY_BYTES_MAX = 24 << 20, REPLIES_MAX = 8192, MESSAGE_BYTES_MAX = 128 << 10, CHAINS = 1024, DRAIN_MAX = 8192,
+    REFUSALS_MAX = 1024,                          /* spoken at once */
+    DRAIN_NS_MAX = 10000000,                      /* as long as a turn decides: more is not heard than can be told */
+    LANE_SHED_MIN = 64,                           /* a turn takes as many on the slowest disk */
+    CALM_MS = 1000,                               /* without a BUSY: the lane is long again */
+};
 _Static_assert(REPLIES_MAX >= LANE_REPORTS_MAX + LANE_URGENT_MAX, "a turn that empties both lanes can answer each");
 
 struct lane_item { struct wire_peer peer; struct source source; uint32_t at, len; };
@@ -18,7 +27,7 @@ struct lane_item { struct wire_peer peer; struct source source; uint32_t at, len
 struct lane_ring {
     struct lane_item *item;
     uint8_t *bytes;
-    uint32_t max, first, count;
+    uint32_t max, limit, first, count;                                    /* limit: for now; max: what there is */
     uint32_t bytes_head, bytes_tail;                                      /* tail: where the next goes */
 };
 
@@ -27,6 +36,8 @@ struct queued { struct wire_peer to; uint32_t at, len; int32_t next; };
 struct front {
     struct wire_socket *socket;
     struct lane_ring lanes[LANES];
+    uint32_t taken, turn_takes;                           /* reports: by this turn; by one that has enough of them */
+    int64_t overflowed_ms;                                /* the last time that a report was told BUSY */
     struct queued *replies;
     uint8_t *reply_bytes;
     uint32_t replies_count, reply_bytes_used;
@@ -37,7 +48,7 @@ struct front {
 /* ---- lanes ----------------------------------------------------------------------------------------------------- */
 
 static void lane_init(struct lane_ring *l, uint32_t max) {
-    l->max = max;
+    l->max = l->limit = max;
     l->item = memory_or_die(max * sizeof *l->item);
     l->bytes = memory_or_die(LANE_BYTES_MAX);
 }
@@ -45,7 +56,7 @@ static void lane_init(struct lane_ring *l, uint32_t max) {
 /* Room for len contiguous bytes, or UINT32_MAX. */
 static uint32_t lane_room(struct lane_ring *l, uint32_t len) {
     if (l->count == 0) l->bytes_head = l->bytes_tail = 0;
-    if (l->count == l->max) return UINT32_MAX;
+    if (l->count >= l->limit) return UINT32_MAX;
     if (l->bytes_tail >= l->bytes_head) {
         if (LANE_BYTES_MAX - l->bytes_tail >= len) return l->bytes_tail;
         return l->bytes_head > len ? 0 : UINT32_MAX;
@@ -64,14 +75,27 @@ static bool lane_push(struct lane_ring *l, struct wire_peer peer, const struct s
     return true;
 }
 
+static struct front_item item_of(const struct lane_ring *l, uint32_t n) {
+    const struct lane_item *i = &l->item[(l->first + n) % l->max];
+    return (struct front_item){ .peer = i->peer, .source = i->source, .bytes = slice_from(l->bytes + i->at, i->len) };
+}
+
+/* The newest, which has waited the least; its bytes stay until the next push. */
+static struct front_item lane_pop(struct lane_ring *l) {
+    struct front_item last = item_of(l, --l->count);
+    l->bytes_tail = (uint32_t)(last.bytes.at - l->bytes);
+    return last;
+}
+
 bool front_take(struct front *f, enum lane lane, struct front_item *ret) {
     struct lane_ring *l = &f->lanes[lane];
     if (l->count == 0) return false;
     const struct lane_item *i = &l->item[l->first];
-    *ret = (struct front_item){ .peer = i->peer, .source = i->source, .bytes = slice_from(l->bytes + i->at, i->len) };
+    *ret = item_of(l, 0);
     l->bytes_head = i->at;                            /* its bytes stay until the next take moves the head past them */
     l->first = (l->first + 1) % l->max;
     l->count--;
+    if (lane == LANE_REPORTS) f->taken++;
     return true;
 }
 
@@ -107,7 +131,43 @@ static PbRefusal frame_refusal(const struct wire_message *m) {
     return m->frame[0].len > WIRE_FRAME_BYTES_MAX ? REFUSED_FRAME_TOO_LARGE : REFUSED_NOTHING;
 }
 
-static void drain_one(struct front *f, const struct wire_message *m) {
+/* It must reach the command it is about. Nothing but refusals is queued while the socket is drained, so they may be
+ * spoken when they are many. */
+static void refuse_busy(struct front *f, struct wire_peer to, struct slice envelope) {
+    front_refuse(f, to, codec_peek_id(envelope), REFUSED_BUSY, NULL);
+    if (f->replies_count >= REFUSALS_MAX) front_speak(f);
+}
+
+/* The lane of reports has overflowed: as many may wait as one turn takes, the newest others are told now. */
+static void shed(struct front *f, int64_t mono_ms) {
+    struct lane_ring *l = &f->lanes[LANE_REPORTS];
+    f->overflowed_ms = mono_ms;
+    if (l->limit < l->max) return;
+    l->limit = f->turn_takes;
+    COUNT(SHEDS);
+    log_warn("front.shedding waiting=%u let_in=%u", l->count, l->limit);
+    while (l->count > l->limit) {
+        struct front_item last = lane_pop(l);
+        refuse_busy(f, last.peer, last.bytes);
+    }
+}
+
+/* What did the last turn take? As much as it could, if some were left; else it may take a quarter more. */
+static void shed_as_turns_go(struct front *f, int64_t mono_ms) {
+    struct lane_ring *l = &f->lanes[LANE_REPORTS];
+    if (l->count > 0 && f->taken > 0) f->turn_takes = f->taken;
+    else if (f->taken >= f->turn_takes) f->turn_takes = f->taken + f->taken / 4;
+    if (f->turn_takes < LANE_SHED_MIN) f->turn_takes = LANE_SHED_MIN;
+    if (f->turn_takes > l->max / 2) f->turn_takes = l->max / 2;
+    f->taken = 0;
+    if (l->limit == l->max) return;
+    l->limit = f->turn_takes;
+    if (mono_ms - f->overflowed_ms < CALM_MS) return;
+    l->limit = l->max;
+    log_info("front.calm let_in=%u", l->limit);
+}
+
+static void drain_one(struct front *f, const struct wire_message *m, int64_t mono_ms) {
     struct source source;
     if (!guard_source(m->address, &source)) {
         COUNT(STRANGERS);
@@ -119,17 +179,21 @@ static void drain_one(struct front *f, const struct wire_message *m) {
         COUNT(FRAMES_BAD);
         return front_refuse(f, m->from, (struct slice){ 0 }, refusal, NULL);
     }
-    if (lane_push(&f->lanes[lane_of(m->frame[0])], m->from, &source, m->frame[0])) return;
-    front_refuse(f, m->from, codec_peek_id(m->frame[0]), REFUSED_BUSY,
-                 NULL); /* it must reach the command it is about */
+    enum lane lane = lane_of(m->frame[0]);
+    if (lane_push(&f->lanes[lane], m->from, &source, m->frame[0])) return;
+    refuse_busy(f, m->from, m->frame[0]);
+    if (lane == LANE_REPORTS) shed(f, mono_ms);
 }
 
-void front_drain(struct front *f) {
+void front_drain(struct front *f, int64_t mono_ms) {
     struct wire_message m;
-    for (unsigned i = 0; i < DRAIN_MAX && f->replies_count < REPLIES_MAX - LANE_URGENT_MAX; i++) {
-        if (wire_receive(f->socket, &m) != 1) return;
-        drain_one(f, &m);
+    shed_as_turns_go(f, mono_ms);
+    int64_t until_ns = clock_mono_ns() + DRAIN_NS_MAX;
+    for (unsigned i = 0; i < DRAIN_MAX && wire_receive(f->socket, &m) == 1; i++) {
+        drain_one(f, &m, mono_ms);
+        if (i % 64 == 63 && clock_mono_ns() > until_ns) break;
     }
+    front_speak(f);
 }
 
 /* ---- out ------------------------------------------------------------------------------------------------------- */

@@ -69,9 +69,9 @@ enum lane { LANE_URGENT, LANE_REPORTS, LANES };
 int front_open(struct front **ret, struct wire *w, const char *endpoint);
 struct wire_socket *front_socket(struct front *f);
 void front_close(struct front *f);
-/* Moves what has arrived into the lanes; a full lane answers BUSY. Frames that are no single envelope are refused
- * here. */
-void front_drain(struct front *f);
+/* Moves what has arrived into the lanes; a full lane answers BUSY at once. Frames that are no single envelope are
+ * refused here. When the turn begins: nothing else is queued. */
+void front_drain(struct front *f, int64_t mono_ms);
 bool front_take(struct front *f, enum lane lane, struct front_item *ret);                 /* false: the lane is empty */
 unsigned front_waiting(const struct front *f, enum lane lane);
 /* Queues a reply for the end of the turn; packed at once. Grouped by peer, sent by front_speak. */

@@ -14,6 +14,7 @@
     X(DEADLINES,         "deadlines.fired",     "deadlines fired") \
     X(DEADLINES_LATE,    "deadlines.late",      "of them, more than one second after due") \
     X(REPLIES_DROPPED,   "front.dropped",       "replies to peers that do not read; they ask again with the same id") \
+    X(SHEDS,             "front.sheds",         "times more reports came than turns take, and some were told BUSY") \
     X(STRANGERS,         "guard.strangers",     "messages from peers that could not be named") \
     X(NOT_OPERATORS,     "guard.not_operators", "operator's orders from peers that are none") \
     X(FRAMES_BAD,        "frames.bad",          "messages refused before they were understood") \

@@ -51,6 +51,13 @@ class Disk:
             subprocess.run(["fusermount3", "-u", "-z", self.seen], check=True)
             assert self.process.wait(30) == 0
 
+    def lost_power(self, wait_s=2):
+        """Whoever meets the end of it may be quicker than we are."""
+        try:
+            return self.process.wait(wait_s) == 0
+        except subprocess.TimeoutExpired:
+            return False
+
     def has_power(self):
         return self.process.poll() is None
 
@@ -84,7 +91,7 @@ class Life:
     def close(self):
         for one in self.apps:
             one.front.close()
-        self.desk.stop()
+        self.desk.kill()
         self.broker.close()
 
     # ---- what happens before a cut -----------------------------------------------------------------------------------
@@ -94,8 +101,7 @@ class Life:
         try:
             self.broker.start()
         except AssertionError:
-            time.sleep(0.01)
-            if self.disk.has_power():
+            if not self.disk.lost_power():
                 raise Refuses(f"BAD seed {self.seed}: it does not start:\n{self.broker.said()[-2000:]}") from None
             return False
         self.served = True
@@ -168,6 +174,8 @@ class Life:
             assert self.start()
             for one in self.apps:
                 one.finish()
+            self.desk.stop()                             # from here on nothing is decided any more
+            time.sleep(0.1)
             self.h.journal, self.h.again = whole_journal(self.broker), whole_journal(self.broker)
             for w in self.watchers:
                 w.connect()

@@ -58,6 +58,11 @@ static int unreachable(const struct ctl *c) {
     return CTL_UNREACHABLE;
 }
 
+const char *endpoint_fault(const struct ctl *c, int r) {
+    return r != -EINVAL ? strerror(-r) : say(c, "不是端点：应为 ipc:///PATH 或 tcp://127.0.0.1:PORT",
+                                             "is no endpoint: use ipc:///PATH or tcp://127.0.0.1:PORT");
+}
+
 static int fault(const struct ctl *c, int r) {
     if (r == -EBADMSG || r == -EMSGSIZE) {
         (void)fprintf(stderr, "whistlectl: %s\n", r == -EMSGSIZE ? say(c, "内容太长", "this is too long to send")
@@ -65,7 +70,7 @@ static int fault(const struct ctl *c, int r) {
                             "the broker would not take this: a text is too long or has unreadable characters"));
         return CTL_USAGE;
     }
-    (void)fprintf(stderr, "whistlectl: %s: %s\n", c->front, strerror(-r));
+    (void)fprintf(stderr, "whistlectl: %s: %s\n", c->front, endpoint_fault(c, r));
     return r == -EINVAL ? CTL_USAGE : CTL_FAULT;
 }
 

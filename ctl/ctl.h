@@ -147,6 +147,7 @@ int case_question(const struct ctl *c, const char *word, PbShowCase *to);
 int ask_case(struct ctl *c, const char *word, const PbCaseView **ret);
 /* A command under that id, or one of its own; prints what came of it. */
 int command_send(struct ctl *c, PbEnvelope *e, struct command_id *id);
+const char *endpoint_fault(const struct ctl *c, int r);   /* why nothing can be opened at an endpoint */
 void ctl_done(struct ctl *c);                     /* closes what ctl_call opened */
 /* Rules by their number, 0: those in force; the same codes (returns_rules.c). */
 struct ctl_rules { uint32_t number; const PbRules *rules; void *memory; };

@@ -30,7 +30,7 @@ static const struct argument arguments[] = {
 
 const struct command_line drill_command = {
     "drill", BOTH("演练：让真实的一年走一遍，并对比结果",
-         "Plays a real year of reports through a drill store, and compares what came out."), arguments,
+         "plays a real year of reports through a drill store, and compares what came out"), arguments,
     COUNT_OF(arguments),
     BOTH("服务器须以 --drill 在空目录启动，并有三个值守程序。退出码：0 无丢失且结论与该城市一致；1 不是这样。",
          "The broker must have been started with --drill on an empty directory, and three workers must serve it.\n"
@@ -41,10 +41,11 @@ const struct command_line drill_command = {
 
 static int read_rules(struct drill *d, const PbRules **ret) {
     struct config_error e;
+    char line[CONFIG_ERROR_BYTES];
     PbRules *rules = NULL;
     arena_wrap(&d->room, memory_or_die(CONFIG_ARENA_BYTES), CONFIG_ARENA_BYTES);
     if (config_load(d->options.config, &d->room, &rules, &e) < 0)
-        return drill_fail(d, CTL_USAGE, "%s:%u: %s: %s", e.file, e.line, e.key, e.what);
+        return drill_fail(d, CTL_USAGE, "%s", config_error_line(&e, line));
     *ret = rules;
     return 0;
 }

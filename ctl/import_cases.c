@@ -275,10 +275,11 @@ static int send_begin(struct import *m) {
 static int rules_from_files(struct import *m) {
     static struct arena room;
     struct config_error error;
+    char line[CONFIG_ERROR_BYTES];
     PbRules *rules = NULL;
     arena_wrap(&room, memory_or_die(CONFIG_ARENA_BYTES), CONFIG_ARENA_BYTES);
     if (config_load(m->line->config, &room, &rules, &error) < 0) {
-        (void)fprintf(stderr, "whistlectl: %s:%u: %s: %s\n", error.file, error.line, error.key, error.what);
+        (void)fprintf(stderr, "whistlectl: %s\n", config_error_line(&error, line));
         return CTL_USAGE;
     }
     m->rules = rules;

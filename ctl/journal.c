@@ -340,6 +340,6 @@ int journal_show_main(struct ctl *c, int argc, char **argv) {
         sheet_cell(p.sheet, "%s", say(c, zh[i], en[i]));
     r = store_survey(l.dir, 0, show_segment, &p, problem);
     if (p.sheet)
-        sheet_close(p.sheet, stdout);
+        sheet_close(p.sheet, r == -ENOENT ? NULL : stdout);
     return r < 0 ? offline_failed(c, l.dir, r, problem) : CTL_DONE;
 }

@@ -124,7 +124,7 @@ static int rules_asked(void *to, uint32_t number, const PbRules **ret) {
 
 static int feed_broken(const struct ctl *c, int r) {
     const char *why = r == -EBADMSG ? say(c, "服务器比本程序新，请更新本程序", "the broker is newer than this program; update it")
-        : r == 0 ? say(c, "没有等到动态；--feed 对吗？", "no updates came; is --feed right?") : strerror(-r);
+        : r == 0 ? say(c, "没有等到动态；--feed 对吗？", "no updates came; is --feed right?") : endpoint_fault(c, r);
     (void)fprintf(stderr, "whistlectl: %s: %s\n", c->feed, why);
     return r == 0 ? CTL_UNREACHABLE : CTL_FAULT;
 }

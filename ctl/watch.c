@@ -144,7 +144,7 @@ static int open_feed(struct ctl *c, struct watch_line *l, struct whistle_feed **
     };
     int r = whistle_feed_open(ret, &o);
     if (r < 0)
-        (void)fprintf(stderr, "whistlectl: %s: %s\n", c->feed, strerror(-r));
+        (void)fprintf(stderr, "whistlectl: %s: %s\n", c->feed, endpoint_fault(c, r));
     return r == -EINVAL ? CTL_USAGE : r < 0 ? CTL_FAULT : CTL_DONE;
 }
 

@@ -30,12 +30,12 @@ static int set_flag(const char *flag, const char *value, struct settings *s) {
     size_t len = strlen(flag + 2);
     if (len == 0 || len >= sizeof name) return wrong("no such flag", flag, NULL);
     for (size_t i = 0; i <= len; i++) name[i] = flag[2 + i] == '-' ? '_' : flag[2 + i];
-    if (!value) return wrong("needs a value", flag, NULL);
-    int r = option_set(settings_table, settings_count, s, slice_of(name), slice_of(value), &near);
+    int r = option_set(settings_table, settings_count, s, slice_of(name), slice_of(value ? value : ""), &near);
     if (r == -ENOENT) {
         snprintf(advice, sizeof advice, "the nearest is --%s (with - or _)", near ? near : "data");
         return wrong("no such flag", flag, advice);
     }
+    if (!value) return wrong("needs a value", flag, NULL);
     if (r == -ERANGE) return wrong("the value is out of bounds", flag, "whistled --print-config shows them");
     if (r < 0) return wrong("the value cannot be read", flag, "whistled --print-config shows what it looks like");
     return 0;
@@ -43,9 +43,10 @@ static int set_flag(const char *flag, const char *value, struct settings *s) {
 
 static int read_file(const char *file, struct settings *s) {
     struct config_error e;
+    char line[CONFIG_ERROR_BYTES];
     int r = config_settings(file, settings_table, settings_count, s, &e);
     if (r == 0) return 0;
-    fprintf(stderr, "whistled: %s:%u: %s%s%s\n", e.file, e.line, e.key, e.key[0] ? ": " : "", e.what);
+    fprintf(stderr, "whistled: %s\n", config_error_line(&e, line));
     return EXIT_USAGE;
 }
 

@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LINES_MAX = 200, PROBLEM_BYTES = 600 };
+enum { LINES_MAX = 200 };
 
 /* What the thread works on. The loop looks at nothing else of it before `over` is set. */
 struct files {
@@ -133,11 +133,8 @@ static void answer(struct daemon *d, PbReloaded *reloaded) {
 }
 
 static void tell_wrong(struct daemon *d, PbReloaded *to) {
-    const struct config_error *e = &d->reload->files->error;
-    char *problem = arena_must(&d->room, PROBLEM_BYTES);
-    char line[16] = "";
-    if (e->line) snprintf(line, sizeof line, ":%u", e->line);                  /* 0: the whole file */
-    snprintf(problem, PROBLEM_BYTES, "%s%s: %s%s%s", e->file, line, e->key, e->key[0] ? ": " : "", e->what);
+    char *problem = arena_must(&d->room, CONFIG_ERROR_BYTES);
+    config_error_line(&d->reload->files->error, problem);
     to->problems = arena_must(&d->room, sizeof *to->problems);
     to->problems[to->n_problems++] = problem;
     COUNT(RELOADS_WRONG);

@@ -31,11 +31,12 @@ struct rules_loaded { struct slice bytes; struct hash hash; const PbRules *rules
 static int rules_load(const char *dir, struct rules_loaded *ret) {
     struct arena *room = memory_or_die(sizeof *room);
     struct config_error e;
+    char line[CONFIG_ERROR_BYTES];
     PbRules *rules = NULL;
     arena_wrap(room, memory_or_die(CONFIG_ARENA_BYTES), CONFIG_ARENA_BYTES);
     int r = config_load(dir, room, &rules, &e);
     if (r < 0) {
-        fprintf(stderr, "whistled: %s:%u: %s%s%s\n", e.file, e.line, e.key, e.key[0] ? ": " : "", e.what);
+        fprintf(stderr, "whistled: %s\n", config_error_line(&e, line));
         return r;
     }
     ret->rules = rules;

@@ -20,6 +20,9 @@
 enum { CONFIG_FILE_BYTES_MAX = 4 << 20, CONFIG_DEPTH_MAX = 16, CONFIG_ARENA_BYTES = 32 << 20 };
 
 struct config_error { char file[200]; unsigned line; char key[80]; char what[240]; };   /* line 0: the whole file */
+/* FILE:LINE: key: what; without a line or a key when there is none. */
+enum { CONFIG_ERROR_BYTES = 560 };
+const char *config_error_line(const struct config_error *e, char to[static CONFIG_ERROR_BYTES]);
 
 /* Loads and checks a directory. `room` takes everything (CONFIG_ARENA_BYTES is plenty). 0, or -EINVAL with the
  * error filled, or -ENOENT... */

@@ -54,6 +54,14 @@ int fail(struct reading *r, const struct node *node, const char *format, ...) {
     return -EINVAL;
 }
 
+const char *config_error_line(const struct config_error *e, char to[static CONFIG_ERROR_BYTES]) {
+    char line[16] = "";
+    if (e->line)
+        (void)snprintf(line, sizeof line, ":%u", e->line);
+    (void)snprintf(to, CONFIG_ERROR_BYTES, "%s%s: %s%s%s", e->file, line, e->key, e->key[0] ? ": " : "", e->what);
+    return to;
+}
+
 int full(struct reading *r) {
     fail_at(r, 0, SLICE(""), "the set is too large for the %zu bytes it may take", r->room->cap);
     return -ENOMEM;

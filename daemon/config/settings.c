@@ -19,7 +19,7 @@ static int setting_set(struct reading *r, const struct node *n, const struct opt
     case -ERANGE:
         return fail(r, n, "is out of bounds; --print-config says which");
     default:
-        return fail(r, n, "cannot be read as this setting's kind of value");
+        return fail(r, n, "cannot be read as this setting's kind of value; --print-config shows what it looks like");
     }
 }
 

@@ -30,6 +30,7 @@ systemd                         # reads our units, for the tests
 mandoc                          # reads our manual pages strictly, for the tests; and so does
 groff-base                      #   what man(1) shows them with
 gcovr                           # the table of make coverage
+valgrind                        # counts instructions (tests/count)
 "
 BENCH="
 postgresql-15                   # beside whom the broker is measured

@@ -340,7 +340,7 @@ struct due limit_due(const PbCalendar *c, int64_t start_ms, const PbLimit *limit
     case UNIT_CALENDAR_DAYS: return on_clock(wall_days(c, start_ms, limit->amount));
     case UNIT_WEEKS: return on_clock(wall_days(c, start_ms, limit->amount * 7));
     case UNIT_MONTHS: return on_clock(wall_months(c, start_ms, limit->amount));
-    default: check_failed("a limit has a unit", __FILE__, __LINE__);
+    default: NEVER("a limit without a unit");
     }
 }
 

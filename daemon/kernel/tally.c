@@ -7,7 +7,7 @@ static uint32_t tally_need(const PbTally *t, uint32_t asked) {
     case TALLY_FIRST: return 1;
     case TALLY_ALL: return asked ? asked : 1;
     case TALLY_COUNT: CHECK(t->count >= 1); return t->count;
-    default: check_failed("a tally has a kind", __FILE__, __LINE__);
+    default: NEVER("a tally without a kind");
     }
 }
 

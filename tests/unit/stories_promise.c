@@ -230,6 +230,8 @@ static void a_promise_must_be_granted_and_in_range(void **state) {
 static void a_report_says_where_and_what_and_not_in_the_far_future(void **state) {
     (void)state;
     int64_t now = FIXTURE_MONDAY_MS + 10 * MINUTE_MS;
+    char longest[EXTERNAL_ID_BYTES_MAX + 2] = "";
+    memset(longest, '7', sizeof longest - 1);
     story("2026-03-02 09:00");
     report_with(&(PbReport){ .place = &(PbPlace){ .has_wall = 1 } });
     report_in("rubbish", 6104);
@@ -242,12 +244,20 @@ static void a_report_says_where_and_what_and_not_in_the_far_future(void **state)
     report_with(&(PbReport){ .has_occurred_at_ms = 1, .occurred_at_ms = 0 });
     report_with(&(PbReport){ .reporter = (char *)"grid-worker@610402006001009" });
     report_with(&(PbReport){ .external_id = (char *)"with a blank" });
+    report_with(&(PbReport){ .external_id = (char *)"\x7f" });
+    report_with(&(PbReport){ .external_id = longest });
+    longest[EXTERNAL_ID_BYTES_MAX] = '\0';
     PbPlace half = { .has_division = 1, .division = FIXTURE_GRID, .has_lon_e7 = 1, .lon_e7 = 1 };
     report_with(&(PbReport){ .place = &half });
     PbPlace out = { .has_division = 1, .division = FIXTURE_GRID, .has_lon_e7 = 1, .has_lat_e7 = 1 };
-    out.lon_e7 = 1800000001;
-    report_with(&(PbReport){ .place = &out });
-    report_with(&(PbReport){ .has_occurred_at_ms = 1, .occurred_at_ms = now + FAR_FUTURE_MS });
+    static const int32_t nowhere[][2] = {{1800000001, 0}, {-1800000001, 0}, {0, 900000001}, {0, -900000001}};
+    for (unsigned i = 0; i < COUNT_OF(nowhere); i++) {
+        out.lon_e7 = nowhere[i][0], out.lat_e7 = nowhere[i][1];
+        report_with(&(PbReport){ .place = &out });
+    }
+    out.lon_e7 = -1800000000, out.lat_e7 = -900000000;
+    report_with(&(PbReport){ .has_occurred_at_ms = 1, .occurred_at_ms = now + FAR_FUTURE_MS, .place = &out,
+                             .external_id = longest });
     expect("[09:00] refused: field missing (place.division)\n"
            "[09:00] refused: bad division (place.division)\n"
            "[09:00] refused: bad division (place.division)\n"
@@ -259,8 +269,13 @@ static void a_report_says_where_and_what_and_not_in_the_far_future(void **state)
            "[09:00] refused: bad instant (occurred_at_ms)\n"
            "[09:00] refused: unknown party (reporter)\n"
            "[09:00] refused: bad text (external_id)\n"
+           "[09:00] refused: bad text (external_id)\n"
+           "[09:00] refused: text too long (external_id)\n"
            "[09:00] refused: field missing (place.lat_e7)\n"
            "[09:00] refused: field range (place.lon_e7)\n"
+           "[09:00] refused: field range (place.lon_e7)\n"
+           "[09:00] refused: field range (place.lat_e7)\n"
+           "[09:00] refused: field range (place.lat_e7)\n"
            "[09:00] reported to community | desk 11:00\n");
 }
 

@@ -56,6 +56,27 @@ static void no_arrow_and_no_refusal_is_left_out(void **state) {
     free(made);
 }
 
+/* A journal that says otherwise is damaged or foreign: evolve ends the process over it. */
+static void there_is_no_arrow_but_those_of_the_table(void **state) {
+    (void)state;
+    assert_true(arrow_exists(EVENT_REPORTED, STATE_NONE, STATE_REPORTED));
+    assert_false(arrow_exists(EVENT_REPORTED, STATE_CLOSED, STATE_REPORTED));
+    assert_false(arrow_exists(EVENT_ESCALATED, STATE_ARCHIVED, STATE_ARCHIVED));
+}
+
+/* What logs and refusals call them: one word each, and a number from elsewhere has one, too. */
+static void every_order_and_state_has_a_word_of_its_own(void **state) {
+    (void)state;
+    for (int i = 0; i < ORDER_COUNT; i++)
+        for (int k = 0; k < i; k++)
+            assert_string_not_equal(order_name((enum order_kind)i), order_name((enum order_kind)k));
+    for (int i = 0; i <= STATE_ARCHIVED; i++)
+        for (int k = 0; k < i; k++)
+            assert_string_not_equal(state_name((PbState)i), state_name((PbState)k));
+    assert_string_equal(order_name(ORDER_COUNT), "?");
+    assert_string_equal(state_name((PbState)(STATE_ARCHIVED + 1)), "?");
+}
+
 /* The drawing's source, and its name: the first bytes of its hash, which the drawing bears. */
 static struct slice dot_of(const char *made, char name[static 17]) {
     const char *dot = strstr(made, "```dot\n") + 7;
@@ -100,6 +121,8 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_page_is_the_one_that_the_code_makes),
         cmocka_unit_test(no_arrow_and_no_refusal_is_left_out),
+        cmocka_unit_test(there_is_no_arrow_but_those_of_the_table),
+        cmocka_unit_test(every_order_and_state_has_a_word_of_its_own),
         cmocka_unit_test(the_drawing_is_of_this_page),
     };
     crypto_init();

@@ -280,6 +280,28 @@ TEST(the_first_stage_is_one_that_handles) {
     refused(AT "verify", "comes first");
 }
 
+TEST(how_often_one_may_leave_the_main_way_is_in_range) {
+    (void)state;
+    static const struct { const char *name; size_t is, has; uint32_t least, most; } numbers[] = {
+#define N(name, least, most) {#name, offsetof(PbPlaybook, name), offsetof(PbPlaybook, has_##name), least, most}
+        N(returns_max, 1, 9), N(extensions_max, 0, 9), N(extensions_percent, 1, 1000), N(suspensions_max, 0, 9),
+        N(reopens_max, 0, 9), N(delegations_max, 0, 9),
+#undef N
+    };
+    for (size_t i = 0; i < COUNT_OF(numbers); i++) {
+        uint32_t *n = (uint32_t *)((char *)&book + numbers[i].is);
+        char path[64];
+        (void)snprintf(path, sizeof path, "playbooks/incident/%s", numbers[i].name);
+        *(protobuf_c_boolean *)((char *)&book + numbers[i].has) = true;
+        *n = numbers[i].most + 1;
+        refused(path, "not");
+        *n = numbers[i].most;
+        accepted();
+        *n = numbers[i].least;
+        accepted();
+    }
+}
+
 #define UNIT(name) cmocka_unit_test_setup(name, a_playbook_that_is_right)
 
 int main(void) {
@@ -303,6 +325,7 @@ int main(void) {
         UNIT(a_count_is_one_that_the_asked_can_reach),
         UNIT(levels_never_fall_from_one_rung_to_the_next),
         UNIT(the_first_stage_is_one_that_handles),
+        UNIT(how_often_one_may_leave_the_main_way_is_in_range),
     };
     return cmocka_run_group_tests_name("playbook", tests, NULL, NULL);
 }

@@ -305,6 +305,11 @@ TEST(milestones_come_one_after_the_other) {
     refused("categories/E0101/milestones/penalise", "after stop");
     minutes.amount--, stop.limit = &minutes, penalise.limit = &day;
     accepted();
+    PbLimit week_long = {.unit = UNIT_WEEKS, .amount = 1}, counted = {.unit = UNIT_MILLISECONDS, .amount = 604800000};
+    stop.limit = &week_long, penalise.limit = &counted;
+    refused("categories/E0101/milestones/penalise", "after stop");
+    counted.amount++, stop.limit = &week_long, penalise.limit = &counted;
+    accepted();
 }
 
 TEST(a_desk_always_has_a_limit) {

@@ -91,6 +91,21 @@ static void the_share_is_100_when_it_is_due_and_never_before(void **state) {
     assert_int_equal(wait_percent(&w, calendar, NOW), 100);
 }
 
+/* A case keeps the rules that it was made under; its calendar is that of other rules where it was told so. */
+static void a_case_goes_by_the_calendar_of_its_playbook(void **state) {
+    (void)state;
+    const PbRules *own = fixture_rules();
+    PbCalendar holidays = *rules_calendar(own, own->calendar), *calendars[] = { &holidays };
+    PbRules later = *own;
+    later.n_calendars = 1, later.calendars = calendars;
+    a_case(STATE_ACCEPTED, ASK_ENDED);
+    c.playbook = 1;
+    assert_ptr_equal(case_calendar(&c, own, NULL), rules_calendar(own, own->calendar));
+    assert_ptr_equal(case_calendar(&c, own, &later), &holidays);
+    holidays.name = (char *)"renamed";                        /* not there any more: its own, then */
+    assert_ptr_equal(case_calendar(&c, own, &later), rules_calendar(own, own->calendar));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_waits_for_the_soonest_of_its_own_timers),
@@ -98,6 +113,7 @@ int main(void) {
         cmocka_unit_test(an_ask_below_waits_for_the_promise_or_is_over),
         cmocka_unit_test(a_desk_waits_on_the_level_that_has_the_case),
         cmocka_unit_test(the_share_is_100_when_it_is_due_and_never_before),
+        cmocka_unit_test(a_case_goes_by_the_calendar_of_its_playbook),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

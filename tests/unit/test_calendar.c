@@ -253,52 +253,6 @@ static void a_calendar_that_never_opens_gives_up_and_says_so(void **state) {
     assert_int_equal(unit_measure(&never, UNIT_WORK_DAYS, 0, 400 * DAY), 0);
 }
 
-/* As a desk that was open for one last day. */
-static void a_calendar_that_stops_opening_gives_up_in_the_middle_and_says_so(void **state) {
-    (void)state;
-    PbDay last = {.date = 20260302, .working = true}, *one_day[] = {&last};
-    PbCalendar ends = {.n_steps = 1, .steps = shanghai, .n_week = 7, .week = closed_week, .first_date = 20260101,
-        .last_date = 99991231, .n_days = 1, .days = one_day, .n_working_day = 2, .working_day = office_hours};
-    int64_t start = china_at("2026-03-02 09:00");
-    assert_false(limit_due(&ends, start, &(PbLimit){.unit = UNIT_WORK_DAYS, .amount = 0}).past_calendar);
-    struct due d = limit_due(&ends, start, &(PbLimit){.unit = UNIT_WORK_DAYS, .amount = 1});
-    assert_true(d.past_calendar && d.due_ms > start);
-    assert_false(limit_due(&ends, start, &(PbLimit){.unit = UNIT_WORK_HOURS, .amount = 7}).past_calendar);
-    assert_true(limit_due(&ends, start, &(PbLimit){.unit = UNIT_WORK_HOURS, .amount = 8}).past_calendar);
-}
-
-/* Deadlines are computed again only where a calendar has become another one: no part may change unseen. */
-static void a_calendar_is_the_same_only_where_all_of_it_is(void **state) {
-    (void)state;
-    PbWindow early = morning, late = afternoon, *early_hours[] = {&early, &afternoon}, *late_hours[] = {&morning, &late};
-    early.open_minute++, late.close_minute++;
-    PbZoneStep east9 = east8, since = east8, *tokyo[] = {&east9}, *new_zone[] = {&since};
-    east9.offset_s += 3600, since.from_ms++;
-    PbDay moved = days[3], worked = days[3], longer = days[3], *lists[3][COUNT_OF(notice)];
-    moved.date++, worked.working = !worked.working, longer.n_windows = 2, longer.windows = office_hours;
-    PbDay *changed[] = {&moved, &worked, &longer};
-    for (size_t i = 0; i < COUNT_OF(lists); i++) {
-        memcpy(lists[i], day_list, sizeof day_list);
-        lists[i][3] = changed[i];
-    }
-    PbCalendar other[12];
-    for (size_t i = 0; i < COUNT_OF(other); i++) other[i] = china;
-    other[0].first_date++, other[1].last_date--, other[2].n_steps = 0, other[3].n_week = 0, other[4].n_days--;
-    other[5].n_working_day = 1, other[6].working_day = early_hours, other[7].working_day = late_hours;
-    other[8].steps = tokyo, other[9].steps = new_zone, other[10].week = open_week, other[11].days = lists[0];
-    for (size_t i = 0; i < COUNT_OF(other); i++) {
-        assert_false(calendar_same(&china, &other[i]));
-        assert_false(calendar_same(&other[i], &china));
-        assert_true(calendar_same(&other[i], &other[i]));
-    }
-    for (size_t i = 1; i < COUNT_OF(lists); i++) {
-        other[11].days = lists[i];
-        assert_false(calendar_same(&china, &other[11]));
-    }
-    other[0] = china, other[0].name = (char *)"another name", other[0].zone = (char *)"Asia/Chongqing";
-    assert_true(calendar_same(&china, &other[0]));
-}
-
 static void each_unit_takes_its_largest_budget_at_the_last_instant(void **state) {
     (void)state;
     static const int64_t most[] = {[UNIT_CLOCK_MINUTES] = 10080, [UNIT_CLOCK_HOURS] = 52560, [UNIT_WORK_HOURS] = 4000,
@@ -627,8 +581,6 @@ int main(void) {
         cmocka_unit_test(a_share_is_rounded_down_to_a_millisecond),
         cmocka_unit_test(past_the_last_known_year_is_said_and_not_silently_monday_to_friday),
         cmocka_unit_test(a_calendar_that_never_opens_gives_up_and_says_so),
-        cmocka_unit_test(a_calendar_that_stops_opening_gives_up_in_the_middle_and_says_so),
-        cmocka_unit_test(a_calendar_is_the_same_only_where_all_of_it_is),
         cmocka_unit_test(each_unit_takes_its_largest_budget_at_the_last_instant),
         cmocka_unit_test(calendar_days_keep_the_wall_time_when_the_clock_is_changed),
         cmocka_unit_test(a_wall_time_that_is_skipped_is_the_moment_of_the_change),

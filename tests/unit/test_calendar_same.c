@@ -53,9 +53,9 @@ static void what_it_is_called_makes_no_other_calendar(void **state) {
 /* As a desk that was open for one last day. */
 static void a_calendar_that_stops_opening_gives_up_in_the_middle_and_says_so(void **state) {
     (void)state;
-    PbWeekday closed = {.n_windows = 0}, *closed_week[] = {&closed, &closed, &closed, &closed, &closed, &closed, &closed};
+    PbWeekday closed = {.n_windows = 0}, *never[] = {&closed, &closed, &closed, &closed, &closed, &closed, &closed};
     PbCalendar ends = office;
-    ends.n_week = 7, ends.week = closed_week, ends.last_date = 99991231;
+    ends.n_week = 7, ends.week = never, ends.last_date = 99991231;
     int64_t start = days_of_date(20260104) * 86400000 + 3600000;     /* 09:00 of that day, in its zone */
     const PbLimit at_once = {.unit = UNIT_WORK_DAYS}, next_day = {.unit = UNIT_WORK_DAYS, .amount = 1};
     const PbLimit that_day = {.unit = UNIT_WORK_HOURS, .amount = 7}, too_much = {.unit = UNIT_WORK_HOURS, .amount = 8};

@@ -60,7 +60,7 @@ CRASH   := $(wildcard tests/crash/*.c)
 SIM     := $(wildcard tests/sim/*.c)
 SIM_SEES := malloc calloc realloc free mdb_env_create mdb_env_close mdb_txn_begin mdb_txn_commit mdb_txn_abort \
 	mdb_env_open mdb_cursor_put mdb_del random_bytes store_record store_commit store_abandon
-POWER   := $(wildcard tests/power/*.c)
+POWER   := tests/power/forgetful.c
 # What callgrind counts: the broker in one thread, without libzmq.
 COUNT   := $(wildcard tests/count/*.c)
 TESTS   := $(patsubst %.c,%,$(wildcard tests/unit/test_*.c))
@@ -168,7 +168,7 @@ $(FUZZERS:%=build/fuzz/%): build/fuzz/%: build/fuzz/%.o build/fuzz/protobuf-c.o 
 
 # ---- using -----------------------------------------------------------------------------------------------------------
 
-.PHONY: help deps run test sim crash power soak count counted tidy docs coverage fuzz fuzzers bench bench-scale install clean generated objects
+.PHONY: help deps run test sim crash power shed soak count counted tidy docs coverage fuzz fuzzers bench bench-scale install clean generated objects
 JOBS := $(shell nproc)
 
 help:              ## says what each target does, one sentence each
@@ -204,7 +204,8 @@ build/release/forgetful: $(POWER:%.c=build/release/%.o)
 
 CUTS := 300
 power: programs.release build/release/forgetful generated ## cuts the power of a real broker so many times: CUTS=300, SEED=1
-	@CUTS=$(CUTS) SEED=$(SEED) PYTHONPATH=build/gen /usr/bin/python3 -B -m pytest -q -s -p no:cacheprovider tests/power
+	@CUTS=$(CUTS) SEED=$(SEED) PYTHONPATH=build/gen /usr/bin/python3 -B -m pytest -q -s -p no:cacheprovider \
+		tests/power/test_power.py
 
 soak: programs.release generated ## weeks of a district in MINUTES (10): memory, descriptors and pages must not grow
 	@MINUTES='$(MINUTES)' PYTHONPATH=build/gen /usr/bin/python3 -B tests/soak/soak.py
@@ -215,6 +216,11 @@ build/release/count: $(COUNT:%.c=build/release/%.o) $(patsubst %,build/release/l
 counted: build/release/count build/release/tests/unit/test_decide_random
 count: counted     ## counts instructions a step, here and at BASE=commit (the merge base): more than 1 or 3 % more fails
 	@MAKE='$(MAKE)' BASE='$(BASE)' tests/count/run.sh
+
+FACTOR := 10
+shed: programs.release build/release/bench/load generated ## offers a broker on a slow disk more than it can take: SECONDS=60, FACTOR=10
+	@SECONDS=$(or $(SECONDS),60) FACTOR=$(FACTOR) PYTHONPATH=build/gen /usr/bin/python3 -B -m pytest -q -s \
+		-p no:cacheprovider tests/power/test_shed.py
 
 tidy: $(GEN)       ## checks the rules of the house: floors, lengths, banned calls, messages, two compilers
 	@MAKE='$(MAKE)' FLAGS='$(CPPFLAGS) $(WARNINGS)' tests/tidy/run.sh

@@ -118,10 +118,10 @@ blackbox() {
     pytests tests/blackbox
 }
 
-# The power is cut of a real broker; more often with `make power CUTS=...`.
+# The power is cut of a real broker, and its disk is slow; more of both with `make power CUTS=...` and `make shed`.
 power() {
-    part_begin "power cuts"
-    if ! build all generated build/release/forgetful; then part_end 0 1; return; fi
+    part_begin "power cuts, slow disks"
+    if ! build all generated build/release/forgetful build/release/bench/load; then part_end 0 1; return; fi
     pytests -s tests/power
 }
 

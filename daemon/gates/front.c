@@ -13,6 +13,7 @@
 
 enum {
     REPLY_BYTES_MAX = 24 << 20, REPLIES_MAX = 8192, MESSAGE_BYTES_MAX = 128 << 10, CHAINS = 1024, DRAIN_MAX = 8192,
+    BUSY_BYTES_MAX = 512, BUSY_ID_AT = 2,         /* tag and length of the command id come first */
     REFUSALS_MAX = 1024,                          /* spoken at once */
     DRAIN_NS_MAX = 10000000,                      /* as long as a turn decides: more is not heard than can be told */
     LANE_SHED_MIN = 64,                           /* a turn takes as many on the slowest disk */
@@ -37,6 +38,8 @@ struct front {
     struct wire_socket *socket;
     struct lane_ring lanes[LANES];
     uint32_t taken, turn_takes;                           /* reports: by this turn; by one that has enough of them */
+    uint8_t busy[BUSY_BYTES_MAX];                         /* the refusal, packed, about command id zero */
+    size_t busy_len;
     int64_t overflowed_ms;                                /* the last time that a report was told BUSY */
     struct queued *replies;
     uint8_t *reply_bytes;
@@ -103,20 +106,59 @@ unsigned front_waiting(const struct front *f, enum lane lane) {
     return f->lanes[lane].count;
 }
 
-/* ---- in -------------------------------------------------------------------------------------------------------- */
+/* ---- what is to be said ---------------------------------------------------------------------------------------- */
 
-void front_refuse(struct front *f, struct wire_peer to, struct slice command_id, PbRefusal code, const char *field) {
-    PbRefused refused = refused_of(code);
-    refused.zh = (char *)sentence_of(code)->zh;
-    refused.field = (char *)field;
-    PbReply reply = { .reply_case = REPLY_REFUSED, .refused = &refused };
+/* Replies{repeated Reply replies = 1} is the plain concatenation of (tag, length, Reply): so a turn's replies to one
+ * peer are gathered by copying. Where the Reply's bytes go; NULL: there is no room, and the peer asks again. */
+static uint8_t *reply_room(struct front *f, struct wire_peer to, size_t size) {
+    if (f->replies_count == REPLIES_MAX || REPLY_BYTES_MAX - f->reply_bytes_used < size + 8
+        || size + 8 > MESSAGE_BYTES_MAX) {
+        COUNT(REPLIES_DROPPED);
+        return NULL;
+    }
+    uint8_t *at = f->reply_bytes + f->reply_bytes_used, *p = at;
+    *p++ = 0x0a;
+    for (size_t rest = size; ; rest >>= 7) {
+        *p++ = (uint8_t)(rest > 0x7f ? (rest & 0x7f) | 0x80 : rest);
+        if (rest <= 0x7f) break;
+    }
+    uint32_t len = (uint32_t)((size_t)(p - at) + size);
+    f->replies[f->replies_count++] = (struct queued){ .to = to, .at = f->reply_bytes_used, .len = len, .next = -1 };
+    f->reply_bytes_used += len;
+    return p;
+}
+
+void front_reply(struct front *f, struct wire_peer to, PbReply *reply) {
+    codec_prepare(CODEC_REPLY, reply);
+    uint8_t *at = reply_room(f, to, codec_size(CODEC_REPLY, reply));
+    if (at) codec_pack(CODEC_REPLY, reply, at);
+}
+
+/* With room for the words of the refusal. */
+static PbReply refusal_make(PbRefused *room, struct slice command_id, PbRefusal code, const char *field) {
+    const struct sentence *words = sentence_of(code);
+    *room = (PbRefused){
+        .has_code = 1, .code = code, .name = (char *)words->name, .zh = (char *)words->zh, .en = (char *)words->en,
+        .field = (char *)field,
+    };
+    PbReply reply = { .reply_case = REPLY_REFUSED, .refused = room };
     if (command_id.len) {
         reply.has_command_id = 1;
         reply.command_id.data = (uint8_t *)command_id.at;
         reply.command_id.len = command_id.len;
     }
+    return reply;
+}
+
+void front_refuse(struct front *f, struct wire_peer to, struct slice command_id, PbRefusal code, const char *field) {
+    PbRefused room;
+    PbReply reply = refusal_make(&room, command_id, code, field);
+    COUNT(REFUSED);
+    counters_refused[code]++;
     front_reply(f, to, &reply);
 }
+
+/* ---- in -------------------------------------------------------------------------------------------------------- */
 
 /* Reports and what a reporter does on the spot wait in one lane; everything that moves or shows an open case in the
  * other. */
@@ -131,10 +173,19 @@ static PbRefusal frame_refusal(const struct wire_message *m) {
     return m->frame[0].len > WIRE_FRAME_BYTES_MAX ? REFUSED_FRAME_TOO_LARGE : REFUSED_NOTHING;
 }
 
-/* It must reach the command it is about. Nothing but refusals is queued while the socket is drained, so they may be
- * spoken when they are many. */
+/* It must reach the command it is about. In a storm it is most of what is said: all but the id is packed once. Nothing
+ * but refusals is queued while the socket is drained, so they may be spoken when they are many. */
 static void refuse_busy(struct front *f, struct wire_peer to, struct slice envelope) {
-    front_refuse(f, to, codec_peek_id(envelope), REFUSED_BUSY, NULL);
+    struct slice id = codec_peek_id(envelope);
+    uint8_t *reply = id.len ? reply_room(f, to, f->busy_len) : NULL;
+    if (reply) {
+        memcpy(reply, f->busy, f->busy_len);
+        memcpy(reply + BUSY_ID_AT, id.at, id.len);
+        COUNT(REFUSED);
+        counters_refused[REFUSED_BUSY]++;
+    } else {
+        front_refuse(f, to, id, REFUSED_BUSY, NULL);
+    }
     if (f->replies_count >= REFUSALS_MAX) front_speak(f);
 }
 
@@ -198,28 +249,6 @@ void front_drain(struct front *f, int64_t mono_ms) {
 
 /* ---- out ------------------------------------------------------------------------------------------------------- */
 
-/* Replies{repeated Reply replies = 1} is the plain concatenation of (tag, length, Reply): so a turn's replies to one
- * peer are gathered by copying. */
-void front_reply(struct front *f, struct wire_peer to, PbReply *reply) {
-    codec_prepare(CODEC_REPLY, reply);
-    size_t size = codec_size(CODEC_REPLY, reply);
-    if (f->replies_count == REPLIES_MAX || REPLY_BYTES_MAX - f->reply_bytes_used < size + 8
-        || size + 8 > MESSAGE_BYTES_MAX) {
-        COUNT(REPLIES_DROPPED);
-        return;
-    }
-    uint8_t *at = f->reply_bytes + f->reply_bytes_used, *p = at;
-    *p++ = 0x0a;
-    for (size_t rest = size; ; rest >>= 7) {
-        *p++ = (uint8_t)(rest > 0x7f ? (rest & 0x7f) | 0x80 : rest);
-        if (rest <= 0x7f) break;
-    }
-    codec_pack(CODEC_REPLY, reply, p);
-    uint32_t len = (uint32_t)((size_t)(p - at) + size);
-    f->replies[f->replies_count++] = (struct queued){ .to = to, .at = f->reply_bytes_used, .len = len, .next = -1 };
-    f->reply_bytes_used += len;
-}
-
 static void send_now(struct front *f, struct wire_peer to, uint32_t len) {
     struct slice frame = slice_from(f->message, len);
     if (len && wire_send(f->socket, to, &frame, 1) < 0) COUNT(REPLIES_DROPPED);
@@ -273,12 +302,24 @@ void front_forget(struct front *f) {
 
 /* ---- life ------------------------------------------------------------------------------------------------------ */
 
+static void busy_make(struct front *f) {
+    static const uint8_t nobody[COMMAND_ID_SIZE];
+    PbRefused room;
+    PbReply reply = refusal_make(&room, slice_from(nobody, sizeof nobody), REFUSED_BUSY, NULL);
+    codec_prepare(CODEC_REPLY, &reply);
+    f->busy_len = codec_size(CODEC_REPLY, &reply);
+    CHECK(f->busy_len <= sizeof f->busy);
+    codec_pack(CODEC_REPLY, &reply, f->busy);
+    CHECK(memcmp(f->busy + BUSY_ID_AT, nobody, sizeof nobody) == 0 && f->busy[1] == sizeof nobody);
+}
+
 int front_open(struct front **ret, struct wire *w, const char *endpoint) {
     struct front *f = memory_or_die(sizeof *f);
     int r = wire_bind(&f->socket, w, endpoint);
     if (r < 0) return r;
     lane_init(&f->lanes[LANE_URGENT], LANE_URGENT_MAX);
     lane_init(&f->lanes[LANE_REPORTS], LANE_REPORTS_MAX);
+    busy_make(f);
     f->replies = memory_or_die(REPLIES_MAX * sizeof *f->replies);
     f->reply_bytes = memory_or_die(REPLY_BYTES_MAX);
     *ret = f;

@@ -129,9 +129,9 @@ class Broker:
 
 
 @contextmanager
-def scratch(prefix="wb."):
+def scratch(prefix="wb.", at=None):
     """A short path, because that of an ipc socket has 107 bytes at most."""
-    folder = tempfile.mkdtemp(prefix=prefix, dir=os.environ.get("TMPDIR", "/tmp"))
+    folder = tempfile.mkdtemp(prefix=prefix, dir=at or os.environ.get("TMPDIR", "/tmp"))
     try:
         yield Path(folder)
     finally:

@@ -160,16 +160,18 @@ int store_commit(struct store *s) {
     return 0;
 }
 
+/* What fails here is final, and so never called a lack of space: that would be waited out. */
 int store_return(struct store *s) {
     uint64_t records = 0;
     int r = tables_return(&s->tables);
     if (r == 0)
         r = fold_tail(&s->tables, s->journal, journal_durable_seq(s->journal), false, &records);
-    if (r < 0)
-        s->fault = r;
-    else
+    if (r == 0) {
         CHECK(s->tables.meta.folded_seq == journal_durable_seq(s->journal));
-    return r < 0 ? store_given(s, r) : 0;
+        return 0;
+    }
+    s->fault = r == -ENOSPC ? -ENOTRECOVERABLE : r;
+    return store_given(s, s->fault);
 }
 
 int store_abandon(struct store *s) {

@@ -235,12 +235,12 @@ def decision_of(offer, command):
 
 
 class Worker(Peer):
-    def __init__(self, endpoint, level, divisions, credit=16, decide=desk, tokens=()):
+    def __init__(self, endpoint, level, divisions, credit=16, decide=desk, tokens=(), wait_s=WAIT_S):
         super().__init__(endpoint)
         self.level, self.divisions, self.decide = level, divisions, decide
         self.taken, self.lost, self.offered, self.queue = [], [], [], deque()
         self.epoch = None
-        self.hello(credit, tokens)
+        self.hello(credit, tokens, wait_s)
 
     def say(self, **what):
         self.socket.send(pb.WorkerFrame(version=VERSION, **what).SerializeToString())

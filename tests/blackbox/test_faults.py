@@ -6,20 +6,28 @@ import re
 import signal
 import struct
 import time
+from collections import Counter
 
 import pytest
 
 import whistle_pb2 as pb
 import wl
-from conftest import CTL, QINDU, Broker, library, run
-from test_reload import CHINA, INCIDENT, OPEN_ALWAYS, Office
-from world import COMMUNITY, GRID_WORKER, dispatch, report
+from conftest import CTL, Broker, library, run
+from test_reload import INCIDENT, Office
+from world import COMMUNITY, report
 
 N = int(os.environ.get("N", "8"))                       # faults a sweep; 0 (make faults): every call
 MEMORY, DISK = 1, 2
 EIO, ENOSPC = 5, 28
-FINAL_FAULT = 75
+NEVER = (1 << 32) - 1
 QUICK_S = 2
+ENDS = {                                                # exit code, what was said: whose end it was
+    (None, "store.no_space"): "questions only",
+    (75, "<3>(journal|state|slots|drill)[.]"): "final fault",
+    (1, "whistled: "): "could not start", (2, "whistled: "): "bad config",
+    (-signal.SIGABRT, "OUT OF MEMORY|bad_alloc"): "libzmq aborts",
+    (-signal.SIGILL, 'bug.check .*what="memory"'): "memory_or_die",
+}
 
 
 class Faults:
@@ -68,12 +76,12 @@ class Ledger:
         assert self.told.setdefault(id, r) == r, "the first reply, and no other"
         return wl.answer_of(r)
 
-    def settle(self):
-        """Every command again, and each counts once."""
+    def settle(self, last=0):
+        """Every command, or the last few, again; and each counts once."""
         with wl.Front(self.broker.front) as front:
-            for id, data in self.sent.items():
-                told = self.remember(id, front.ask(data, wait_s=30, patient=True))
-                assert told or id not in self.told
+            for id, data in list(self.sent.items())[-last:]:
+                r = front.ask(data, wait_s=30, patient=True)
+                assert self.remember(id, r) or id not in self.told, f"{self.told[id]} became {r}"
             assert front.status().cases_all == self.reports
 
 
@@ -86,7 +94,7 @@ class World:
         environment = {"LD_PRELOAD": str(faults_library), "FAULTS": str(folder / "faults")}
         self.broker = Broker(folder / "b", config=self.office.config, environment=environment, segment_bytes="1MiB",
                              checkpoint_idle_ms="20ms", slots_ahead="1024")
-        self.ledger, self.days, self.ends = Ledger(self.broker), 8, {}
+        self.ledger, self.days, self.ends, self.heard = Ledger(self.broker), 8, Counter(), 0
 
     def day(self):
         """A bit of everything: reports, a desk's decision, an answer, other rules, other deadlines, checkpoints."""
@@ -111,43 +119,82 @@ class World:
         except wl.Silence:
             pass
 
-    def ended(self):
-        """How, when it has; only ends that are meant to be."""
-        if self.broker.alive():
-            return "served"
-        code, said = self.broker.process.child.returncode, self.broker.said()[-3000:]
-        return f"{code}: {said.strip().splitlines()[-1][:200]}"
+    def over(self):
+        """Disarmed; how it ended, when it has: only ends that are meant to be. Then it serves. How many calls it made."""
+        calls = self.faults.mend()
+        said, self.heard = self.broker.said()[self.heard:], len(self.broker.said())
+        if self.broker.alive() and "store.no_space" not in said:
+            self.ends["served"] += 1
+            return calls
+        code = None if self.broker.alive() else self.broker.process.child.wait()
+        how = next((how for (ended, word), how in ENDS.items() if ended == code and re.search(word, said)), None)
+        assert how, f"ended with {code}:\n{said[-2000:]}"
+        self.ends[how] += 1
+        self.broker.restart()
+        return calls
 
+    def serving(self, what, at, **how):
+        self.faults.arm(what, at, **how)
+        self.day()
+        return self.over()
+
+    def starting(self, what, at, **how):
+        self.broker.kill()
+        self.faults.arm(what, at, **how)
+        try:
+            self.broker.start()
+        except AssertionError:
+            assert not self.broker.alive(), "it neither serves nor ends"
+        return self.over()
+
+
+# ---- sweeps ----------------------------------------------------------------------------------------------------------
 
 @pytest.fixture(scope="module")
 def faults_library(tmp_path_factory):
     return library(tmp_path_factory, "faults")
 
 
-def test_explore(folder, faults_library):
+@pytest.fixture
+def world(folder, faults_library):
     w = World(folder, faults_library)
-    what = int(os.environ["WHAT"])
-    t = time.monotonic()
-    w.broker.start()
-    print("start", time.monotonic() - t)
-    t = time.monotonic()
-    w.day()
-    print("day", time.monotonic() - t, len(w.ledger.told), len(w.ledger.sent))
-    w.faults.arm(what, 1 << 30)
-    w.day()
-    print("calls", w.faults.mend())
-    for at in map(int, os.environ["AT"].split()):
-        t = time.monotonic()
-        w.faults.arm(what, at, at % 2, ENOSPC if at % 3 else EIO)
+    try:
+        w.broker.start()
         w.day()
-        n = w.faults.mend()
-        print(at, n, w.ended(), end=" ")
-        if not w.broker.alive():
-            w.broker.start()
-        print(time.monotonic() - t)
-    t = time.monotonic()
-    w.ledger.settle()
-    print("settled", time.monotonic() - t)
-    w.broker.stop()
-    r = run(CTL, "verify", w.broker.data)
-    print(r)
+        yield w
+        w.ledger.settle()
+        w.broker.stop()
+        verified = run(CTL, "verify", w.broker.data)
+        assert verified.returncode == 0, verified.stderr
+    finally:
+        w.broker.close()
+
+
+def points(calls):
+    """Which calls fail: each, or N of them, the first and the last among them and more of the early ones."""
+    if N == 0:
+        return range(1, calls + 1)
+    return sorted({round(calls ** (i / (N - 1))) for i in range(N)})
+
+
+def sweep(world, live, what):
+    for i, at in enumerate(points(live(what, NEVER))):
+        live(what, at, from_then_on=i % 2, error=(EIO, ENOSPC)[i // 2 % 2])
+        world.ledger.settle(last=6)
+    print(f"\n{sum(world.ends.values())} lives: {dict(world.ends)}")
+
+
+def test_a_broker_that_serves_and_is_refused_memory_loses_nothing(world):
+    sweep(world, world.serving, MEMORY)
+
+
+def test_a_broker_that_serves_and_whose_disk_says_no_loses_nothing(world):
+    sweep(world, world.serving, DISK)
+
+
+def test_a_broker_that_starts_and_is_refused_memory_loses_nothing(world):
+    sweep(world, world.starting, MEMORY)
+
+
+def test_a_broker_that_starts_and_whose_disk_says_no_loses_nothing(world):
+    sweep(world, world.starting, DISK)

@@ -223,9 +223,12 @@ static int read_on(struct ctl *c, const char *dir, struct journal_cursor *from, 
 static int from_store(struct ctl *c, struct returns_line *l, struct returns_options *o, struct store *s,
                       struct returns **ret) {
     struct journal_cursor *from = NULL;
+    int64_t last_ms = store_last_ms(s);
+    if (last_ms < 0)
+        return offline_failed(c, l->data, (int)last_ms, "");
     int r = period_read(c, l, clock_wall_ms(), &o->period);
     if (r == CTL_DONE)
-        r = as_of_there(c, l->as_of, o, store_durable_seq(s), store_last_ms(s));
+        r = as_of_there(c, l->as_of, o, store_durable_seq(s), last_ms);
     if (r)
         return r;
     o->rules = rules_stored;

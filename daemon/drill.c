@@ -311,6 +311,6 @@ void drill_open(struct daemon *d, int64_t start_ms) {
     h->results = memory_or_die(HELD_MAX * sizeof *h->results);
     h->bytes = memory_or_die(HELD_BYTES_MAX);
     h->result_bytes = memory_or_die(HELD_BYTES_MAX);
-    h->v_ms = store_last_ms(d->store) > start_ms ? store_last_ms(d->store) : start_ms;
+    h->v_ms = start_ms;
     d->now_ms = h->v_ms;
 }

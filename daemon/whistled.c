@@ -251,11 +251,13 @@ int main(int argc, char **argv) {
     arena_wrap(&d.room, memory_or_die(TURN_ROOM_BYTES), TURN_ROOM_BYTES);
     pulse_start(d.settings.watchdog_ms);
     if (open_store(&d, arguments.drill) < 0) return EXIT_CANNOT_START;
-    broker_clock_start(&d.clock, store_last_ms(d.store), (int64_t)d.settings.clock_step_ms);
+    int64_t last_ms = store_last_ms(d.store), start_ms = (int64_t)d.settings.drill_start_ms;
+    if (last_ms < 0) die("journal.unreadable", (int)last_ms, "the last record could not be read");
+    broker_clock_start(&d.clock, last_ms, (int64_t)d.settings.clock_step_ms);
     d.now_ms = d.clock.last_ms;
     d.reload = reload_open();
     d.recompute = recompute_open();
-    if (d.drill) drill_open(&d, (int64_t)d.settings.drill_start_ms);
+    if (d.drill) drill_open(&d, last_ms > start_ms ? last_ms : start_ms);
     r = d.read_only ? 0 : begin_epoch(&d, &rules);
     if (r < 0) die("journal.lost", r, "the first batch could not be written");
     if (open_doors(&d) < 0) return store_close(d.store), EXIT_CANNOT_START;

@@ -108,7 +108,7 @@ static int extent_of(struct db *d, struct extent *ret) {
     MDB_envinfo info;
     CHECK(mdb_env_get_fd(d->env, &e.fd) == 0);
     if (fstat(e.fd, &file) < 0)                      /* a disk that is gone does not even say this */
-        return fail(d, errno, "the size of the file");
+        return -errno;
     CHECK(mdb_env_info(d->env, &info) == 0);
     const bool absurd = info.me_last_pgno >= INT64_MAX / PAGE_SIZE;
     e.have = file.st_size;
@@ -163,9 +163,9 @@ static int renew(struct db *d) {
 static int cover_last_page(struct db *d) {
     struct extent e;
     int r = extent_of(d, &e);
-    if (r == 0 && e.have < e.need && ftruncate(e.fd, e.need) != 0)
-        r = fail(d, errno, "extend the file");
-    return r;
+    if (r < 0)
+        return fail(d, -r, "the size of the file");
+    return e.have < e.need && ftruncate(e.fd, e.need) != 0 ? fail(d, errno, "extend the file") : 0;
 }
 
 int db_commit(struct db *d) {
@@ -217,8 +217,10 @@ static void broken(MDB_env *env, const char *what) {
 static int check_size(struct db *d) {
     struct extent e;
     int r = extent_of(d, &e);
-    if (r < 0 || e.have >= e.need)
-        return r;
+    if (r < 0)
+        return fail(d, -r, "the size of the file");
+    if (e.have >= e.need)
+        return 0;
     (void)snprintf(d->problem, sizeof d->problem, "truncated: %lld bytes are in use, the file has %lld",
                    (long long)e.need, (long long)e.have);
     return -EBADMSG;

@@ -82,7 +82,9 @@ int64_t store_last_ms(struct store *s) {
     if (seq == 0)
         return 0;
     arena_reset(&s->tables.room);
-    CHECK(store_read(s, seq, &bytes) == 0);
+    int r = store_read(s, seq, &bytes);
+    if (r < 0)
+        return r;
     CHECK(codec_unpack_own(CODEC_RECORD, bytes, &s->tables.room, &record) == 0);
     return record->at_ms;
 }

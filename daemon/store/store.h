@@ -86,7 +86,8 @@ size_t store_turn_bytes(const struct store *s);   /* journaled so far in this tu
 size_t store_turn_room(const struct store *s);    /* what its batch still takes: little when no segment is ready */
 bool store_turn_empty(const struct store *s);
 bool store_turn_full(const struct store *s);      /* might not take another command's record: end the turn */
-int64_t store_last_ms(struct store *s);           /* of the last record; 0: none. Time never goes back past it */
+/* Of the last record; 0: none; negative: it cannot be read. Time never goes back past it. */
+int64_t store_last_ms(struct store *s);
 /* The record's first_seq and at_ms must be set (first_seq == store_next_seq); descriptors are set here. `c` is its case
  * after the events (NULL: not about a case), `before` the one before (id 0: new). Rows are written from them; a replay
  * computes them itself. `room` is scratch, and as it was afterwards. */

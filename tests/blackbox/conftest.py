@@ -163,6 +163,15 @@ def fill(disk):
                 pass
 
 
+def needs(root=False, programs=()):
+    """Skips, and says why, where this machine cannot; make test counts that as a failure unless ALLOW_SKIP=1."""
+    if root and os.geteuid() != 0:
+        pytest.skip("needs root: namespaces and mounts of its own")
+    for program in programs:
+        if shutil.which(program) is None and shutil.which(program, path="/usr/sbin:/sbin") is None:
+            pytest.skip(f"needs {program}: make deps")
+
+
 @pytest.fixture
 def folder():
     with scratch() as path:

@@ -25,7 +25,7 @@ ENDS = {                                                # exit code, what was sa
     (None, "store.no_space"): "questions only",
     (75, "<3>(journal|state|slots|drill)[.]"): "final fault",
     (1, "whistled: "): "could not start", (2, "whistled: "): "bad config",
-    (-signal.SIGABRT, "OUT OF MEMORY|bad_alloc"): "libzmq aborts",
+    (-signal.SIGABRT, "OUT OF MEMORY|bad_alloc|Cannot allocate memory .src/"): "libzmq aborts",
     (-signal.SIGILL, 'bug.check .*what="memory"'): "memory_or_die",
 }
 

@@ -224,6 +224,18 @@ static void a_start_that_fails_leaves_everything_for_the_next(void **state) {
     openings_fail(w, "clean", &digest, EIO);
 }
 
+static void a_last_instant_that_cannot_be_read_is_a_fault_of_the_disk(void **state) {
+    struct world *w = *state;
+    world_create(w);
+    world_close(w);
+    world_open(w);
+    break_disk(1, FROM_THEN_ON, EIO);
+    int64_t last_ms = store_last_ms(w->store);
+    assert_true(mend_disk());
+    assert_int_equal(last_ms, -EIO);
+    assert_int_equal(store_last_ms(w->store), w->now_ms);
+}
+
 static void a_verification_that_fails_never_says_equal(void **state) {
     struct world *w = *state;
     struct verify_result result;
@@ -303,6 +315,7 @@ int main(void) {
         WORLD(whatever_fails_in_a_turn_or_a_rest_the_next_start_knows_what_was_acknowledged),
         WORLD(a_checkpoint_without_space_goes_on_or_is_final_and_says_which),
         WORLD(a_start_that_fails_leaves_everything_for_the_next),
+        WORLD(a_last_instant_that_cannot_be_read_is_a_fault_of_the_disk),
         WORLD(a_verification_that_fails_never_says_equal),
         WORLD(a_purge_that_fails_leaves_a_store_that_opens_and_can_be_purged),
         WORLD(folding_again_that_fails_is_done_by_the_next_start),

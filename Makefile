@@ -199,6 +199,10 @@ IMAGES := 200000
 crash: build/release/crash ## looks at so many crash images of the store: IMAGES=200000, SEED=1
 	@build/release/crash $(IMAGES) $(SEED)
 
+.PHONY: mutants
+mutants: generated ## plants the bugs of tests/mutants one by one; each must be found by the tests it names, in time
+	@MAKE='$(MAKE)' tests/mutants/run.py --jobs $(JOBS) $(if $(ONLY),--only $(ONLY))
+
 build/release/forgetful: $(POWER:%.c=build/release/%.o)
 	@echo "  LD release $@"; $(COMPILE.release) $(LDFLAGS) -o $@ $^ -lfuse3
 

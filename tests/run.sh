@@ -68,6 +68,15 @@ sim() {
     part_end $good $bad
 }
 
+# Would all this notice? Three bugs that are found soon; all of them with `make mutants`.
+mutants() {
+    local found all
+    part_begin "planted bugs"
+    MAKE=$make tests/mutants/run.py --slice --jobs "$(nproc)" 2>&1 | tee "$log/out"
+    read -r found all < <(sed -nE 's/^mutants: ([0-9]+) of ([0-9]+) found .*/\1 \2/p' "$log/out")
+    part_end "${found:-0}" $((${all:-1} - ${found:-0}))
+}
+
 # What old clients and old journals know must still mean the same.
 compat() {
     local good=0 bad=0
@@ -130,6 +139,7 @@ compat
 if compgen -G 'tests/unit/test_*.c' > /dev/null; then unit release; unit asan; fi
 if compgen -G 'tests/crash/*.c' > /dev/null; then crash; fi
 if compgen -G 'tests/sim/*.c' > /dev/null; then sim; fi
+if compgen -G 'tests/mutants/*.patch' > /dev/null; then mutants; fi
 if compgen -G 'tests/fuzz/fuzz_*.c' > /dev/null; then fuzz; fi
 if compgen -G 'tests/blackbox/test_*.py' > /dev/null; then blackbox; fi
 if compgen -G 'tests/power/test_*.py' > /dev/null; then power; fi

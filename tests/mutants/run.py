@@ -20,7 +20,7 @@ ROOT = HERE.parent.parent
 SOURCES = ("Makefile", "proto", "lib", "daemon", "workers", "ctl", "config", "man", "completions", "tests/unit",
            "tests/sim", "tests/crash")
 SLICE = ("ack-before-commit", "no-receipt", "rung-skipped")
-ONE_RUN_S = 300                                     # a finder that takes longer hangs: it has found nothing
+ONE_RUN_S = 240                                     # a finder that takes longer hangs: it has found nothing
 PROGRAMS = {"sim": "build/release/sim", "crash": "build/release/crash"}
 ENVIRONMENT = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES")}
 

@@ -45,7 +45,7 @@ static void queue_clear(struct queue *q) {
 
 static int queue_add(struct queue *q, const struct slice *frames, unsigned count) {
     size_t all = 0;
-    if (q->count == QUEUE_MAX) return sometimes("net.queue_full"), -EAGAIN;
+    if (q->count >= QUEUE_MAX || (net_faults.queue_max && q->count >= net_faults.queue_max)) return sometimes("net.queue_full"), -EAGAIN;
     for (unsigned i = 0; i < count; i++) all += frames[i].len;
     struct message *m = sim_memory(sizeof *m + all);
     uint8_t *to = m->bytes;
@@ -232,6 +232,7 @@ int wire_receive(struct wire_socket *s, struct wire_message *ret) {
         ret->frame[i] = slice_from(at, m->len[i]);
         at += m->len[i];
     }
+    if (s->router && m->frames == 1) ear_told(s->endpoint, from->id, ret->frame[0]);
     if (s->router) snprintf(ret->address, sizeof ret->address, ":%u:0:1", from->uid);
     return 1;
 }
@@ -250,7 +251,7 @@ int wire_send(struct wire_socket *s, struct wire_peer to, const struct slice *fr
         sometimes("net.cut_while_sending");
         return s->router ? -EHOSTUNREACH : -EAGAIN;
     }
-    if (s->router) oracle_said(s->endpoint, frames, count);
+    if (s->router) ear_said(s->endpoint, to.id, frames, count);
     return queue_add(s->router ? &dealer->down : &dealer->up, frames, count);
 }
 

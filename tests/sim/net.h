@@ -10,6 +10,7 @@
 
 struct net_faults {
     int64_t delay_ns_max;
+    unsigned queue_max;                           /* messages one way of a link; 0: as many as may be */
     unsigned cut_per_million;                     /* of messages: its link is cut before it */
 };
 extern struct net_faults net_faults;

@@ -61,6 +61,10 @@ struct shadow *oracle_case(unsigned index) {
     return &cases[index];
 }
 
+uint64_t oracle_on_disk(void) {
+    return applied;
+}
+
 uint64_t oracle_steps(void) {
     return steps;
 }
@@ -102,23 +106,6 @@ void oracle_acknowledged(unsigned uid, const uint8_t id[16], const PbDone *done)
     k->reply = digest_of(done);
 }
 
-/* The broker says something, here and now: what it speaks of is on disk. */
-void oracle_said(const char *door, const struct slice *frames, unsigned count) {
-    struct codec_result why;
-    uint64_t seq = 0;
-    arena_reset(&room);
-    if (strcmp(door, "sim:feed") == 0) {
-        const PbFeedHead *head = codec_unpack(CODEC_FEED_HEAD, frames[0], &room, &why);
-        if (head) seq = head->seq;
-    } else if (strcmp(door, "sim:front") == 0 && count == 1) {
-        const PbReplies *replies = codec_unpack(CODEC_REPLIES, frames[0], &room, &why);
-        for (size_t i = 0; replies && i < replies->n_replies; i++)
-            if (replies->replies[i]->reply_case == REPLY_DONE && replies->replies[i]->done->seq > seq)
-                seq = replies->replies[i]->done->seq;
-    }
-    if (seq > applied) sim_broken("O1: seq %llu was told before it was on disk", (unsigned long long)seq);
-}
-
 /* ---- records, as they reach the disk ----------------------------------------------------------------------------- */
 
 static struct shadow *shadow_of(uint64_t id) {
@@ -131,6 +118,18 @@ static struct shadow *shadow_of(uint64_t id) {
     return low < cases_count && cases[low].state.id == id ? &cases[low] : NULL;
 }
 
+/* A result came: its work was offered in that epoch. Of several that come for one case the youngest is believed. */
+void oracle_offered_in(uint64_t case_id, uint64_t in_epoch) {
+    struct shadow *s = shadow_of(case_id);
+    if (s && in_epoch > s->offered_in) s->offered_in = in_epoch;
+}
+
+static void check_offer(const struct shadow *s, const PbRecord *r) {
+    if (strcmp(r->source, "work") == 0 && r->command_id.len == 16 && s->offered_in < epoch)
+        sim_broken("O6: case %llu: a decision was taken of an offer of epoch %llu in epoch %llu",
+                   (unsigned long long)r->case_id, (unsigned long long)s->offered_in, (unsigned long long)epoch);
+}
+
 static void apply_case(const PbRecord *r) {
     static struct case_state before;
     struct shadow *s = shadow_of(r->case_id);
@@ -140,6 +139,7 @@ static void apply_case(const PbRecord *r) {
         s = &cases[cases_count++];
     }
     before = s->state;
+    check_offer(s, r);
     for (size_t i = 0; i < r->n_events; i++) {
         evolve(&s->state, r->events[i], r->first_seq + i, r->at_ms);     /* O7: it checks */
         sometimes_event(r->events[i]);

@@ -162,6 +162,7 @@ static void draw_world(void) {
     uint64_t delay = (uint64_t)least(pace, 10 * SECOND_NS) + 1;
     net_faults.delay_ns_max = (int64_t)sim_roll(SIM_SWARM, delay);
     net_faults.cut_per_million = drawn(30, 2000);
+    net_faults.queue_max = drawn(30, 40);
 }
 
 static void step_fate(void) {

@@ -75,12 +75,16 @@ void actors_leave(void);                          /* night: connections are clos
 bool actors_quiet(void);                          /* nothing is in flight, every console has caught up */
 void actors_only_wait(void);                      /* nothing new any more: the quiet phase */
 
+/* ---- what passes by (ear.c) -------------------------------------------------------------------------------------- */
+
+void ear_said(const char *door, uint32_t peer, const struct slice *frames, unsigned count);     /* by the broker */
+void ear_told(const char *door, uint32_t peer, struct slice frame);               /* to it, as it takes it */
+
 /* ---- what must hold (oracle.c) ----------------------------------------------------------------------------------- */
 
-struct shadow { struct case_state state; bool overdue_told; };
+struct shadow { struct case_state state; bool overdue_told; uint64_t offered_in; };     /* offered_in: an epoch */
 
 void judge(const struct case_state *before, const struct case_state *after, const PbRecord *r);     /* judge.c */
-void oracle_said(const char *door, const struct slice *frames, unsigned count);
 void oracle_recorded(const PbRecord *record);     /* within a turn */
 void oracle_committed(void);                      /* and it is on disk */
 void oracle_abandoned(void);
@@ -94,5 +98,7 @@ bool oracle_consoles_know_all(void);
 void oracle_end(struct store *s);
 unsigned oracle_cases(void);
 struct shadow *oracle_case(unsigned index);
+uint64_t oracle_on_disk(void);                    /* the last seq that is */
+void oracle_offered_in(uint64_t case_id, uint64_t in_epoch);
 uint64_t oracle_steps(void);                      /* events evolved: decided by the kernel, and checked */
 #endif

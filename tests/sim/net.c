@@ -45,7 +45,8 @@ static void queue_clear(struct queue *q) {
 
 static int queue_add(struct queue *q, const struct slice *frames, unsigned count) {
     size_t all = 0;
-    if (q->count >= QUEUE_MAX || (net_faults.queue_max && q->count >= net_faults.queue_max)) return sometimes("net.queue_full"), -EAGAIN;
+    bool full = q->count >= QUEUE_MAX || (net_faults.queue_max && q->count >= net_faults.queue_max);
+    if (full) return sometimes("net.queue_full"), -EAGAIN;
     for (unsigned i = 0; i < count; i++) all += frames[i].len;
     struct message *m = sim_memory(sizeof *m + all);
     uint8_t *to = m->bytes;

@@ -168,7 +168,7 @@ $(FUZZERS:%=build/fuzz/%): build/fuzz/%: build/fuzz/%.o build/fuzz/protobuf-c.o 
 
 # ---- using -----------------------------------------------------------------------------------------------------------
 
-.PHONY: help deps run test sim crash power shed soak count counted tidy docs coverage fuzz fuzzers bench bench-scale install clean generated objects
+.PHONY: help deps run test sim crash power faults shed soak count counted tidy docs coverage fuzz fuzzers bench bench-scale install clean generated objects
 JOBS := $(shell nproc)
 
 help:              ## says what each target does, one sentence each
@@ -210,6 +210,11 @@ CUTS := 300
 power: programs.release build/release/forgetful generated ## cuts the power of a real broker so many times: CUTS=300, SEED=1
 	@CUTS=$(CUTS) SEED=$(SEED) PYTHONPATH=build/gen /usr/bin/python3 -B -m pytest -q -s -p no:cacheprovider \
 		tests/power/test_power.py
+
+N := 0
+faults: programs.release generated build/release/tests/unit/test_memory ## lets N calls (0: all) of memory and disk fail, one by one: an hour
+	@EVERY=1 build/release/tests/unit/test_memory
+	@N=$(N) PYTHONPATH=build/gen /usr/bin/python3 -B -m pytest -q -s -p no:cacheprovider tests/blackbox/test_faults.py
 
 soak: programs.release generated ## weeks of a district in MINUTES (10): memory, descriptors and pages must not grow
 	@MINUTES='$(MINUTES)' PYTHONPATH=build/gen /usr/bin/python3 -B tests/soak/soak.py

@@ -25,6 +25,8 @@ clang                           # the second compiler of make tidy
 libfuse3-dev                    # a disk that forgets what was not synced (tests/power),
 fuse3                           #   and what unmounts it
 libclang-rt-14-dev              # its sanitizers and libFuzzer (tests/fuzz)
+iproute2                        # networks of their own for the tests: a link that is cut, narrow,
+nftables                        #   or loses packets
 universal-ctags                 # the lengths of functions, for make tidy
 systemd                         # reads our units, for the tests
 mandoc                          # reads our manual pages strictly, for the tests; and so does

@@ -61,7 +61,7 @@ int db_last(struct db *d, unsigned table, struct slice prefix, struct slice *ret
 
 uint64_t db_changes(const struct db *d);                             /* puts and deletes since the last commit */
 uint64_t db_pages_used(struct db *d);                                /* 4096 bytes each, free ones not counted */
-uint64_t db_file_bytes(struct db *d);                                /* 0: a fault, that the next call returns */
+uint64_t db_file_bytes(struct db *d);                                /* 0: the disk did not say */
 int db_allocate_ahead(struct db *d, uint64_t bytes);                 /* posix_fallocate behind the last page; -ENOSPC */
 /* The last commit, compact, into an empty file; beside a process that writes, never in it: there it could wait for
  * itself. -ENOSPC ... */

@@ -163,8 +163,7 @@ static int renew(struct db *d) {
 static int cover_last_page(struct db *d) {
     struct extent e;
     int r = extent_of(d, &e);
-    if (r < 0)
-        return fail(d, -r, "the size of the file");
+    if (r < 0) return fail(d, -r, "the size of the file");
     return e.have < e.need && ftruncate(e.fd, e.need) != 0 ? fail(d, errno, "extend the file") : 0;
 }
 
@@ -217,8 +216,7 @@ static void broken(MDB_env *env, const char *what) {
 static int check_size(struct db *d) {
     struct extent e;
     int r = extent_of(d, &e);
-    if (r < 0)
-        return fail(d, -r, "the size of the file");
+    if (r < 0) return fail(d, -r, "the size of the file");
     if (e.have >= e.need)
         return 0;
     (void)snprintf(d->problem, sizeof d->problem, "truncated: %lld bytes are in use, the file has %lld",

@@ -1,6 +1,6 @@
-/* faults.c: memory that is refused and a disk that says no. Preloaded into a program under test: file FAULTS, mapped, holds
- * which calls to count, which of them fails, whether the ones after it do as well, and with what; and how many there
- * were. Of files only regular ones count, and not what is logged. */
+/* faults.c: memory that is refused and a disk that says no. Preloaded into a program under test: file FAULTS, mapped,
+ * holds which calls to count, which of them fails, whether the ones after it do as well, and with what; and how many
+ * there were. Of files only regular ones and directories count, and not what is logged. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
-/* Memory that is refused: the n-th allocation from a point on, once or from then on. The functions below take the place
- * of the C library's in the program that includes this file, for every library of it as well; one program, one file that
- * includes it. Under ASan they stand in front of its own.
+/* Memory that is refused: the n-th allocation from a point on, once or from then on. The functions below take the
+ * place of the C library's in the program that includes this file, for every library of it as well; one program, one
+ * file that includes it. Under ASan they stand in front of its own.
  *
  *   bool hit = true;
  *   for (unsigned at = 1; hit; at++) {

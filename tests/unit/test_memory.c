@@ -1,5 +1,5 @@
-/* Memory that is refused, allocation by allocation: of a store and of the rules. Whatever comes of it is told by a negative
- * errno and a sentence, nothing leaks, and the next try, with memory, finds all that was acknowledged. */
+/* Memory that is refused, allocation by allocation: of a store and of the rules. Whatever comes of it is told by a
+ * negative errno and a sentence, nothing leaks, and the next try, with memory, finds all that was acknowledged. */
 #include "daemon/config/config.h"
 #include "daemon/store/backup.h"
 #include "tests/unit/broken_memory.h"
@@ -7,7 +7,7 @@
 
 #include <ftw.h>
 
-/* Allocations far into it are like those beside them: the further, the wider the stride. EVERY=1 (make faults): each. */
+/* Allocations far into it are like those beside them: the further, the wider the stride. EVERY=1 (make faults): each */
 static unsigned after(unsigned at) {
     return at + 1 + (getenv("EVERY") ? 0 : at / 10);
 }

@@ -233,14 +233,14 @@ def stall_library(tmp_path_factory):
 
 @pytest.fixture
 def skewed(make_broker, folder, skew_library):
-    """A broker whose wall clock we turn: skewed(ms, synchronised)."""
+    """A broker whose wall clock we turn, and whose machine slept: skewed(ms, synchronised, slept_ms)."""
     skew = folder / "skew"
     skew.write_text("0 0")
     broker = make_broker(environment={"LD_PRELOAD": str(skew_library), "SKEW": str(skew)})
 
-    def turn(ms, synchronised=False):
+    def turn(ms, synchronised=False, slept_ms=0):
         new = folder / "skew.new"
-        new.write_text(f"{ms} {int(synchronised)}")
+        new.write_text(f"{ms} {int(synchronised)} {slept_ms}")
         new.rename(skew)
         return broker
 

@@ -91,8 +91,8 @@ class Link:
     def say(self, to_broker="", to_client=""):
         """What becomes of packets that go that way: nothing, `drop`, `numgen random mod 10 < 1 counter drop`."""
         lines = ["flush chain ip cable now_to", "flush chain ip cable now_from"]
-        lines += [f"add rule ip cable {chain} {what}" for chain, what in (("now_to", to_broker), ("now_from", to_client))
-                  if what]
+        for chain, what in ("now_to", to_broker), ("now_from", to_client):
+            lines += [f"add rule ip cable {chain} {what}"] if what else []
         self.broker.run("nft", "-f", "-", text="\n".join(lines) + "\n")
 
     def lost(self):

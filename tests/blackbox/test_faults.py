@@ -1,5 +1,6 @@
-"""Memory that is refused and a disk that says no, call by call, under a broker that starts, serves, adopts rules, recomputes
-and makes checkpoints. It may refuse and it may end, with a word; nothing that it acknowledged is lost or doubled."""
+"""Memory that is refused and a disk that says no, call by call, under a broker that starts, serves, adopts rules,
+recomputes and makes checkpoints. It may refuse and it may end, with a word; nothing that it acknowledged is lost or
+doubled."""
 import mmap
 import os
 import re
@@ -120,7 +121,7 @@ class World:
             pass
 
     def over(self):
-        """Disarmed; how it ended, when it has: only ends that are meant to be. Then it serves. How many calls it made."""
+        """Disarmed; only ends that are meant to be, and then it serves again. How many calls it made."""
         calls = self.faults.mend()
         said, self.heard = self.broker.said()[self.heard:], len(self.broker.said())
         if self.broker.alive() and "store.no_space" not in said:

@@ -1,4 +1,4 @@
-"""A network between the broker and everybody else, and what it does to them: cut both ways, cut one way, lossy, slow."""
+"""A network between the broker and everybody else: cut both ways, cut one way, losing packets, narrow."""
 import random
 import time
 

@@ -1,4 +1,4 @@
-"""Processes that stand still for ten seconds and go on: the broker, a desk's worker, a console. Nothing is lost or told twice."""
+"""The broker, a desk's worker, a console: each stands still for ten seconds. Nothing is lost or told twice."""
 import json
 import os
 import signal

@@ -35,6 +35,8 @@ void world_close(struct world *w);
 void world_path(const struct world *w, const char *name, char to[static 192]);
 void world_flip(const struct world *w, const char *name, long offset);       /* a byte; from the end when negative */
 struct hash world_digest(struct world *w);
+/* A file, or a directory with all that is in it, and their modes; a file that is there already is replaced. */
+void path_copy(const char *from, const char *to);
 
 #define WORLD(f) cmocka_unit_test_setup_teardown(f, world_make, world_remove)
 

@@ -384,16 +384,6 @@ static void lose(const char *path, uint64_t size) {
     assert_int_equal(unlink(path), 0);
 }
 
-static void copy_file(const char *from, const char *to) {
-    static char bytes[1 << 16];
-    size_t n;
-    FILE *in = fopen(from, "rb"), *out = fopen(to, "wb");
-    assert_true(in && out);
-    while ((n = fread(bytes, 1, sizeof bytes, in)) > 0)
-        assert_int_equal(fwrite(bytes, 1, n, out), n);
-    assert_int_equal(fclose(in) | fclose(out), 0);
-}
-
 static void harm_and_mend(struct world *w, const char *name) {
     void (*const harms[])(const char *, uint64_t) = {flip, shorten, lengthen, lose};
     char path[PATH_BYTES], safe[PATH_BYTES], dir[PATH_BYTES];
@@ -404,7 +394,7 @@ static void harm_and_mend(struct world *w, const char *name) {
     place(w, dir, path);
     place(w, "safe", safe);
     assert_int_equal(stat(path, &st), 0);
-    copy_file(path, safe);
+    path_copy(path, safe);
     for (size_t i = 0; i < COUNT_OF(harms); i++) {
         harms[i](path, (uint64_t)st.st_size);
         refused(check(w, "backup", &b), -EBADMSG, b.problem, strcmp(name, "MANIFEST") == 0 ? "MANIFEST" : name);
@@ -412,7 +402,7 @@ static void harm_and_mend(struct world *w, const char *name) {
         int r = restore_try(w, "backup", "back", (struct wish){0}, &back);
         assert_true(followed || strcmp(name, "FORMAT") == 0 || r < 0);
         (void)unlink(path);
-        copy_file(safe, path);
+        path_copy(safe, path);
     }
 }
 

@@ -54,38 +54,6 @@ int renameat(int from_at, const char *from, int to_at, const char *to) {
 
 /* ---- hands ------------------------------------------------------------------------------------------------------- */
 
-static void copy_file(const char *from, const char *to) {
-    static char bytes[1 << 16];
-    size_t n;
-    FILE *in = fopen(from, "rb"), *out = fopen(to, "wb");
-    assert_true(in && out);
-    while ((n = fread(bytes, 1, sizeof bytes, in)) > 0)
-        assert_int_equal(fwrite(bytes, 1, n, out), n);
-    assert_int_equal(fclose(in) | fclose(out), 0);
-}
-
-static void copy_dir(const char *from, const char *to) {
-    char here[600], there[600];
-    struct stat st;
-    DIR *d = opendir(from);
-    assert_non_null(d);
-    assert_int_equal(mkdir(to, 0700), 0);
-    for (struct dirent *e; (e = readdir(d));) {
-        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-            continue;
-        (void)snprintf(here, sizeof here, "%.250s/%.255s", from, e->d_name);
-        (void)snprintf(there, sizeof there, "%.250s/%.255s", to, e->d_name);
-        assert_int_equal(lstat(here, &st), 0);
-        if (S_ISDIR(st.st_mode)) {
-            copy_dir(here, there);
-        } else {
-            copy_file(here, there);
-            assert_int_equal(chmod(there, st.st_mode & 0777), 0);
-        }
-    }
-    (void)closedir(d);
-}
-
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *f) {
     (void)st, (void)type, (void)f;
     return remove(path);
@@ -98,14 +66,14 @@ static void beside(const struct world *w, const char *name, char to[static 192])
 static void keep_as(const struct world *w, const char *name) {
     char to[192];
     beside(w, name, to);
-    copy_dir(w->dir, to);
+    path_copy(w->dir, to);
 }
 
 static void go_back_to(const struct world *w, const char *name) {
     char from[192];
     beside(w, name, from);
     (void)nftw(w->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-    copy_dir(from, w->dir);
+    path_copy(from, w->dir);
 }
 
 static unsigned segments_of(const struct world *w, char first[static 32]) {
@@ -253,10 +221,10 @@ static void tables_of_before_the_purge_are_folded_again_from_the_base(void **sta
     (void)lived(w, 20);
     world_path(w, "state.mdb", state_path);
     beside(w, "old", old);
-    copy_file(state_path, old);
+    path_copy(state_path, old);
     struct hash digest = lived(w, 900);
     assert_int_equal(purge(w, NULL, &p), 0);
-    copy_file(old, state_path);
+    path_copy(old, state_path);
     opens_as(w, "state-older", &digest);
     verifies_as(w, &digest);
 }
@@ -394,7 +362,7 @@ static void a_base_cut_short_or_gone_is_refused_by_name(void **state) {
     base_name(p.base_seq, name);
     world_path(w, name, path);
     beside(w, "kept", kept);
-    copy_file(path, kept);
+    path_copy(path, kept);
     assert_int_equal(chmod(path, 0600), 0);
     assert_int_equal(stat(path, &st), 0);
     const off_t sizes[] = {0, 100, 159, st.st_size / 2, st.st_size - 1};
@@ -405,7 +373,7 @@ static void a_base_cut_short_or_gone_is_refused_by_name(void **state) {
     lose(w, name);
     refuses(w, "base-missing", name);
     assert_non_null(strstr(w->found.problem, "whistlectl recover"));
-    copy_file(kept, path);
+    path_copy(kept, path);
     opens_as(w, "serve", &digest);
 }
 
@@ -497,7 +465,7 @@ static void the_archive_has_what_went_and_can_be_put_back(void **state) {
         (void)snprintf(from, sizeof from, "%s/%08llu.seg", archive, (unsigned long long)i);
         (void)snprintf(to, sizeof to, "%s/journal/%08llu.seg", w->dir, (unsigned long long)i);
         assert_int_not_equal(access(to, F_OK), 0);
-        copy_file(from, to);
+        path_copy(from, to);
     }
     assert_int_equal(store_verify(&w->options, w->top, &v, NULL, NULL), 0);
     assert_true(v.equal && v.first_seq == 1 && v.base_seq == 0);       /* from nothing, and held against the base */

@@ -3,9 +3,7 @@
 #include "tests/unit/broken_disk.h"
 #include "tests/unit/store_world.h"
 
-#include <dirent.h>
 #include <ftw.h>
-#include <sys/sendfile.h>
 
 /* ---- a store --------------------------------------------------------------------------------------------------- */
 
@@ -18,49 +16,18 @@ static void remove_store(const struct world *w) {
     assert_int_equal(nftw(w->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
 }
 
-static void copy_file_to(const char *from, const char *to, mode_t mode, off_t len) {
-    int in = open(from, O_RDONLY), out = open(to, O_WRONLY | O_CREAT | O_EXCL, mode);
-    assert_true(in >= 0 && out >= 0);
-    for (off_t done = 0; done < len;) {
-        ssize_t n = sendfile(out, in, &done, (size_t)(len - done));
-        assert_true(n > 0);
-    }
-    assert_int_equal(close(in) | close(out), 0);
-}
-
-/* A directory of files and of directories like it. */
-static void copy_dir(const char *from, const char *to) {
-    char here[400], there[400];
-    struct stat st;
-    DIR *d = opendir(from);
-    assert_non_null(d);
-    assert_int_equal(mkdir(to, 0700), 0);
-    for (struct dirent *e; (e = readdir(d));) {
-        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-            continue;
-        (void)snprintf(here, sizeof here, "%.140s/%.200s", from, e->d_name);
-        (void)snprintf(there, sizeof there, "%.140s/%.200s", to, e->d_name);
-        assert_int_equal(lstat(here, &st), 0);
-        if (S_ISDIR(st.st_mode))
-            copy_dir(here, there);
-        else
-            copy_file_to(here, there, st.st_mode & 0777, st.st_size);
-    }
-    (void)closedir(d);
-}
-
 /* What a crash at this point would leave, beside the store. */
 static void keep(const struct world *w, const char *as) {
     char to[140];
     (void)snprintf(to, sizeof to, "%s/%s", w->top, as);
-    copy_dir(w->dir, to);
+    path_copy(w->dir, to);
 }
 
 static void restore(const struct world *w, const char *from) {
     char path[140];
     (void)snprintf(path, sizeof path, "%s/%s", w->top, from);
     remove_store(w);
-    copy_dir(path, w->dir);
+    path_copy(path, w->dir);
 }
 
 static void a_store_is_created_whole_or_not_at_all(void **state) {

@@ -11,28 +11,18 @@
 
 /* ---- hands on files ---------------------------------------------------------------------------------------------- */
 
-static void copy(const char *from, const char *to) {
-    static char bytes[1 << 16];
-    size_t n;
-    FILE *in = fopen(from, "rb"), *out = fopen(to, "wb");
-    assert_true(in && out);
-    while ((n = fread(bytes, 1, sizeof bytes, in)) > 0)
-        assert_int_equal(fwrite(bytes, 1, n, out), n);
-    assert_int_equal(fclose(in) | fclose(out), 0);
-}
-
 static void keep(const struct world *w, const char *name, const char *as) {
     char from[192], to[192];
     world_path(w, name, from);
     (void)snprintf(to, sizeof to, "%s/%s", w->top, as);
-    copy(from, to);
+    path_copy(from, to);
 }
 
 static void put_back(const struct world *w, const char *as, const char *name) {
     char from[192], to[192];
     (void)snprintf(from, sizeof from, "%s/%s", w->top, as);
     world_path(w, name, to);
-    copy(from, to);
+    path_copy(from, to);
 }
 
 static void lose(const struct world *w, const char *name) {

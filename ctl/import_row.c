@@ -115,7 +115,7 @@ static bool place_of(const struct case_cells *l, PbPlace *to, unsigned line, str
     to->has_division = true, to->division = l->division;
     to->has_wall = l->wall != WALL_UNKNOWN, to->wall = (PbWall)l->wall;
     to->has_lon_e7 = l->lon != NULL, to->has_lat_e7 = l->lat != NULL;
-    static const char what[] = 
+    static const char what[] =
         BOTH("不是 108.7012345 这样的度数（至多七位小数）", "is not degrees such as 108.7012345, of seven places at most");
     if (l->lon && !degrees(l->lon, &to->lon_e7))
         return import_problem(report, line, "lon", what), false;

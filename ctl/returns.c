@@ -1,5 +1,5 @@
-/* returns.c: `returns daily`, `returns monthly`: from a broker over the feed, or from a resting store's files. Both hand
- * the same updates to the same fold. */
+/* returns.c: `returns daily`, `returns monthly`: from a broker over the feed, or from a resting store's files. Both
+ * hand the same updates to the same fold. */
 #include "ctl/returns.h"
 #include "ctl/commands.h"
 #include "ctl/offline.h"

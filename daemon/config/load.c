@@ -76,7 +76,8 @@ static int office_read(struct reading *r, struct office *ret) {
     struct node *root;
     int e = yaml_nodes(r, "office.yaml", &root);
     if (e == -ENOENT || e == -ENOTDIR)
-        fail_at(r, 0, SLICE(""), "cannot be opened: %s; `config` names the directory of the office's rules", strerror(-e));
+        fail_at(r, 0, SLICE(""), "cannot be opened: %s; `config` names the directory of the office's rules",
+                strerror(-e));
     return e ? e : map_read(r, root, office_keys, COUNT_OF(office_keys), ret);
 }
 

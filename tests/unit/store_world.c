@@ -17,6 +17,10 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
     return remove(path);
 }
 
+int path_remove(const char *path) {
+    return nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
 static void say_check(const char *what, const char *file, int line) {
     (void)fprintf(stderr, "%s:%d: CHECK(%s)\n", file, line, what);
 }
@@ -46,7 +50,7 @@ int world_remove(void **state) {
     struct world *w = *state;
     store_close(w->store);
     free(w->room.base);
-    int r = nftw(w->top, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    int r = path_remove(w->top);
     free(w);
     return r;
 }

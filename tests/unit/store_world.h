@@ -37,6 +37,7 @@ void world_flip(const struct world *w, const char *name, long offset);       /* 
 struct hash world_digest(struct world *w);
 /* A file, or a directory with all that is in it, and their modes; a file that is there already is replaced. */
 void path_copy(const char *from, const char *to);
+int path_remove(const char *path);                 /* with all that is in it; 0, or -1 and errno */
 
 #define WORLD(f) cmocka_unit_test_setup_teardown(f, world_make, world_remove)
 

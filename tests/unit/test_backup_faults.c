@@ -5,16 +5,10 @@
 
 #include "daemon/store/backup.h"
 
-#include <ftw.h>
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *f) {
-    (void)st, (void)type, (void)f;
-    return remove(path);
-}
 
 static void lose(const char *path) {
     if (access(path, F_OK) == 0)
-        assert_int_equal(nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+        assert_int_equal(path_remove(path), 0);
 }
 
 struct places { char backup[160], back[160], fresh[168], slots[168]; };

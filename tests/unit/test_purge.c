@@ -5,7 +5,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -54,11 +53,6 @@ int renameat(int from_at, const char *from, int to_at, const char *to) {
 
 /* ---- hands ------------------------------------------------------------------------------------------------------- */
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *f) {
-    (void)st, (void)type, (void)f;
-    return remove(path);
-}
-
 static void beside(const struct world *w, const char *name, char to[static 192]) {
     (void)snprintf(to, 192, "%s/%s", w->top, name);
 }
@@ -72,7 +66,7 @@ static void keep_as(const struct world *w, const char *name) {
 static void go_back_to(const struct world *w, const char *name) {
     char from[192];
     beside(w, name, from);
-    (void)nftw(w->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    (void)path_remove(w->dir);
     path_copy(from, w->dir);
 }
 
@@ -279,7 +273,7 @@ static void killed_at_every_step_a_purge_leaves_a_store_that_opens(void **state)
     unsigned n = 1;
     for (; killed; n++) {
         go_back_to(w, "before");
-        (void)nftw(archive, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+        (void)path_remove(archive);
         killed = purge_killed_at(w, n, archive);
         if (n % 4 == 0)
             verifies_as(w, &digest);

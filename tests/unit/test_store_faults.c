@@ -3,17 +3,11 @@
 #include "tests/unit/broken_disk.h"
 #include "tests/unit/store_world.h"
 
-#include <ftw.h>
 
 /* ---- a store --------------------------------------------------------------------------------------------------- */
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *f) {
-    (void)st, (void)type, (void)f;
-    return remove(path);
-}
-
 static void remove_store(const struct world *w) {
-    assert_int_equal(nftw(w->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+    assert_int_equal(path_remove(w->dir), 0);
 }
 
 /* What a crash at this point would leave, beside the store. */
@@ -258,7 +252,7 @@ static void a_purge_that_fails_leaves_a_store_that_opens_and_can_be_purged(void 
     bool hit = true;
     for (unsigned at = 1; hit; at += 1 + at / 10) {
         restore(w, "full");
-        (void)nftw(archive, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+        (void)path_remove(archive);
         break_disk(at, at % 2 ? ONCE : FROM_THEN_ON, at % 3 ? EIO : ENOSPC);
         int r = store_purge(&w->options, w->top, &o, &p, NULL, NULL);
         hit = mend_disk();

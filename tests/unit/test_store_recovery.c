@@ -3,7 +3,6 @@
 #include "tests/unit/store_world.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -204,11 +203,6 @@ static void the_tables_of_another_history_are_refused(void **state) {
 
 /* ---- what the tables cannot make good ---------------------------------------------------------------------------- */
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *f) {
-    (void)st, (void)type, (void)f;
-    return remove(path);
-}
-
 static void a_journal_that_is_gone_or_damaged_is_refused_by_place(void **state) {
     struct world *w = *state;
     char path[192];
@@ -223,7 +217,7 @@ static void a_journal_that_is_gone_or_damaged_is_refused_by_place(void **state) 
     lose(w, "journal/00000002.seg");
     refuses(w, "gap-in-ordinals", "missing");
     world_path(w, "journal", path);
-    assert_int_equal(nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+    assert_int_equal(path_remove(path), 0);
     refuses(w, "journal-missing", "backup");
 }
 

@@ -170,6 +170,54 @@ static void a_followed_journal_becomes_a_store(void **state) {
     assert_memory_equal(&back.digest, &digest, sizeof digest);
 }
 
+static int fetch_base(struct follower *p, size_t cap, uint8_t spoil) {
+    static uint8_t bytes[PART_MAX];
+    uint64_t seq = journal_base(store_journal(p->w->store)).seq, length = 1;
+    size_t came = 0;
+    int r = 0;
+    for (uint64_t at = 0; r == 0 && at < length; at += came) {
+        assert_int_equal(store_base_part(p->w->store, at, bytes, cap, &length, &came), 0);
+        assert_true(came > 0 && came <= cap);
+        bytes[0] ^= spoil;
+        r = follow_base(p->f, seq, at, slice_from(bytes, came), at + came == length, p->problem);
+    }
+    return r;
+}
+
+/* What the purge took is not in the journal any more: the base has it, and whole or not at all. */
+static void a_purged_store_is_followed_from_its_base(void **state) {
+    struct world *w = *state;
+    struct purge_result purged;
+    struct follower p;
+    char archive[PATH_BYTES];
+    uint8_t bytes[16], id[16];
+    uint64_t length;
+    size_t came;
+    (void)snprintf(archive, sizeof archive, "%.95s/archive", w->top);
+    const struct purge_options o = {.before_ms = INT64_MAX / 2, .archive = archive, .open_too = true};
+    w->options.drill = true;
+    world_create(w);
+    world_random_turns(w, 400, 1);
+    assert_int_equal(store_base_part(w->store, 0, bytes, sizeof bytes, &length, &came), -ENOENT);
+    world_close(w);
+    assert_int_equal(store_purge(&w->options, w->top, &o, &purged, NULL, NULL), 0);
+    world_open(w);
+    world_random_turns(w, 3, 5);
+    struct hash digest = world_digest(w);
+    store_id(w->store, id);
+    follower_open(&p, w, "follower");
+    introduce(&p);
+    assert_true(follow_is_of(p.f, id));
+    id[0] ^= 1;
+    assert_false(follow_is_of(p.f, id));
+    assert_int_equal(fetch_base(&p, PART_MAX, 1), -EBADMSG);
+    assert_int_equal(fetch_base(&p, 1000, 0), 0);
+    catch_up(&p, PART_MAX);
+    follower_close(&p);
+    struct restore_result back = restored(&p, "back", 0);
+    assert_memory_equal(&back.digest, &digest, sizeof digest);
+}
+
 /* The broker's store is put back to an earlier point: same id, another history. */
 static void a_broker_with_another_history_is_refused(void **state) {
     struct world *w = *state;
@@ -275,6 +323,7 @@ int main(void) {
         WORLD(a_follower_that_was_killed_goes_on_from_the_last_whole_batch),
         WORLD(a_broker_that_starts_again_is_followed_on),
         WORLD(a_followed_journal_becomes_a_store),
+        WORLD(a_purged_store_is_followed_from_its_base),
         WORLD(a_broker_with_another_history_is_refused),
         WORLD(damage_in_what_was_followed_is_refused_by_place),
         WORLD(a_follower_wants_a_directory_of_its_own),

@@ -48,7 +48,7 @@ struct ask *ask_find(struct case_state *c, const char *party, uint32_t stage, ui
         struct ask *a = &c->asks[i];
         if (a->stage == stage && a->attempt == attempt && strcmp(a->party, party) == 0) return a;
     }
-    return NULL;
+    NEVER("an ask of somebody who was not asked");
 }
 
 /* Why an ask that is over is still needed: who did it may have to do it again; and whoever helped to do it, or has
@@ -195,7 +195,7 @@ static void on_dispatched(struct case_state *c, const PbEvent *e, int64_t at_ms)
 
 static void on_signed(struct case_state *c, const PbEvent *e, int64_t at_ms) {
     struct ask *a = ask_find(c, e->signed_->party, e->signed_->stage, e->signed_->attempt);
-    CHECK(a && a->status == ASK_OPEN);
+    CHECK(a->status == ASK_OPEN);
     a->status = ASK_ACCEPTED;
     a->answered_at_ms = at_ms;
 }
@@ -228,7 +228,7 @@ static void on_answered(struct case_state *c, const PbEvent *e, int64_t at_ms) {
         return;
     }
     struct ask *a = ask_find(c, w->party, w->stage, w->attempt);
-    CHECK(a && ask_is_open(a) && w->kind >= ANSWER_ACCEPT && w->kind <= ANSWER_RETURN);
+    CHECK(ask_is_open(a) && w->kind >= ANSWER_ACCEPT && w->kind <= ANSWER_RETURN);
     a->status = status[w->kind];
     a->answered_at_ms = at_ms;
     if (w->kind >= ANSWER_DECLINE && a->lead) lead_passes_on(c, a);
@@ -283,7 +283,7 @@ static void on_milestone_done(struct case_state *c, const PbEvent *e, int64_t at
 static void on_resolved(struct case_state *c, const PbEvent *e, int64_t at_ms) {
     const PbResolved *r = e->resolved;
     struct ask *a = ask_find(c, r->party, r->stage, r->attempt);
-    CHECK(a && ask_is_open(a));
+    CHECK(ask_is_open(a));
     a = ask_to_the_end(c, a);
     a->status = ASK_DONE;
     a->answered_at_ms = at_ms;

@@ -38,7 +38,7 @@ void on_split(struct case_state *c, const PbEvent *e, int64_t at_ms) {
 void on_returned(struct case_state *c, const PbEvent *e, int64_t at_ms) {
     const PbReturned *w = e->returned;
     struct ask *a = ask_find(c, w->party, w->stage, w->attempt);
-    CHECK(a && ask_is_open(a) && ask_at_cursor(c, a));
+    CHECK(ask_is_open(a) && ask_at_cursor(c, a));
     a->status = ASK_RETURNED;
     a->answered_at_ms = at_ms;
     asks_end(c, false, at_ms);

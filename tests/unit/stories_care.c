@@ -242,6 +242,35 @@ static void deadlines_are_reckoned_anew_by_another_calendar(void **state) {
            "[03-03 09:00] timers: verify 03-05 09:00, remind 03-03 11:42\n");
 }
 
+/* It keeps the working time it has left, which both calendars measure alike: the change lies behind it. */
+static void what_was_moved_stays_where_both_calendars_agree(void **state) {
+    (void)state;
+    PbRules far = *story_rules();
+    PbCalendar ends[2], *calendars[] = { &ends[0], &ends[1] };
+    for (size_t i = 0; i < COUNT_OF(ends); i++) ends[i] = *far.calendars[i], ends[i].last_date--;
+    far.calendars = calendars;
+    story("2026-03-02 09:00");
+    report("rubbish");
+    dispatch("grid-worker");
+    answer("grid-worker", ANSWER_ACCEPT);
+    suspend("street-desk", CAUSE_SEASON, "04-01 09:00");
+    at("03-04 10:00");
+    resume_by("street-desk");
+    tell_timers();
+    story_rules_become(&far);
+    recompute();
+    tell_timers();
+    expect("[09:00] reported to community | desk 11:00\n"
+           "[09:00] accepted\n"
+           "[09:00] dispatched to grid-worker*: duty | accept 11:00, handling 03-09 09:00, remind 03-06 09:00\n"
+           "[09:00] signed by grid-worker\n"
+           "[09:00] suspended by street-desk: season | review 04-01 09:00\n"
+           "[03-04 10:00] resumed by street-desk | handling 03-11 10:00, remind 03-10 10:00\n"
+           "[03-04 10:00] timers: handling 03-11 10:00, remind 03-10 10:00\n"
+           "[03-04 10:00] due-moved\n"
+           "[03-04 10:00] timers: handling 03-11 10:00, remind 03-10 10:00\n");
+}
+
 static void a_case_of_another_system_comes_with_its_instants(void **state) {
     (void)state;
     story("2026-03-02 09:00");
@@ -371,6 +400,7 @@ int stories_of_care(void) {
         cmocka_unit_test(a_case_stays_with_its_rules_when_those_in_force_know_no_such_category),
         cmocka_unit_test(a_case_goes_by_the_rules_in_force_when_its_stages_are_the_same_there),
         cmocka_unit_test(deadlines_are_reckoned_anew_by_another_calendar),
+    cmocka_unit_test(what_was_moved_stays_where_both_calendars_agree),
         cmocka_unit_test(a_case_of_another_system_comes_with_its_instants),
         cmocka_unit_test(what_is_overdue_there_is_overdue_here),
         cmocka_unit_test(limits_that_end_before_they_begin_or_in_another_age_are_not_taken_over),

@@ -277,6 +277,44 @@ static void every_deadline_fires_once_in_every_state_it_can_be_armed_in(void **u
         }
 }
 
+/* ---- places and parties ------------------------------------------------------------------------------------------ */
+
+/* Nobody on the ladder would be asked: the sender is told, and no case is made that waits for nobody. */
+static void a_report_from_above_the_ladder_is_refused(void **unused) {
+    (void)unused;
+    static uint8_t memory[16 << 10];
+    struct arena room;
+    struct decision decision;
+    const struct case_state nothing = { .id = 0 };
+    PbPlaybook community_only = *fixture_rules()->playbooks[0], *playbooks[] = { &community_only };
+    PbRules rules = *fixture_rules();
+    community_only.n_stages = 1, rules.n_playbooks = 1, rules.playbooks = playbooks;
+    PbPlace place = { .has_division = 1 };
+    PbReport to_report = { .place = &place, .category = (char *)"rubbish" };
+    const struct order order = { .kind = ORDER_REPORT, .report = &to_report };
+    static const struct { uint64_t division; PbRefusal refusal; } told[] = {
+        { FIXTURE_GRID, REFUSED_NOTHING }, { FIXTURE_COMMUNITY, REFUSED_NOTHING },
+        { FIXTURE_STREET, REFUSED_BAD_DIVISION }, { FIXTURE_DISTRICT, REFUSED_BAD_DIVISION },
+    };
+    for (size_t i = 0; i < COUNT_OF(told); i++) {
+        arena_wrap(&room, memory, sizeof memory);
+        place.division = told[i].division;
+        decide(&(struct decide_input){ .state = &nothing, .rules = &rules, .rules_number = 1, .day_number = 1,
+                                       .now_ms = FIXTURE_MONDAY_MS, .slot = 7, .room = &room }, &order, &decision);
+        assert_int_equal(decision.refusal, told[i].refusal);
+        if (decision.refusal) assert_string_equal(decision.field, "place.division");
+    }
+}
+
+static void only_a_party_that_is_there_escalates(void **unused) {
+    (void)unused;
+    PbEscalate e = { .has_stage = 1, .stage = 1, .has_attempt = 1, .attempt = 1, .party = (char *)"mayor@610402" };
+    reach(STATE_REPORTED);
+    assert_int_equal(story_order(&(struct order){ .kind = ORDER_ESCALATE, .escalate = &e }), REFUSED_UNKNOWN_PARTY);
+    e.party = (char *)"community-desk@610402006001";
+    assert_int_equal(story_order(&(struct order){ .kind = ORDER_ESCALATE, .escalate = &e }), REFUSED_NOTHING);
+}
+
 /* ---- events ------------------------------------------------------------------------------------------------------ */
 
 static void every_event_of_a_case_has_a_name_of_its_own(void **unused) {
@@ -294,6 +332,8 @@ int main(void) {
         cmocka_unit_test(every_order_meets_every_state),
         cmocka_unit_test(every_deadline_fires_once_in_every_state_it_can_be_armed_in),
         cmocka_unit_test(every_event_of_a_case_has_a_name_of_its_own),
+        cmocka_unit_test(a_report_from_above_the_ladder_is_refused),
+        cmocka_unit_test(only_a_party_that_is_there_escalates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,6 +9,7 @@
 #include "daemon/gates/gates.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -332,5 +333,11 @@ struct wire_socket *front_socket(struct front *f) {
 
 void front_close(struct front *f) {
     wire_socket_close(f->socket);
-    f->socket = NULL;
+    for (enum lane lane = 0; lane < LANES; lane++) {
+        free(f->lanes[lane].item);
+        free(f->lanes[lane].bytes);
+    }
+    free(f->replies);
+    free(f->reply_bytes);
+    free(f);
 }

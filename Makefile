@@ -160,6 +160,7 @@ build/fuzz/protobuf-c.o: tests/fuzz/protobuf-c/protobuf-c.c tests/fuzz/protobuf-
 # What must be held still for one target alone. The archives in a group: daemon stands first, because it and ctl have an
 # arguments_read each.
 WRAP.fuzz_gates := -Wl,--wrap=memory_or_die
+WRAP.fuzz_store := -Wl,--defsym=counters_begin=__start___sancov_cntrs -Wl,--defsym=counters_end=__stop___sancov_cntrs
 $(FUZZERS:%=build/fuzz/%): build/fuzz/%: build/fuzz/%.o build/fuzz/protobuf-c.o $(FUZZ_ARCHIVES:%=build/fuzz/lib%.a)
 	@echo "  LD fuzz $@"; $(COMPILE.fuzz) $(LDFLAGS) $(WRAP.$(@F)) -fsanitize=fuzzer -o $@ -Wl,--start-group $^ \
 		-Wl,--end-group -lcmocka $(LDLIBS)
@@ -252,7 +253,7 @@ coverage: tests.cov ## runs the unit tests counting lines and branches: too few 
 
 fuzzers: $(FUZZERS:%=build/fuzz/%)
 fuzz: fuzzers      ## replays the corpora of tests/fuzz, then lets libFuzzer run SECONDS (20) a target, TARGETS or all
-	@SECONDS_EACH='$(or $(SECONDS),20)' tests/fuzz/run.sh $(TARGETS)
+	@SECONDS_EACH='$(or $(SECONDS),20)' JOBS='$(JOBS)' tests/fuzz/run.sh $(TARGETS)
 
 bench: programs.release $(BENCHES:%=build/release/%) ## runs the measurements of bench/run.sh
 	@bench/run.sh

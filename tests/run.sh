@@ -96,13 +96,13 @@ compat() {
     part_end $good $bad
 }
 
-# Foreign bytes, a little each time: every input that was kept, then FUZZ_SECONDS (2) of new ones a target.
+# Foreign bytes, a little each time: every input that was kept, then FUZZ_SECONDS (10) of new ones a target.
 fuzz() {
     local targets finds
     part_begin fuzzing
     if ! build fuzzers; then part_end 0 1; return; fi
-    SECONDS_EACH=${FUZZ_SECONDS:-2} tests/fuzz/run.sh 2>&1 | tee "$log/out"
-    read -r targets finds < <(sed -nE '$s/.* of ([0-9]+) targets, ([0-9]+) finds/\1 \2/p' "$log/out")
+    SECONDS_EACH=${FUZZ_SECONDS:-10} tests/fuzz/run.sh 2>&1 | tee "$log/out"
+    read -r targets finds < <(sed -nE '$s/.* of ([0-9]+) targets in [0-9]+ s, ([0-9]+) finds/\1 \2/p' "$log/out")
     part_end $((${targets:-0} - ${finds:-0})) "${finds:-1}"
 }
 

@@ -18,6 +18,7 @@ enum gate { FRONT, POOL, FEED, GATES };
 enum {
     STEPS_MAX = 120, PEERS = 12, CROWD_FROM = 100, CROWD_MAX = 1100, QUEUE_MAX = 8192, ROOM_BYTES = 32 << 20,
     BLOCKS_MAX = 24, PREFIXES_MAX = 256, TURNS_TO_REST = 200, MEMORY_MORE_MAX = 96 << 20,
+    OFTEN = 3000, OFTEN_BYTES_MAX = 4096,
 };
 
 /* ---- what is known of a peer, from what it sent and was sent ------------------------------------------------------- */
@@ -282,9 +283,13 @@ static void note_rights(struct peer *p, enum gate gate, struct slice bytes) {
 }
 
 /* Reading rules again is a thread's work, and no foreign bytes are in it. */
+static bool is_reload(struct slice bytes) {
+    return bytes.len && codec_peek_command(bytes) == COMMAND_RELOAD;
+}
+
 static void say_once(enum gate gate, const struct said *m) {
     struct wire_socket *s = &w.socket[gate];
-    if (s->count == QUEUE_MAX || (gate == FRONT && codec_peek_command(m->frame[0]) == COMMAND_RELOAD)) return;
+    if (s->count == QUEUE_MAX) return;
     s->queue[(s->first + s->count++) % QUEUE_MAX] = *m;
     if (m->frames == 1) note_rights(peer_of(m->peer), gate, m->frame[0]);
 }
@@ -297,7 +302,9 @@ static void one_says(void) {
     if (how >= 224) m.frames = how % (WIRE_FRAMES_MAX + 3);
     for (unsigned i = 0; i < m.frames && i < WIRE_FRAMES_MAX; i++) m.frame[i] = draw_frame(gate, p);
     p->last[gate] = m.frame[0];
-    unsigned times = how < 216 || how >= 224 ? 1 : how < 223 ? 1 + tape_byte(&w.t) : 3000;
+    unsigned times = how < 216 || how >= 224 || m.frame[0].len > OFTEN_BYTES_MAX ? 1
+        : how < 223 ? 1 + tape_byte(&w.t) : OFTEN;
+    if (gate == FRONT && is_reload(m.frame[0])) return;
     while (times--) say_once(gate, &m);
 }
 
@@ -306,6 +313,7 @@ static void crowd_says(void) {
     enum gate gate = (enum gate)tape_below(&w.t, GATES);
     struct said m = {.frames = 1, .frame = {pack_drawn(gate)}};
     unsigned count = tape_below(&w.t, 4) ? tape_byte(&w.t) : CROWD_MAX;
+    if (gate == FRONT && is_reload(m.frame[0])) return;
     for (unsigned i = 0; i < count; i++) {
         m.peer = CROWD_FROM + i;
         say_once(gate, &m);

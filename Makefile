@@ -1,8 +1,8 @@
 # One Makefile for everything, no recursion. `make help` says what it can do.
 #
-# Sources are found by folder; lib/base/pure.c becomes build/<variant>/lib/base/pure.o. There are four variants:
+# Sources are found by folder; lib/base/pure.c becomes build/<variant>/lib/base/pure.o. There are five variants:
 #   release   what is installed        asan   the same under ASan and UBSan        cov   the same, counting lines
-#   fuzz      by clang, under ASan and UBSan, telling libFuzzer which way it went
+#   fuzz      by clang, under ASan and UBSan, telling libFuzzer which way it went     afl    the same, telling AFL++
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -12,7 +12,8 @@ ifeq ($(origin CC),default)
 CC := gcc
 endif
 PREFIX  ?= /usr/local
-VARIANTS := release asan cov fuzz
+comma := ,
+VARIANTS := release asan cov fuzz afl
 
 WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wvla -Werror
 CPPFLAGS := -std=c17 -D_GNU_SOURCE -I. -Ibuild/gen
@@ -22,6 +23,8 @@ FLAGS.asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -
 FLAGS.fuzz    := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer -D__SANITIZE_ADDRESS__
 CC.fuzz       := clang-14
+FLAGS.afl     := $(subst fuzzer-no-link$(comma),,$(FLAGS.fuzz))
+CC.afl        := AFL_QUIET=1 afl-clang-fast
 FLAGS.cov     := -O0 -g --coverage -fprofile-update=atomic -DCOVERAGE
 
 # ---- what there is ---------------------------------------------------------------------------------------------------
@@ -152,24 +155,30 @@ $(foreach v,$(VARIANTS),$(foreach p,$(PROGRAMS),$(eval $(call program,$(v),$(p))
 
 # protobuf-c itself is fuzzed with us: the release that Debian packages, as it was published (tests/fuzz/protobuf-c/). It
 # copies nothing from nowhere (memcpy of no bytes at NULL), which is no harm.
-build/fuzz/protobuf-c.o: tests/fuzz/protobuf-c/protobuf-c.c tests/fuzz/protobuf-c/sha256 build/fuzz/flags
-	@mkdir -p $(@D)
+define protobuf-c
+build/$(1)/protobuf-c.o: tests/fuzz/protobuf-c/protobuf-c.c tests/fuzz/protobuf-c/sha256 build/$(1)/flags
+	@mkdir -p $$(@D)
 	@cd tests/fuzz/protobuf-c && sha256sum --quiet -c sha256
-	@echo "  CC fuzz $<"; $(COMPILE.fuzz) -fno-sanitize=nonnull-attribute -I/usr/include/protobuf-c -c -o $@ $<
+	@echo "  CC $(1) $$<"; $$(COMPILE.$(1)) -fno-sanitize=nonnull-attribute -I/usr/include/protobuf-c -c -o $$@ $$<
+endef
+$(foreach v,fuzz afl,$(eval $(call protobuf-c,$(v))))
 
 # What must be held still for one target alone. The archives in a group: daemon stands first, because it and ctl have an
 # arguments_read each.
 WRAP.fuzz_gates := -Wl,--wrap=memory_or_die
-WRAP.fuzz_store := -Wl,--defsym=counters_begin=__start___sancov_cntrs -Wl,--defsym=counters_end=__stop___sancov_cntrs
-$(FUZZERS:%=build/fuzz/%): build/fuzz/%: build/fuzz/%.o build/fuzz/protobuf-c.o $(FUZZ_ARCHIVES:%=build/fuzz/lib%.a)
-	@echo "  LD fuzz $@"; $(COMPILE.fuzz) $(LDFLAGS) $(WRAP.$(@F)) -fsanitize=fuzzer -o $@ -Wl,--start-group $^ \
-		-Wl,--end-group -lcmocka $(LDLIBS)
+COUNTERS.fuzz_store := -Wl,--defsym=counters_begin=__start___sancov_cntrs -Wl,--defsym=counters_end=__stop___sancov_cntrs
+define fuzzer
+build/$(1)/$(2): build/$(1)/$(2).o build/$(1)/protobuf-c.o $(FUZZ_ARCHIVES:%=build/$(1)/lib%.a)
+	@echo "  LD $(1) $$@"; $$(COMPILE.$(1)) $(LDFLAGS) $(WRAP.$(notdir $(2))) $(if $(filter fuzz,$(1)),$(COUNTERS.$(notdir $(2)))) \
+		-fsanitize=fuzzer -o $$@ -Wl,--start-group $$^ -Wl,--end-group -lcmocka $(LDLIBS)
+endef
+$(foreach v,fuzz afl,$(foreach f,$(FUZZERS),$(eval $(call fuzzer,$(v),$(f)))))
 
 -include $(foreach v,$(VARIANTS),$(patsubst %.o,%.d,$(call objects,$(v),$(SOURCES))))
 
 # ---- using -----------------------------------------------------------------------------------------------------------
 
-.PHONY: help deps run test sim crash power faults shed soak count counted tidy docs coverage fuzz fuzzers bench bench-scale install clean generated objects
+.PHONY: help deps run test sim crash power faults shed soak count counted tidy docs coverage fuzz fuzz-long fuzzers bench bench-scale install clean generated objects
 JOBS := $(shell nproc)
 
 help:              ## says what each target does, one sentence each
@@ -254,6 +263,13 @@ coverage: tests.cov ## runs the unit tests counting lines and branches: too few 
 fuzzers: $(FUZZERS:%=build/fuzz/%)
 fuzz: fuzzers      ## replays the corpora of tests/fuzz, then lets libFuzzer run SECONDS (20) a target, TARGETS or all
 	@SECONDS_EACH='$(or $(SECONDS),20)' JOBS='$(JOBS)' tests/fuzz/run.sh $(TARGETS)
+
+LONG := frames journal store
+fuzz-long: export TARGETS := $(or $(TARGETS),$(LONG))
+fuzz-long:         ## lets AFL++ run SECONDS (600) a target: TARGETS, or envelopes, journal and store; installs afl++
+	@./deps.sh fuzz
+	@$(MAKE) -j$(JOBS) --no-print-directory $(TARGETS:%=build/afl/tests/fuzz/fuzz_%)
+	@SECONDS_EACH='$(or $(SECONDS),600)' JOBS='$(JOBS)' tests/fuzz/long.sh $(TARGETS)
 
 bench: programs.release $(BENCHES:%=build/release/%) ## runs the measurements of bench/run.sh
 	@bench/run.sh

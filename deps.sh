@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs what building and testing need, and only what is missing. Debian 12 or a descendant.
 # ./deps.sh bench: what the broker is measured beside, as well. Their own services are not started.
+# ./deps.sh fuzz: what make fuzz-long needs, as well.
 set -eu
 
 DEPS="
@@ -38,7 +39,11 @@ BENCH="
 postgresql-15                   # beside whom the broker is measured
 redis-server                    # likewise
 "
+FUZZ="
+afl++                           # the second engine that tests/fuzz runs in
+"
 [ "${1:-}" != bench ] || DEPS=$DEPS$BENCH
+[ "${1:-}" != fuzz ] || DEPS=$DEPS$FUZZ
 
 missing=
 for package in $(echo "$DEPS" | sed 's/#.*//'); do

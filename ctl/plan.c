@@ -125,9 +125,12 @@ int plan_parse(const struct ctl *c, char *text, size_t len, struct plan *ret, ui
     *ret_line = 0;
     for (char *line = text, *end; line < text + len; line = end + 1) {
         ++*ret_line;
-        end = memchr(line, '\n', (size_t)(text + len - line));
+        size_t left = (size_t)(text + len - line);
+        end = memchr(line, '\n', left);
+        if (end)
+            left = (size_t)(end - line);
         char shown[64];
-        (void)snprintf(shown, sizeof shown, "%.*s", end ? (int)(end - line < 60 ? end - line : 60) : 60, line);
+        (void)snprintf(shown, sizeof shown, "%.*s", left < 60 ? (int)left : 60, line);
         if (end)
             *end = '\0';
         if (!end || !utf8_valid(slice_from(line, (size_t)(end - line))) || !read_line(ret, line)) {

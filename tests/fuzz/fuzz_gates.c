@@ -21,7 +21,7 @@ enum {
     OFTEN = 3000, OFTEN_BYTES_MAX = 4096,
 };
 
-/* ---- what is known of a peer, from what it sent and was sent ------------------------------------------------------- */
+/* ---- what is known of a peer, from what it sent and was sent ----------------------------------------------------- */
 
 struct peer {
     bool reads_not, gone;                            /* EAGAIN, EHOSTUNREACH */
@@ -64,7 +64,7 @@ static struct peer *peer_of(uint32_t id) {
     return id < PEERS ? &w.peer[id] : &w.crowd;
 }
 
-/* ---- memory that is taken at a start: the same each time, and zero again ------------------------------------------- */
+/* ---- memory that is taken at a start: the same each time, and zero again ----------------------------------------- */
 
 void *__wrap_memory_or_die(size_t size);
 void *__real_memory_or_die(size_t size);
@@ -81,7 +81,7 @@ void *__wrap_memory_or_die(size_t size) {
     return w.block[i];
 }
 
-/* ---- what the broker says ------------------------------------------------------------------------------------------ */
+/* ---- what the broker says ---------------------------------------------------------------------------------------- */
 
 static void *read_as(enum codec_type type, struct slice bytes) {
     struct codec_result why;
@@ -154,7 +154,7 @@ static void told_feed(struct peer *p, const struct slice *frames, bool arrives) 
     p->seq = head->seq;
 }
 
-/* ---- the wire ------------------------------------------------------------------------------------------------------ */
+/* ---- the wire ---------------------------------------------------------------------------------------------------- */
 
 struct wire *wire_open(void) {
     static struct wire one;
@@ -227,7 +227,7 @@ void wire_unshare(struct wire_shared *b) {
     free(b);
 }
 
-/* ---- what a peer says ---------------------------------------------------------------------------------------------- */
+/* ---- what a peer says -------------------------------------------------------------------------------------------- */
 
 static struct slice pack_drawn(enum gate gate) {
     static const enum codec_type types[GATES] = {CODEC_ENVELOPE, CODEC_WORKER_FRAME, CODEC_CONSOLE_FRAME};
@@ -278,7 +278,8 @@ static void note_rights(struct peer *p, enum gate gate, struct slice bytes) {
         p->credit[FEED] += c->subscribe->credit;
         p->subscribed++;
     }
-    for (size_t i = 0; i < count && p->prefixes_count < PREFIXES_MAX; i++) p->prefixes[p->prefixes_count++] = divisions[i];
+    for (size_t i = 0; i < count && p->prefixes_count < PREFIXES_MAX; i++)
+        p->prefixes[p->prefixes_count++] = divisions[i];
     w.room.used = mark;
 }
 
@@ -320,7 +321,7 @@ static void crowd_says(void) {
     }
 }
 
-/* ---- time and turns ------------------------------------------------------------------------------------------------ */
+/* ---- time and turns ---------------------------------------------------------------------------------------------- */
 
 static int64_t wall_ms(void) { return w.now_ms; }
 static int64_t mono_ns(void) { return w.mono_ms * 1000000; }
@@ -361,7 +362,7 @@ static void one_step(void) {
     else pass_time((int64_t)tape_byte(&w.t) * 3600000), one_turn();
 }
 
-/* ---- a life -------------------------------------------------------------------------------------------------------- */
+/* ---- a life ------------------------------------------------------------------------------------------------------ */
 
 static void set_up(void) {
     char top[PATH_MAX_BYTES];

@@ -133,7 +133,8 @@ static void look(const struct store_options *o, bool goes_on, bool first) {
 }
 
 /* libFuzzer counts in this process which ways were taken: what a child counts must be seen here, however it ends. The
- * counters' whole pages become shared memory. The Makefile says where they are, for the compiler keeps their names; AFL++ has none. */
+ * counters' whole pages become shared memory. The Makefile says where they are, for the compiler keeps their names;
+ * AFL++ has none. */
 extern uint8_t counters_begin[] __attribute__((weak)), counters_end[] __attribute__((weak));
 
 static void share_counters(void) {

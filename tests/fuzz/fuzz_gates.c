@@ -235,7 +235,8 @@ static struct slice pack_drawn(enum gate gate) {
         .rules = fixture_rules(), .now_ms = w.now_ms, .at = w.at.id ? &w.at : NULL,
         .token = w.token.number ? &w.token : NULL, .cases = store_durable_seq(w.d.store),
     };
-    struct slice packed = codec_packed(types[gate], draw(codec_descriptor(types[gate]), &w.t, &world, &w.room), &w.room);
+    void *drawn = draw(codec_descriptor(types[gate]), &w.t, &world, &w.room);
+    struct slice packed = codec_packed(types[gate], drawn, &w.room);
     CHECK(packed.at);
     return packed;
 }

@@ -58,6 +58,7 @@ NEED.whistlectl     := ctl store whistle-all
 PROGRAMS := $(foreach p,whistled whistle-worker whistlectl,$(if $(MAIN.$(p)),$(p)))
 
 CRASH   := $(wildcard tests/crash/*.c)
+FLIPPER := $(wildcard tests/flips/*.c)
 # The simulator: the production files but for the network; memory, LMDB's handles and the store's word about a turn are
 # looked at on their way (tests/sim/life.c, sim.c).
 SIM     := $(wildcard tests/sim/*.c)
@@ -70,7 +71,7 @@ TESTS   := $(patsubst %.c,%,$(wildcard tests/unit/test_*.c))
 BENCHES := $(patsubst %.c,%,$(wildcard bench/*.c))
 FUZZERS := $(patsubst %.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 SOURCES := $(foreach a,$(ALL_ARCHIVES),$(SRC.$(a))) $(foreach p,$(PROGRAMS),$(MAIN.$(p))) $(TESTS:=.c) $(BENCHES:=.c) \
-	$(FUZZERS:=.c) $(CRASH) $(SIM) $(COUNT) $(POWER)
+	$(FUZZERS:=.c) $(CRASH) $(FLIPPER) $(SIM) $(COUNT) $(POWER)
 
 # patsubst sees a generated file as build/<variant>/build/gen/...: bring it back.
 objects = $(patsubst build/$(1)/build/gen/%,build/$(1)/gen/%,$(patsubst %.c,build/$(1)/%.o,$(2)))
@@ -125,6 +126,9 @@ $(foreach t,$(TESTS),build/$(1)/$(t)): build/$(1)/%: build/$(1)/%.o $(ARCHIVES:%
 	@echo "  LD $(1) $$@"; $$(COMPILE.$(1)) $(LDFLAGS) -o $$@ $$^ -lcmocka $(LDLIBS)
 
 build/$(1)/crash: $(CRASH:%.c=build/$(1)/%.o) $(ARCHIVES:%=build/$(1)/lib%.a)
+	@echo "  LD $(1) $$@"; $$(COMPILE.$(1)) $(LDFLAGS) -o $$@ $$^ -lcmocka $(LDLIBS)
+
+build/$(1)/flips: $(FLIPPER:%.c=build/$(1)/%.o) $(ARCHIVES:%=build/$(1)/lib%.a)
 	@echo "  LD $(1) $$@"; $$(COMPILE.$(1)) $(LDFLAGS) -o $$@ $$^ -lcmocka $(LDLIBS)
 
 $(foreach b,$(BENCHES),build/$(1)/$(b)): build/$(1)/%: build/$(1)/%.o $(BENCH_ARCHIVES:%=build/$(1)/lib%.a)
@@ -212,6 +216,11 @@ crash: build/release/crash ## looks at so many crash images of the store: IMAGES
 .PHONY: mutants
 mutants: generated ## plants the bugs of tests/mutants one by one; each must be found by the tests it names, in time
 	@MAKE='$(MAKE)' tests/mutants/run.py --jobs $(JOBS) $(if $(ONLY),--only $(ONLY))
+
+FLIPS := 1000
+.PHONY: flips
+flips: build/release/flips ## flips single bits of a resting store: FLIPS=1000, SEED=1
+	@build/release/flips $(FLIPS) $(SEED)
 
 build/release/forgetful: $(POWER:%.c=build/release/%.o)
 	@echo "  LD release $@"; $(COMPILE.release) $(LDFLAGS) -o $@ $^ -lfuse3

@@ -58,6 +58,14 @@ crash() {
     if [ "${PIPESTATUS[0]}" -eq 0 ]; then part_end 1 0; else part_end 0 1; fi
 }
 
+# One bit of a resting store, many times; more of them with `make flips FLIPS=...`.
+flips() {
+    part_begin "flipped bits"
+    if ! build build/release/flips; then part_end 0 1; return; fi
+    build/release/flips 200 2>&1 | tee "$log/out"
+    if [ "${PIPESTATUS[0]}" -eq 0 ]; then part_end 1 0; else part_end 0 1; fi
+}
+
 # Worlds drawn from a number each, in virtual time; more of them with `make sim SEEDS=...`.
 sim() {
     local good=0 bad=0
@@ -138,6 +146,7 @@ tidy
 compat
 if compgen -G 'tests/unit/test_*.c' > /dev/null; then unit release; unit asan; fi
 if compgen -G 'tests/crash/*.c' > /dev/null; then crash; fi
+if compgen -G 'tests/flips/*.c' > /dev/null; then flips; fi
 if compgen -G 'tests/sim/*.c' > /dev/null; then sim; fi
 if compgen -G 'tests/mutants/*.patch' > /dev/null; then mutants; fi
 if compgen -G 'tests/fuzz/fuzz_*.c' > /dev/null; then fuzz; fi

@@ -1,6 +1,8 @@
 /* view.c: a case for people and desks: names resolved, sealed text opened where the asker may read it. */
 #include "daemon/gates/gates.h"
 
+#include "daemon/store/texts.h"
+
 #include <string.h>
 
 enum { FOLLOWERS_COUNTED_MAX = 1000 };
@@ -92,41 +94,11 @@ static void view_text(struct store *s, const struct case_state *c, PbCaseView *v
     PbRecord *record = NULL;
     if (store_slot_key(s, c->slot, &k) < 0 || store_read(s, c->id, &bytes) < 0) return;
     if (codec_unpack_own(CODEC_RECORD, bytes, room, &record) < 0 || record->n_events == 0) return;
-    const PbEvent *e = record->events[0];
-    const PbReported *r = e->event_case == EVENT_REPORTED       ? e->reported
-                          : e->event_case == EVENT_SELF_HANDLED ? e->self_handled->report
-                          : e->event_case == EVENT_IMPORTED     ? e->imported->report
-                                                                : NULL;
+    const PbReported *r = event_report(record->events[0]);
     if (!r) return;
     v->text = open_sealed(&k, "text", r->text, room);
     v->address = open_sealed(&k, "address", r->address, room);
     wipe(&k, sizeof k);
-}
-
-/* Where in its event a text stands, of those that may carry one besides a report's own. */
-static const uint16_t text_at[] = {
-    [EVENT_SELF_HANDLED] = offsetof(PbSelfHandled, text), [EVENT_REJECTED] = offsetof(PbRejected, text),
-    [EVENT_ANSWERED] = offsetof(PbAnswered, text), [EVENT_MILESTONE_DONE] = offsetof(PbMilestoneDone, text),
-    [EVENT_RESOLVED] = offsetof(PbResolved, text), [EVENT_REWORK] = offsetof(PbRework, text),
-    [EVENT_NOTED] = offsetof(PbNoted, text), [EVENT_REMINDED] = offsetof(PbReminded, text),
-    [EVENT_SUPERVISED] = offsetof(PbSupervised, text), [EVENT_CLOSED] = offsetof(PbClosed, text),
-    [EVENT_APPEALED] = offsetof(PbAppealed, text), [EVENT_WITHDRAWN] = offsetof(PbWithdrawn, text),
-    [EVENT_RETURNED] = offsetof(PbReturned, text), [EVENT_EXTENSION_ASKED] = offsetof(PbExtensionAsked, text),
-    [EVENT_EXTENSION_GRANTED] = offsetof(PbExtensionGranted, text),
-    [EVENT_EXTENSION_REFUSED] = offsetof(PbExtensionRefused, text), [EVENT_SUSPENDED] = offsetof(PbSuspended, text),
-    [EVENT_DELEGATED] = offsetof(PbDelegated, text), [EVENT_FOLLOWED_UP] = offsetof(PbFollowedUp, text),
-    [EVENT_REOPENED] = offsetof(PbReopened, text), [EVENT_TRANSFERRED] = offsetof(PbTransferred, text),
-    [EVENT_VOID_ASKED] = offsetof(PbVoidAsked, text), [EVENT_VOIDED] = offsetof(PbVoided, text),
-    [EVENT_CORRECTED] = offsetof(PbCorrected, text),
-};
-
-/* Every event stands at the same place of its union. */
-static const PbSealed *text_of(const PbEvent *e, const char **ret_context) {
-    const PbSealed *text = NULL;
-    *ret_context = e->event_case == EVENT_SELF_HANDLED ? "deed" : "text";
-    if ((size_t)e->event_case < COUNT_OF(text_at) && text_at[e->event_case])
-        memcpy(&text, (const uint8_t *)e->reported + text_at[e->event_case], sizeof text);
-    return text;
 }
 
 char *view_text_of(struct store *s, const struct case_state *c, const PbRecord *record, struct arena *room) {
@@ -134,7 +106,7 @@ char *view_text_of(struct store *s, const struct case_state *c, const PbRecord *
     char *text = NULL;
     for (size_t i = 0; i < record->n_events && !text; i++) {
         const char *context;
-        const PbSealed *sealed = text_of(record->events[i], &context);
+        const PbSealed *sealed = event_text(record->events[i], &context);
         if (!sealed || store_slot_key(s, c->slot, &k) < 0) continue;
         text = open_sealed(&k, context, sealed, room);
         wipe(&k, sizeof k);

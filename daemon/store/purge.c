@@ -124,7 +124,7 @@ static int plan(struct purging *p) {
 
 static int verify(struct purging *p) {
     struct verify_result v;
-    int r = verify_locked(p->s->dir_fd, p->store, p->scratch_dir, &v, NULL, NULL);
+    int r = verify_locked(p->s->dir_fd, p->store, p->scratch_dir, &v);
     if (r == 0 && (!v.equal || v.problem[0]))
         r = -EBADMSG;
     if (r < 0)

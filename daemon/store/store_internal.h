@@ -96,9 +96,8 @@ int child_end(struct child *c);                                       /* what it
 
 /* Looks at every row of a state file in a child, because a damaged tree may end the process that walks it. */
 struct state_seen { int result; uint64_t seq; struct hash digest; char problem[256]; };
-/* The same as store_verify, by somebody who has the lock. */
-int verify_locked(int dir, const struct store_options *o, const char *scratch_dir, struct verify_result *ret,
-                  void (*progress)(void *to, uint64_t seq, uint64_t last), void *to);
+/* The same as store_verify, by somebody who has the lock; but a text that does not open is not in his way. */
+int verify_locked(int dir, const struct store_options *o, const char *scratch_dir, struct verify_result *ret);
 int state_inspect(const struct store_options *o, const char *path, struct state_seen *ret);
 /* The same in two steps, so that the caller may read the journal meanwhile. The first waits until the child has said
  * where the tables claim to stand: seq, and a result that is not the last word. */

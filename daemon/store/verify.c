@@ -6,6 +6,8 @@
  * that walks it. It works while the journal is folded. */
 #include "daemon/store/base.h"
 #include "daemon/store/store_internal.h"
+#include "daemon/store/texts.h"
+#include "lib/codec/codec.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -137,6 +139,8 @@ struct verification {
     struct journal *journal;
     struct journal_found found;
     struct hash chain;                                    /* of the batch at hand */
+    bool texts;                                           /* look whether sealed text opens */
+    struct slots *slots;
     struct tables scratch;
     uint64_t digest_seq;                                  /* where the scratch tables had this digest */
     struct hash digest;
@@ -201,6 +205,49 @@ static int prove_base(struct verification *v) {
     return say(v, r, "base", r == -EBADMSG ? "it does not hold what the journal folds to" : NULL);
 }
 
+/* ---- sealed text ------------------------------------------------------------------------------------------------- */
+
+/* A key that is gone opens nothing, and is no damage: the text is erased, or its slot was lost with a restore. A key that is
+ * another one than it was, and a text that is, are told here, because nothing else knows. */
+static bool text_opens(struct verification *v, const struct key *k, const struct sealed_text *t) {
+    struct slice box = slice_from(t->sealed->box.data, t->sealed->box.len);
+    uint8_t *plain = box.len < SEAL_OVERHEAD ? NULL : arena_take(&v->scratch.room, box.len - SEAL_OVERHEAD + 1);
+    return plain && seal_open(k, slice_of(t->context), box, plain);
+}
+
+static int check_event(struct verification *v, const PbEvent *e, uint64_t slot) {
+    struct sealed_text text[EVENT_TEXTS_MAX];
+    struct key k;
+    int r = 0;
+    for (unsigned i = 0, count = event_texts(e, text); i < count && r == 0; i++) {
+        r = slots_key(v->slots, slot, &k);
+        if (r == 0 && !text_opens(v, &k, &text[i]))
+            r = -EBADMSG;
+        wipe(&k, sizeof k);
+    }
+    return r == -ENODATA ? 0 : r;
+}
+
+static int check_texts(struct verification *v, uint64_t first, struct slice bytes) {
+    PbRecord *record = NULL;
+    struct case_state c;
+    char why[160];
+    arena_reset(&v->scratch.room);
+    int r = codec_unpack_own(CODEC_RECORD, bytes, &v->scratch.room, &record);
+    if (r < 0 || record->case_id == 0)
+        return say(v, r, "read a record", NULL);
+    r = tables_case(&v->scratch, record->case_id, &c);
+    if (r == -ENOENT)                             /* of a case that a base has no more */
+        return 0;
+    for (size_t i = 0; r == 0 && i < record->n_events; i++)
+        r = check_event(v, record->events[i], c.slot);
+    (void)snprintf(why, sizeof why, "the text of seq %llu does not open with the key of slot %llu: put back the newest copy of "
+                   "`slots`", (unsigned long long)first, (unsigned long long)c.slot);
+    return say(v, r, "key slots", r == -EBADMSG || r == -ENOENT ? why : NULL);
+}
+
+/* ---- the journal ------------------------------------------------------------------------------------------------- */
+
 /* What the base has is passed over: but it must end with this very record. */
 static int fold_one(struct verification *v, const struct journal_cursor *c, uint64_t first, uint32_t seqs,
                     struct slice record) {
@@ -240,6 +287,8 @@ static int fold_all(struct verification *v, struct journal_cursor *c) {
     hash_begin(&records);
     while (r == 0 && (more = journal_next(c, &first, &seqs, &record)) == 1) {
         r = fold_one(v, c, first, seqs, record);
+        if (r == 0 && v->texts)
+            r = check_texts(v, first, record);
         note(v, &records, c, first, seqs, record);
         if (r == 0 && v->ret->seq == v->state.seq && first > v->ret->base_seq)
             r = compare(v);
@@ -317,7 +366,11 @@ static int verify_all(struct verification *v) {
         r = say(v, inspection_begin(&v->options, path, &child, &v->state), "look at the tables", NULL);
     if (r < 0)
         return r;
-    r = verify_journal(v);
+    r = !v->texts ? 0 : say(v, slots_open(&v->slots, v->options.dir, v->identity.id, 0, true), "key slots",
+                            "they are missing or damaged: put back the newest copy of `slots`");
+    if (r == 0)
+        r = verify_journal(v);
+    slots_close(v->slots);
     inspection_end(&child, &v->state);
     if (v->state.result < 0)
         (void)say(v, v->state.result, "tables", v->state.problem);
@@ -326,16 +379,19 @@ static int verify_all(struct verification *v) {
     return r;
 }
 
-int verify_locked(int dir, const struct store_options *o, const char *scratch_dir, struct verify_result *ret,
-                  void (*progress)(void *to, uint64_t seq, uint64_t last), void *to) {
-    struct verification v = {.options = *o, .dir = dir, .ret = ret, .progress = progress, .to = to};
-    v.options.read_only = true;
-    *ret = (struct verify_result){0};
-    int r = say(&v, path_in(scratch_dir, "verify.mdb", v.scratch_path), "scratch", NULL);
+static int verify_in(struct verification *v, const char *scratch_dir) {
+    v->options.read_only = true;
+    *v->ret = (struct verify_result){0};
+    int r = say(v, path_in(scratch_dir, "verify.mdb", v->scratch_path), "scratch", NULL);
     if (r == 0)
-        r = verify_all(&v);
-    wipe(&v.identity, sizeof v.identity);
+        r = verify_all(v);
+    wipe(&v->identity, sizeof v->identity);
     return r;
+}
+
+int verify_locked(int dir, const struct store_options *o, const char *scratch_dir, struct verify_result *ret) {
+    struct verification v = {.options = *o, .dir = dir, .ret = ret};
+    return verify_in(&v, scratch_dir);
 }
 
 int store_verify(const struct store_options *o, const char *scratch_dir, struct verify_result *ret,
@@ -346,7 +402,8 @@ int store_verify(const struct store_options *o, const char *scratch_dir, struct 
         (void)snprintf(ret->problem, sizeof ret->problem, "open the store: %s", strerror(-r));
         return r;
     }
-    r = verify_locked(dir, o, scratch_dir, ret, progress, to);
+    struct verification v = {.options = *o, .dir = dir, .ret = ret, .texts = true, .progress = progress, .to = to};
+    r = verify_in(&v, scratch_dir);
     (void)close(dir);
     return r;
 }

@@ -289,9 +289,16 @@ static PbReport *report_of(struct world *w, const char *category, uint64_t divis
 }
 
 uint64_t world_report_as(struct world *w, const char *category, uint64_t division, const uint8_t *command_id) {
-    static uint8_t sealed[120] = {1, 2, 3};
+    static const char said[] = "the lamp in front of number 7 has been dark for three nights";
+    uint8_t *sealed = make(w, sizeof said + SEAL_OVERHEAD);
     PbSealed *text = make(w, sizeof *text);
-    SET(text, box, ((ProtobufCBinaryData){sizeof sealed, sealed}));
+    SET(text, box, ((ProtobufCBinaryData){sizeof said - 1 + SEAL_OVERHEAD, sealed}));
+    struct hash unique = hash_of(SLICE("a command"));
+    struct key k;
+    if (store_slot_key(w->store, store_next_slot(w->store), &k) < 0)
+        text = NULL;                              /* a disk that fails: without its text */
+    else
+        seal(&k, SLICE("text"), &unique, SLICE(said), sealed);
     struct order order = {.kind = ORDER_REPORT, .report = report_of(w, category, division), .text = text};
     PbRefusal refusal;
     uint64_t id = 0;

@@ -366,8 +366,9 @@ static int verify_all(struct verification *v) {
         r = say(v, inspection_begin(&v->options, path, &child, &v->state), "look at the tables", NULL);
     if (r < 0)
         return r;
-    r = !v->texts ? 0 : say(v, slots_open(&v->slots, v->options.dir, v->identity.id, 0, true), "key slots",
-                            "they are missing or damaged: put back the newest copy of `slots`");
+    r = v->texts ? slots_open(&v->slots, v->options.dir, v->identity.id, 0, true) : 0;
+    (void)say(v, r, "key slots", r == -EBADMSG || r == -ENOENT ? "they are missing or damaged: put back the newest copy of `slots`"
+              : NULL);
     if (r == 0)
         r = verify_journal(v);
     slots_close(v->slots);

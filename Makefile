@@ -231,7 +231,7 @@ power: programs.release build/release/forgetful generated ## cuts the power of a
 		tests/power/test_power.py
 
 N := 0
-faults: programs.release generated build/release/tests/unit/test_memory ## lets N calls (0: all) of memory and disk fail, one by one: an hour
+faults: programs.release generated build/release/tests/unit/test_memory ## lets N calls (0: all) of memory and disk fail, one by one
 	@EVERY=1 build/release/tests/unit/test_memory
 	@N=$(N) PYTHONPATH=build/gen /usr/bin/python3 -B -m pytest -q -s -p no:cacheprovider tests/blackbox/test_faults.py
 

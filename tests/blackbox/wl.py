@@ -17,7 +17,7 @@ CONTEXT.max_sockets = 4096
 VERSION = 1
 LATER = (pb.REFUSED_BUSY, pb.REFUSED_RETRY_LATER, pb.REFUSED_STOPPING)
 FRAME_BYTES_MAX = 256 << 10
-WAIT_S = 30                                             # whoever waits so long is stuck: syncs of a busy disk take seconds
+WAIT_S = 30                              # whoever waits so long is stuck: syncs of a busy disk take seconds
 
 
 class Silence(Exception):

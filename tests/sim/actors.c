@@ -27,6 +27,7 @@ struct actor {
     struct kept *kept;
     unsigned kept_count;
     uint64_t last_seq;                            /* console: where it goes on after a night */
+    unsigned absent;                              /* console: so many steps it will not read */
 };
 
 static struct actor actors[ACTORS_MAX];
@@ -377,7 +378,9 @@ static void desk_step(struct actor *a) {
 
 static void console_step(struct actor *a) {
     struct whistle_update u;
-    if (!only_wait && chance(a, 300)) return;                       /* it does not read for a while */
+    if (!only_wait && !a->absent && chance(a, 10)) a->absent = 1 + (unsigned)roll(a, 300);
+    if (!only_wait && a->absent) a->absent--;
+    if (!only_wait && (a->absent || chance(a, 300))) return;        /* it does not read for a while */
     for (unsigned i = 0; i < 256 && whistle_feed_next(a->feed, 0, &u) == 1; i++) {
         if (u.kind == WHISTLE_OTHER_PAST) sim_broken("O5: console %u knows more than the journal", a->number);
         if (u.kind == WHISTLE_REFUSED) sometimes("console.refused");

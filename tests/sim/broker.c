@@ -221,7 +221,7 @@ void broker_world(const char *path) {
     settings.slots_ahead = 64;
     settings.checkpoint_changes = 50 + sim_roll(SIM_SWARM, 5000);
     settings.checkpoint_idle_ms = 1 + sim_roll(SIM_SWARM, 1000);
-    settings.lease_ms = 1000 + sim_roll(SIM_SWARM, 60000);
+    settings.lease_ms = sim_roll(SIM_SWARM, 3) ? 1000 + sim_roll(SIM_SWARM, 60000) : 20 + sim_roll(SIM_SWARM, 2000);
     room = sim_memory(TURN_ROOM_BYTES);
     arena_wrap(&rules_room, sim_memory(RULES_ROOM_BYTES), RULES_ROOM_BYTES);
     draw_rules(fixture_rules());

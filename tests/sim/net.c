@@ -252,8 +252,9 @@ int wire_send(struct wire_socket *s, struct wire_peer to, const struct slice *fr
         sometimes("net.cut_while_sending");
         return s->router ? -EHOSTUNREACH : -EAGAIN;
     }
-    if (s->router) ear_said(s->endpoint, to.id, frames, count);
-    return queue_add(s->router ? &dealer->down : &dealer->up, frames, count);
+    int r = queue_add(s->router ? &dealer->down : &dealer->up, frames, count);
+    if (r == 0 && s->router) ear_said(s->endpoint, to.id, frames, count);
+    return r;
 }
 
 struct wire_shared *wire_share(struct slice bytes) {

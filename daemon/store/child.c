@@ -1,5 +1,5 @@
-/* child.c: what may end the process that does it is done by a child. LMDB believes what it reads: a damaged tree can lead
- * it anywhere. */
+/* child.c: what may end the process that does it is done by a child. LMDB believes what it reads: a damaged tree can
+ * lead it anywhere. */
 #include "daemon/store/store_internal.h"
 
 #include <errno.h>

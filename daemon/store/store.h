@@ -242,8 +242,8 @@ struct verify_result {
     bool equal;                                   /* the store's own tables are the same, where they stand */
     char problem[STORE_PROBLEM_SIZE];
 };
-/* Folds the whole journal into a scratch state in scratch_dir, checks every byte on the way, opens every sealed text whose
- * key is there, and compares digests. -EBADMSG: the journal or a key slot is damaged. progress may be NULL. */
+/* Folds the whole journal into a scratch state in scratch_dir, checks every byte on the way, opens every sealed text
+ * whose key is there, and compares digests. -EBADMSG: the journal or a key slot is damaged. progress may be NULL. */
 int store_verify(const struct store_options *o, const char *scratch_dir, struct verify_result *ret,
                  void (*progress)(void *to, uint64_t seq, uint64_t last), void *to);
 /* Makes room on a resting store: what the journal folds to becomes a base, and the segments that are old enough are

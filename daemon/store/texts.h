@@ -1,5 +1,5 @@
-/* texts.h: where sealed text stands in events. Each is sealed under the key of its case's slot, and a context that says what
- * it is: "text", "address", or "deed" for what was done on the spot. */
+/* texts.h: where sealed text stands in events. Each is sealed under the key of its case's slot, and a context that says
+ * what it is: "text", "address", or "deed" for what was done on the spot. */
 #ifndef TEXTS_H
 #define TEXTS_H
 #include "whistle.pb-c.h"

@@ -207,8 +207,8 @@ static int prove_base(struct verification *v) {
 
 /* ---- sealed text ------------------------------------------------------------------------------------------------- */
 
-/* A key that is gone opens nothing, and is no damage: the text is erased, or its slot was lost with a restore. A key that is
- * another one than it was, and a text that is, are told here, because nothing else knows. */
+/* A key that is gone opens nothing, and is no damage: the text is erased, or its slot was lost with a restore. A key that
+ * is another one than it was, and a text that is, are told here, because nothing else knows. */
 static bool text_opens(struct verification *v, const struct key *k, const struct sealed_text *t) {
     struct slice box = slice_from(t->sealed->box.data, t->sealed->box.len);
     uint8_t *plain = box.len < SEAL_OVERHEAD ? NULL : arena_take(&v->scratch.room, box.len - SEAL_OVERHEAD + 1);
@@ -241,8 +241,8 @@ static int check_texts(struct verification *v, uint64_t first, struct slice byte
         return 0;
     for (size_t i = 0; r == 0 && i < record->n_events; i++)
         r = check_event(v, record->events[i], c.slot);
-    (void)snprintf(why, sizeof why, "the text of seq %llu does not open with the key of slot %llu: put back the newest copy of "
-                   "`slots`", (unsigned long long)first, (unsigned long long)c.slot);
+    (void)snprintf(why, sizeof why, "the text of seq %llu does not open with the key of slot %llu: put back the newest "
+                   "copy of `slots`", (unsigned long long)first, (unsigned long long)c.slot);
     return say(v, r, "key slots", r == -EBADMSG || r == -ENOENT ? why : NULL);
 }
 
@@ -367,8 +367,8 @@ static int verify_all(struct verification *v) {
     if (r < 0)
         return r;
     r = v->texts ? slots_open(&v->slots, v->options.dir, v->identity.id, 0, true) : 0;
-    (void)say(v, r, "key slots", r == -EBADMSG || r == -ENOENT ? "they are missing or damaged: put back the newest copy of `slots`"
-              : NULL);
+    bool lost = r == -EBADMSG || r == -ENOENT;
+    (void)say(v, r, "key slots", lost ? "they are missing or damaged: put back the newest copy of `slots`" : NULL);
     if (r == 0)
         r = verify_journal(v);
     slots_close(v->slots);

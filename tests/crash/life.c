@@ -6,8 +6,8 @@
 
 enum { ROOM_BYTES = 8 << 20 };
 
-/* Tables are looked at here, not in a child, which takes as long as all the rest of an image: no power cut damages a tree,
- * and if one did, the worker's end would tell. */
+/* Tables are looked at here, not in a child, which takes as long as all the rest of an image: no power cut damages a
+ * tree, and if one did, the worker's end would tell. */
 int child_begin(struct child *ret, int (*work)(const void *with), const void *with) {
     ret->pid = work(with);
     return 0;

@@ -2,11 +2,12 @@
  *
  *   flips [flips] [seed]                   ends with 1 when a flip is bad
  *
- * A store lives, erases, rests and stops; its files are kept, and what it knew. Then, flip by flip, they are put back with
- * one bit changed, in a segment, the tables or the key slots in turn, and children do what an operator and a broker would:
+ * A store lives, erases, rests and stops; its files are kept, and what it knew. Then, flip by flip, they are put back
+ * with one bit changed, in a segment, the tables or the key slots in turn, and children do what an operator and a broker
+ * would:
  *
- *   verify   must tell it, in words; or nothing reads that bit, and then tables, records, keys in use and texts are all the
- *            same. In a segment up to the end of the log, in the slots' header, and in a key that text is sealed under,
+ *   verify   must tell it, in words; or nothing reads that bit, and then tables, records, keys in use and texts are all
+ *            the same. In a segment up to the end of the log, in the slots' header, in a key that text is sealed under,
  *            there is no such bit
  *   start    refuses by a row of docs/store.md 19, or knows exactly what it knew; a sealed text is the one that was
  *            sealed, or none. Records of a sealed segment are looked at when somebody reads them, and he is told. A
@@ -22,7 +23,7 @@
 #include <sys/wait.h>
 
 enum {
-    FILES_MAX = 32, TEXTS = 12, SLOTS_MAX = 512, STARTS_MAX = 4, BAD_SHOWN = 12, PAGE = 4096, SLOT_HEADER = PAGE, TEXT_SIZE = 60,
+    FILES_MAX = 32, TEXTS = 12, STARTS_MAX = 4, BAD_SHOWN = 12, PAGE = 4096, SLOT_HEADER = PAGE, TEXT_SIZE = 60,
 };
 enum target { JOURNAL, TABLES, SLOTS, TARGETS };
 enum served { SAME, REFUSED, TOLD_AT_READ, WRONG };
@@ -185,7 +186,8 @@ static bool text_good(struct store *s, unsigned number) {
     uint8_t plain[TEXT_SIZE];
     struct key k;
     int r = store_slot_key(s, truth.text[number].slot, &k);
-    if (r < 0 || !seal_open(&k, SLICE("text"), slice_from(truth.text[number].sealed, sizeof truth.text[0].sealed), plain))
+    struct slice sealed = slice_from(truth.text[number].sealed, sizeof truth.text[number].sealed);
+    if (r < 0 || !seal_open(&k, SLICE("text"), sealed, plain))
         return true;                              /* none: not another one */
     return memcmp(plain, truth.text[number].plain, TEXT_SIZE) == 0;
 }
@@ -321,7 +323,8 @@ int main(int argc, char **argv) {
     for (uint64_t i = 0; i < flips; i++)
         flip((enum target)(i % TARGETS));
     for (unsigned i = 0; i < TARGETS; i++) {
-        print_message("%-10s flips %lu, told by verify %lu, where nothing reads %lu; refused at the start or the read %lu, bad %lu\n",
+        print_message("%-10s flips %lu, told by verify %lu, where nothing reads %lu; refused at the start "
+                      "or the read %lu, bad %lu\n",
                       target_words[i], tally[i].flips, tally[i].told, tally[i].quiet, tally[i].refused, tally[i].bad);
         all_bad += tally[i].bad;
     }

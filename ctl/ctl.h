@@ -150,9 +150,8 @@ int command_send(struct ctl *c, PbEnvelope *e, struct command_id *id);
 const char *endpoint_fault(const struct ctl *c, int r);   /* why nothing can be opened at an endpoint */
 void ctl_done(struct ctl *c);                     /* closes what ctl_call opened */
 /* Rules by their number, 0: those in force; the same codes (returns_rules.c). */
-struct ctl_rules { uint32_t number; const PbRules *rules; void *memory; };
-int ask_rules(struct ctl *c, uint32_t number, struct ctl_rules *ret);
-void ctl_rules_done(struct ctl_rules *r);
+struct ctl_rules { uint32_t number; const PbRules *rules; };
+int ask_rules(struct ctl *c, uint32_t number, struct ctl_rules *ret);     /* kept until the program ends */
 /* A feed of everything is one of all provinces. */
 void divisions_all(struct divisions *d);
 

@@ -32,5 +32,4 @@ PbImport *import_case_of(struct ctl *c, const struct import_columns *columns, co
 /* Whether a broker with these rules would take it at that instant; else it is reported. */
 bool import_case_fits(const PbImport *import, const PbRules *rules, uint32_t number, int64_t now_ms, const char *origin,
                       unsigned line, struct arena *room, struct import_report *report);
-extern const struct command_line import_case_columns;
 #endif

@@ -36,7 +36,7 @@ static const struct argument cells[] = {
     {"--address", "TEXT", ARGUMENT_TEXT, AT(address), BOTH("地址", "the address"), false},
 };
 #undef AT
-const struct command_line import_case_columns = {"import", "", cells, COUNT_OF(cells), NULL};
+static const struct command_line import_case_columns = {"import", "", cells, COUNT_OF(cells), NULL};
 _Static_assert(COUNT_OF(cells) <= ARGUMENTS_MAX, "a line is read as a command line");
 
 /* ---- the header -------------------------------------------------------------------------------------------------- */

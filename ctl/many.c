@@ -57,7 +57,7 @@ int filter_parse(const struct ctl *c, const struct texts *words, struct filter *
     return CTL_DONE;
 }
 
-bool asked_now(const PbCaseView *v, const char *party) {
+static bool asked_now(const PbCaseView *v, const char *party) {
     for (size_t i = 0; i < v->n_asks; i++) {
         const PbAskView *a = v->asks[i];
         bool open = strcmp(a->status, "asked") == 0 || strcmp(a->status, "accepted") == 0;

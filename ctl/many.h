@@ -31,7 +31,6 @@ extern const size_t filter_conditions_count;
 /* `--where` words, such as prefix=610402006: 0; CTL_USAGE: problem says which, and what would be right. */
 int filter_parse(const struct ctl *c, const struct texts *words, struct filter *ret, char problem[static 256]);
 bool filter_takes(const struct filter *f, const PbCaseView *v, int64_t now_ms);
-bool asked_now(const PbCaseView *v, const char *party);            /* whether it has an open ask */
 
 struct chosen { uint64_t case_id; uint32_t stage, attempt; char number[NUMBER_BYTES_MAX]; };
 struct selection { struct chosen *at; uint32_t count; };    /* ascending ids, each once; BATCH_CASES_MAX at most */

@@ -45,7 +45,5 @@ int returns_take(struct returns *r, const PbUpdate *u);
 void returns_sum(struct returns *r);              /* once, when all have been taken */
 /* masked: for the public, cells below RETURNS_MASK_BELOW are not told. */
 void returns_write(const struct returns *r, bool masked, void *file);
-uint64_t returns_seq(const struct returns *r);    /* of the last update that was taken */
-uint64_t returns_cases(const struct returns *r);
 uint64_t returns_strangers(const struct returns *r);     /* updates of cases whose beginning was not told: left out */
 #endif

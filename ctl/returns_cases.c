@@ -34,8 +34,6 @@ void returns_close(struct returns *r) {
     free(r);
 }
 
-uint64_t returns_seq(const struct returns *r) { return r->last_seq; }
-uint64_t returns_cases(const struct returns *r) { return r->cases; }
 uint64_t returns_strangers(const struct returns *r) { return r->strangers; }
 
 /* ---- cases ------------------------------------------------------------------------------------------------------- */

@@ -88,7 +88,7 @@ static void limits_of(struct counted *c, const PbEvent *e) {
 
 /* ---- where it stands --------------------------------------------------------------------------------------------- */
 
-enum wait counted_wait(const struct counted *c) {
+static enum wait counted_wait(const struct counted *c) {
     static const uint8_t waits[] = {
         [STATE_REPORTED] = WAIT_DESK, [STATE_ACCEPTED] = WAIT_DESK, [STATE_DISPATCHED] = WAIT_SIGNING,
         [STATE_HANDLING] = WAIT_HANDLING, [STATE_SUSPENDED] = WAIT_SUSPENDED, [STATE_RESOLVED] = WAIT_VERIFIER,

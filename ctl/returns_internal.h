@@ -90,7 +90,6 @@ uint16_t category_index(struct returns *r, const char *code);
 int stay_add(struct returns *r, const struct stay *s);
 
 /* returns_fold.c */
-enum wait counted_wait(const struct counted *c);
 /* What it was when the period was over; `at_ms`: the end of the period, or the as-of when that is earlier. */
 int counted_stands(struct returns *r, uint32_t at, int64_t at_ms);
 bool in_period(const struct returns *r, int64_t ms);

@@ -40,7 +40,6 @@ static int unpack(const struct ctl *c, struct slice packed, const struct hash *h
     if (codec_unpack_own(CODEC_RULES, packed, &room, &rules) < 0)
         return free(room.base), wrong(c);
     ret->rules = rules;
-    ret->memory = room.base;
     return CTL_DONE;
 }
 
@@ -75,9 +74,4 @@ int ask_rules(struct ctl *c, uint32_t number, struct ctl_rules *ret) {
         r = done == length ? unpack(c, slice_from(bytes, done), &hash, ret) : wrong(c);
     free(bytes);
     return r;
-}
-
-void ctl_rules_done(struct ctl_rules *r) {
-    free(r->memory);
-    *r = (struct ctl_rules){.number = 0};
 }

@@ -126,7 +126,6 @@ int word_value(struct reading *r, const struct node *at, struct slice text, cons
 int limit_value(struct reading *r, const struct node *at, struct slice text, PbLimit **ret);
 const char *unit_suffix(PbUnit unit);         /* "wd"; of what no file can say, "ms" */
 bool slug_valid(struct slice s);
-bool date_value(struct slice text, uint32_t *ret);
 char *text_take(struct reading *r, struct slice s);      /* NULL: full */
 char *text_print(struct reading *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 extern const struct word words_level[];

@@ -183,7 +183,7 @@ int read_limit(struct reading *r, const struct node *value, const struct keyword
 
 /* ---- time ------------------------------------------------------------------------------------------------------ */
 
-bool date_value(struct slice text, uint32_t *ret) {
+static bool date_value(struct slice text, uint32_t *ret) {
     uint64_t year, month, day;
     if (text.len != 10 || text.at[4] != '-' || text.at[7] != '-')
         return false;

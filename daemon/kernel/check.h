@@ -40,6 +40,5 @@ enum rules_table { TABLE_CALENDARS, TABLE_CATEGORIES, TABLE_PLAYBOOKS, TABLE_ROL
 const char *table_name(enum rules_table t);
 size_t table_size(const PbRules *r, enum rules_table t);
 const char *table_key(const PbRules *r, enum rules_table t, size_t index);
-size_t table_find(const PbRules *r, enum rules_table t, struct slice key);   /* table_size: not there */
 bool role_slug_valid(struct slice slug);
 #endif

@@ -51,7 +51,8 @@ static int text_order(const char *text, struct slice key) {
     return order != 0 ? order : text[key.len] != '\0';
 }
 
-size_t table_find(const PbRules *r, enum rules_table t, struct slice key) {
+/* table_size: not there. */
+static size_t table_find(const PbRules *r, enum rules_table t, struct slice key) {
     size_t size = table_size(r, t), low = 0, high = size;
     const void *rows = pointer_at(r, columns[t].rows);
     while (low < high) {

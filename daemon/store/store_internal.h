@@ -99,11 +99,6 @@ struct state_seen { int result; uint64_t seq; struct hash digest; char problem[2
 /* The same as store_verify, by somebody who has the lock; but a text that does not open is not in his way. */
 int verify_locked(int dir, const struct store_options *o, const char *scratch_dir, struct verify_result *ret);
 int state_inspect(const struct store_options *o, const char *path, struct state_seen *ret);
-/* The same in two steps, so that the caller may read the journal meanwhile. The first waits until the child has said
- * where the tables claim to stand: seq, and a result that is not the last word. */
-struct inspection { struct child child; int fd; };
-int inspection_begin(const struct store_options *o, const char *path, struct inspection *ret, struct state_seen *seen);
-void inspection_end(struct inspection *i, struct state_seen *ret);
 /* Its last checkpoint, compact, into an empty file; by a child as well. -EBADMSG: it could not be read. */
 int state_copy(const struct store_options *o, const char *path, int fd);
 

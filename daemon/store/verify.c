@@ -78,7 +78,12 @@ static void hear(int fd, struct state_seen *ret) {
     (void)snprintf(ret->problem, sizeof ret->problem, "the tables are damaged so badly that reading them fails");
 }
 
-int inspection_begin(const struct store_options *o, const char *path, struct inspection *ret, struct state_seen *seen) {
+/* In two steps, so that the journal may be read meanwhile. The first waits until the child has said where the tables
+ * claim to stand: seq, and a result that is not the last word. */
+struct inspection { struct child child; int fd; };
+
+static int inspection_begin(const struct store_options *o, const char *path, struct inspection *ret,
+                            struct state_seen *seen) {
     int ends[2];
     *ret = (struct inspection){.fd = -1};
     *seen = (struct state_seen){0};
@@ -97,7 +102,7 @@ int inspection_begin(const struct store_options *o, const char *path, struct ins
 }
 
 /* What the child has seen, or that it died of it; ret->result is 0 or -EBADMSG or another error. */
-void inspection_end(struct inspection *i, struct state_seen *ret) {
+static void inspection_end(struct inspection *i, struct state_seen *ret) {
     if (i->fd < 0)
         return;
     hear(i->fd, ret);

@@ -253,9 +253,9 @@ static void what_was_moved_stays_where_both_calendars_agree(void **state) {
     report("rubbish");
     dispatch("grid-worker");
     answer("grid-worker", ANSWER_ACCEPT);
-    suspend("street-desk", CAUSE_SEASON, "04-01 09:00");
+    ask_extension("grid-worker", NULL);
+    decide_on_extension("street-desk", true);
     at("03-04 10:00");
-    resume_by("street-desk");
     tell_timers();
     story_rules_become(&far);
     recompute();
@@ -264,11 +264,11 @@ static void what_was_moved_stays_where_both_calendars_agree(void **state) {
            "[09:00] accepted\n"
            "[09:00] dispatched to grid-worker*: duty | accept 11:00, handling 03-09 09:00, remind 03-06 09:00\n"
            "[09:00] signed by grid-worker\n"
-           "[09:00] suspended by street-desk: season | review 04-01 09:00\n"
-           "[03-04 10:00] resumed by street-desk | handling 03-11 10:00, remind 03-10 10:00\n"
-           "[03-04 10:00] timers: handling 03-11 10:00, remind 03-10 10:00\n"
+           "[09:00] extension-asked by grid-worker: 5 work days\n"
+           "[09:00] extension-granted by street-desk | handling 03-16 09:00, remind 03-12 09:00\n"
+           "[03-04 10:00] timers: handling 03-16 09:00, remind 03-12 09:00\n"
            "[03-04 10:00] due-moved\n"
-           "[03-04 10:00] timers: handling 03-11 10:00, remind 03-10 10:00\n");
+           "[03-04 10:00] timers: handling 03-16 09:00, remind 03-12 09:00\n");
 }
 
 static void a_case_of_another_system_comes_with_its_instants(void **state) {

@@ -212,8 +212,8 @@ static int prove_base(struct verification *v) {
 
 /* ---- sealed text ------------------------------------------------------------------------------------------------- */
 
-/* A key that is gone opens nothing, and is no damage: the text is erased, or its slot was lost with a restore. A key that
- * is another one than it was, and a text that is, are told here, because nothing else knows. */
+/* A key that is gone opens nothing, and is no damage: the text is erased, or its slot was lost with a restore. A key
+ * that is another one than it was, and a text that is, are told here, because nothing else knows. */
 static bool text_opens(struct verification *v, const struct key *k, const struct sealed_text *t) {
     struct slice box = slice_from(t->sealed->box.data, t->sealed->box.len);
     uint8_t *plain = box.len < SEAL_OVERHEAD ? NULL : arena_take(&v->scratch.room, box.len - SEAL_OVERHEAD + 1);

@@ -3,8 +3,8 @@
  *   flips [flips] [seed]                   ends with 1 when a flip is bad
  *
  * A store lives, erases, rests and stops; its files are kept, and what it knew. Then, flip by flip, they are put back
- * with one bit changed, in a segment, the tables or the key slots in turn, and children do what an operator and a broker
- * would:
+ * with one bit changed, in a segment, the tables or the key slots in turn, and children do what an operator and a
+ * broker would:
  *
  *   verify   must tell it, in words; or nothing reads that bit, and then tables, records, keys in use and texts are all
  *            the same. In a segment up to the end of the log, in the slots' header, in a key that text is sealed under,

@@ -28,6 +28,7 @@ ENDS = {                                                # exit code, what was sa
     (1, "whistled: "): "could not start", (2, "whistled: "): "bad config",
     (-signal.SIGABRT, "OUT OF MEMORY|bad_alloc|Cannot allocate memory .src/"): "libzmq aborts",
     (-signal.SIGILL, 'bug.check .*what="memory"'): "memory_or_die",
+    (-signal.SIGILL, 'bug.check .*what="r == 0 && rules"'): "no memory for rules",
 }
 
 
@@ -120,9 +121,20 @@ class World:
         except wl.Silence:
             pass
 
+    def settled(self):
+        """It may be about to end: after an answer, and the rest that follows, it is not."""
+        until = time.monotonic() + wl.WAIT_S
+        with wl.Front(self.broker.front) as front:
+            for _ in range(2):
+                front.send(wl.envelope(pb.Hello(program="stranger")))
+                while self.broker.alive() and front.reply(0.05) is None:
+                    assert time.monotonic() < until, "it neither answers nor ends"
+                time.sleep(0.06)
+
     def over(self):
         """Disarmed; only ends that are meant to be, and then it serves again. How many calls it made."""
         calls = self.faults.mend()
+        self.settled()
         said, self.heard = self.broker.said()[self.heard:], len(self.broker.said())
         if self.broker.alive() and "store.no_space" not in said:
             self.ends["served"] += 1

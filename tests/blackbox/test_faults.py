@@ -26,7 +26,7 @@ ENDS = {                                                # exit code, what was sa
     (None, "store.no_space"): "questions only",
     (75, "<3>(journal|state|slots|drill)[.]"): "final fault",
     (1, "whistled: "): "could not start", (2, "whistled: "): "bad config",
-    (-signal.SIGABRT, "OUT OF MEMORY|bad_alloc|Cannot allocate memory .src/"): "libzmq aborts",
+    (-signal.SIGABRT, "[(]src/[a-z_]+[.][ch]pp:[0-9]+[)]|bad_alloc"): "libzmq aborts",
     (-signal.SIGILL, 'bug.check .*what="memory"'): "memory_or_die",
     (-signal.SIGILL, 'bug.check .*what="r == 0 && rules"'): "no memory for rules",
 }

@@ -63,7 +63,8 @@ FLIPPER := $(wildcard tests/flips/*.c)
 # looked at on their way (tests/sim/life.c, sim.c).
 SIM     := $(wildcard tests/sim/*.c)
 SIM_SEES := malloc calloc realloc free mdb_env_create mdb_env_close mdb_txn_begin mdb_txn_commit mdb_txn_abort \
-	mdb_env_open mdb_cursor_put mdb_del random_bytes store_record store_commit store_abandon
+	mdb_env_open mdb_cursor_put mdb_del random_bytes store_record store_commit store_abandon decide \
+	config_load pthread_create pthread_join
 POWER   := tests/power/forgetful.c
 # What callgrind counts: the broker in one thread, without libzmq.
 COUNT   := $(wildcard tests/count/*.c)
@@ -206,8 +207,17 @@ build/release/sim: $(SIM:%.c=build/release/%.o) build/release/tests/unit/rules_f
 SEED  := 1
 SEEDS := 1
 STEPS := 20000
-sim: build/release/sim ## lives through drawn worlds: SEED=1 SEEDS=1 STEPS=20000 [TRACE=1]
-	@build/release/sim --seed $(SEED) --seeds $(SEEDS) --steps $(STEPS) --jobs $(JOBS) $(if $(TRACE),--trace)
+sim: build/release/sim ## lives through drawn worlds: SEED=1 SEEDS=1 STEPS=20000 [UNTIL=] [WITHOUT=] [REACH=] [TRACE=1]
+	@build/release/sim --seed $(SEED) --seeds $(SEEDS) --steps $(STEPS) --jobs $(JOBS) $(if $(UNTIL),--until $(UNTIL)) \
+		$(if $(WITHOUT),--without $(WITHOUT)) $(if $(REACH),--reach $(REACH)) $(if $(TRACE),--trace)
+
+# The kernel alone, in virtual time: a seed a processor, from SEED on; the dear laws at every DEAR-th step (1: at each).
+.PHONY: kernel
+kernel: STEPS := 20000000
+DEAR := 16
+kernel: build/release/tests/unit/test_decide_random ## takes STEPS=20000000 random steps of the kernel, its laws asserted: SEED=1 [DEAR=16]
+	@for i in $$(seq $(JOBS)); do SEED=$$(($(SEED) + i - 1)) STEPS=$$(($(STEPS) / $(JOBS))) DEAR=$(DEAR) $< & \
+		pids="$$pids $$!"; done; for p in $$pids; do wait $$p || bad=1; done; exit $${bad:-0}
 
 IMAGES := 200000
 crash: build/release/crash ## looks at so many crash images of the store: IMAGES=200000, SEED=1

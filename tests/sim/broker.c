@@ -6,12 +6,13 @@
 #include "tests/unit/rules_fixture.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
 #define SECOND_NS 1000000000LL
 #define WORLD_BEGINS_MS FIXTURE_MONDAY_MS
-enum { LOOK_MS = 100, RESTART_MS = 200, RULES_ROOM_BYTES = 4 << 20, SPINS_MAX = 5000 };
+enum { LOOK_MS = 100, LOOK_MOST_MS = 60000, RESTART_MS = 200, RESTART_MOST_MS = 10000, RULES_ROOM_BYTES = 4 << 20, SPINS_MAX = 5000 };
 
 static struct daemon d;
 static struct settings settings;
@@ -19,12 +20,17 @@ static char dir[128], scratch[160];
 static void *room;
 static struct arena rules_room;
 static bool alive, wants_more, housework;
-static int64_t wakes_ns, busy_until_ns, up_since_ns, paused_until_ns, wall_step_ms;
+static int64_t wakes_ns, busy_until_ns, up_since_ns, paused_until_ns, wall_step_ms, look_ms = LOOK_MS, rests_ms, restart_ms;
 static uint64_t passes, syncs;
 static unsigned spins;
 static bool synchronised = true;
 
-static struct { int64_t full_until_ns, slow_until_ns; int64_t power_after, kill_after; bool error_next; } fate;
+static struct {
+    int64_t full_until_ns, slow_until_ns, power_after, kill_after;
+    bool fails[DISK_CALLS];                       /* the next of these */
+} fate;
+
+static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /* ---- clocks ------------------------------------------------------------------------------------------------------ */
 
@@ -40,9 +46,9 @@ static int asks(enum disk_call call, size_t bytes) {
     if (!life_here()) return 0;
     if (fate.power_after > 0 && --fate.power_after == 0) life_over(LIFE_NO_POWER);
     if (fate.kill_after > 0 && --fate.kill_after == 0) life_over(LIFE_KILLED);
-    if (fate.error_next && call == DISK_SYNC) {
-        fate.error_next = false;
-        sometimes("disk.sync_failed");
+    if (fate.fails[call]) {
+        fate.fails[call] = false;
+        sometimes(call == DISK_SYNC ? "disk.sync_failed" : "disk.write_failed");
         return EIO;
     }
     if (call != DISK_SYNC && sim_now_ns() < fate.full_until_ns) return sometimes("disk.full"), ENOSPC;
@@ -51,24 +57,52 @@ static int asks(enum disk_call call, size_t bytes) {
 
 /* ---- starting ---------------------------------------------------------------------------------------------------- */
 
-/* Playbooks are drawn, too: whatever playbook_check lets through must be safe. */
-static void draw_rules(PbRules *r) {
-    PbPlaybook *p = r->playbooks[0];
-    PbStage *verify = p->stages[p->n_stages - 1];
-    static PbTally tallies[3] = {{.has_kind = 1, .kind = TALLY_FIRST}, {.has_kind = 1, .kind = TALLY_ALL},
-                                 {.has_kind = 1, .kind = TALLY_COUNT, .has_count = 1, .count = 2}};
+/* Playbooks are drawn, too: whatever playbook_check lets through must be safe. What meets a tally stays (judge.c). */
+static void draw_playbook(PbPlaybook *p) {
     for (size_t i = 0; i < p->n_stages; i++) {
         PbStage *s = p->stages[i];
-        if (s->kind == STAGE_HANDLE) s->tally = &tallies[sim_roll(SIM_SWARM, 3)];
-        s->remind_percent = (uint32_t)sim_roll(SIM_SWARM, 100);
-        s->attempts_max = 1 + (uint32_t)sim_roll(SIM_SWARM, 4);
-        s->offers_max = 1 + (uint32_t)sim_roll(SIM_SWARM, 4);
+        s->remind_percent = (uint32_t)sim_roll(SIM_BROKER, 100);
+        s->attempts_max = 1 + (uint32_t)sim_roll(SIM_BROKER, 4);
+        s->offers_max = 1 + (uint32_t)sim_roll(SIM_BROKER, 4);
     }
-    verify->loops_max = 1 + (uint32_t)sim_roll(SIM_SWARM, 3);
+    p->stages[p->n_stages - 1]->loops_max = 1 + (uint32_t)sim_roll(SIM_BROKER, 3);
     p->has_returns_max = p->has_reopens_max = p->has_delegations_max = 1;
-    p->returns_max = 1 + (uint32_t)sim_roll(SIM_SWARM, 3);
-    p->reopens_max = (uint32_t)sim_roll(SIM_SWARM, 3);
-    p->delegations_max = (uint32_t)sim_roll(SIM_SWARM, 3);
+    p->returns_max = 1 + (uint32_t)sim_roll(SIM_BROKER, 3);
+    p->reopens_max = (uint32_t)sim_roll(SIM_BROKER, 3);
+    p->delegations_max = (uint32_t)sim_roll(SIM_BROKER, 3);
+}
+
+static void draw_tallies(PbPlaybook *p) {
+    static PbTally tallies[3] = {{.has_kind = 1, .kind = TALLY_FIRST}, {.has_kind = 1, .kind = TALLY_ALL},
+                                 {.has_kind = 1, .kind = TALLY_COUNT, .has_count = 1, .count = 2}};
+    for (size_t i = 0; i < p->n_stages; i++)
+        if (p->stages[i]->kind == STAGE_HANDLE) p->stages[i]->tally = &tallies[sim_roll(SIM_BROKER, 3)];
+}
+
+/* The office edits its files: another playbook, another holiday. In force at a reload, or at the next start. */
+static void edit_rules(void) {
+    PbRules *r = fixture_rules();
+    if (swarm.playbook) draw_playbook(r->playbooks[0]);
+    r->calendars[0]->days[0]->date = 20260301 + (uint32_t)sim_roll(SIM_BROKER, 30);
+}
+
+/* What the thread of reload.c would read. It runs at once, within the turn that started it. */
+int __wrap_config_load(const char *from, struct arena *in, PbRules **ret, struct config_error *e) {
+    (void)from, (void)in, (void)e;
+    *ret = fixture_rules();
+    return 0;
+}
+
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *how, void *(*run)(void *arg), void *arg) {
+    (void)how;
+    *thread = pthread_self();
+    run(arg);
+    return 0;
+}
+
+int __wrap_pthread_join(pthread_t thread, void **ret) {
+    (void)thread, (void)ret;
+    return 0;
 }
 
 static int begin_epoch(void) {
@@ -81,6 +115,7 @@ static int begin_epoch(void) {
     if (r == 0) r = store_commit(d.store);
     if (r == 0) r = config_canonical(fixture_rules(), &rules_room, &bytes, &hash);
     bool changed = r == 0 && (store_rules_number(d.store) == 0 || !hash_equal(&hash, &in_force));
+    if (changed && store_rules_number(d.store)) sometimes("rules.others_at_start");
     struct adoption adoption = {.bytes = bytes, .hash = hash};
     for (int done = changed ? 0 : 1; r == 0 && done == 0;) {
         arena_reset(&d.room);
@@ -139,12 +174,13 @@ static void pass(void *unused) {
     bool idle = d.commands == 0 && !wants_more;
     int r = store_rest(d.store, d.mono_ms, d.now_ms, idle);
     if (r < 0 && r != -ENOSPC) die("state.lost", r, "a checkpoint failed");
-    housework = r > 0 || housekeeping_wants_turn(&d) || recompute_busy(&d);
+    housework = r > 0 || housekeeping_wants_turn(&d) || reload_busy(&d) || recompute_busy(&d);
     for (unsigned i = 0; i < 4 && store_prepare(d.store, 256 << 10) > 0;) i++;
 }
 
 static void bury(enum life_end how) {
     if (how == LIFE_GOES_ON) return;
+    sim_history(&how, sizeof how);
     trace("broker.ends how=%d unsynced=%zu", (int)how, disk_unsynced());
     sometimes(how == LIFE_KILLED ? "broker.killed" : how == LIFE_NO_POWER ? "broker.without_power" : "broker.exited");
     if (disk_unsynced()) sometimes("disk.unsynced_at_the_end");
@@ -153,8 +189,23 @@ static void bury(enum life_end how) {
     life_bury();
     if (how == LIFE_NO_POWER) disk_lose(disk_roll);
     else disk_close_all();
+    restart_ms = alive ? RESTART_MS : least(2 * restart_ms, RESTART_MOST_MS);
     alive = false;
-    wakes_ns = sim_now_ns() + RESTART_MS * 1000000LL;
+    wakes_ns = sim_now_ns() + restart_ms * 1000000;
+}
+
+/* As whistled.c sleeps, but for its looks: they come further and further apart while nobody is connected, and those
+ * that wait for a checkpoint come a few times, not every millisecond. */
+static int64_t sleep_ms(void) {
+    struct due_row due;
+    bool alone = pool_workers_all(d.pool) + feed_consoles(d.feed) == 0;
+    look_ms = d.commands || wants_more || !alone ? LOOK_MS : least(2 * look_ms, LOOK_MOST_MS);
+    if (wants_more || d.commands) return 0;
+    if (housework) return housekeeping_wants_turn(&d) || reload_busy(&d) || recompute_busy(&d) ? 1 : rests_ms;
+    int64_t wait = least(pool_next_ms(d.pool, d.mono_ms), feed_next_ms(d.feed, d.mono_ms));
+    if (alone) wait = look_ms;
+    if (store_first_due(d.store, &due) == 0) wait = least(wait, due.due_ms - d.now_ms);
+    return wait < 1 ? 1 : wait;
 }
 
 void broker_step(void) {
@@ -162,7 +213,11 @@ void broker_step(void) {
         wakes_ns = paused_until_ns;
         return;
     }
-    if (!alive) return bury(life_run(start, NULL));
+    if (!alive) {
+        enum life_end end = life_run(start, NULL);
+        if (end != LIFE_GOES_ON) sometimes("broker.ended_while_starting");
+        return bury(end);
+    }
     enum life_end how = life_run(pass, NULL);
     passes++;
     if (how != LIFE_GOES_ON) return bury(how);
@@ -171,15 +226,13 @@ void broker_step(void) {
     spins = wants_more && d.commands == 0 && disk_calls(DISK_SYNC) == syncs ? spins + 1 : 0;
     syncs = disk_calls(DISK_SYNC);
     if (spins > SPINS_MAX) sim_broken("O8: %u passes on end, and nothing came of them", spins);
-    int64_t slow = sim_now_ns() < fate.slow_until_ns ? (int64_t)sim_roll(SIM_BROKER, 5 * SECOND_NS) : 0;
-    int64_t cost = 50000 + (int64_t)sim_roll(SIM_BROKER, 400000) + (d.commands ? slow : 0);
-    struct due_row due;
-    int64_t alone_ms = (actors_next_ns() - sim_now_ns()) / 100000000;    /* nobody is there to notice */
-    int64_t idle_ms = alone_ms < LOOK_MS ? LOOK_MS : alone_ms < 60000 ? alone_ms : 60000;
-    if (store_first_due(d.store, &due) == 0 && due.due_ms - d.now_ms < idle_ms) idle_ms = due.due_ms - d.now_ms;
+    int64_t cost = 50000 + (int64_t)sim_roll(SIM_BROKER, 400000);
+    if (sim_now_ns() < fate.slow_until_ns && d.commands) {
+        cost += (int64_t)sim_roll(SIM_BROKER, 5 * SECOND_NS);
+        sometimes("disk.slow");
+    }
     busy_until_ns = sim_now_ns() + cost;
-    if (housework && idle_ms > 1) idle_ms = 1;
-    wakes_ns = busy_until_ns + (wants_more || d.commands || idle_ms < 1 ? 0 : idle_ms * 1000000);
+    wakes_ns = busy_until_ns + sleep_ms() * 1000000;
 }
 
 /* ---- fate -------------------------------------------------------------------------------------------------------- */
@@ -188,17 +241,20 @@ void broker_fate(void) {
     if (sim_chance(SIM_FATE, swarm.kill)) fate.kill_after = 1 + (int64_t)sim_roll(SIM_FATE, 60);
     if (sim_chance(SIM_FATE, swarm.power)) fate.power_after = 1 + (int64_t)sim_roll(SIM_FATE, 60);
     if (sim_chance(SIM_FATE, swarm.pause)) {
-        paused_until_ns = sim_now_ns() + (int64_t)sim_roll(SIM_FATE, 120 * SECOND_NS);
+        paused_until_ns = sim_now_ns() + 2 * sim_a_while_ns();
         sometimes("broker.paused");
     }
-    int64_t a_while_ns = sim_now_ns() + (int64_t)sim_roll(SIM_FATE, 60 * SECOND_NS);
+    int64_t a_while_ns = sim_now_ns() + sim_a_while_ns();
     if (sim_chance(SIM_FATE, swarm.disk_full)) fate.full_until_ns = a_while_ns;
-    if (sim_chance(SIM_FATE, swarm.disk_error)) fate.error_next = true;
-    if (sim_chance(SIM_FATE, swarm.disk_error)) fate.slow_until_ns = a_while_ns;
+    if (sim_chance(SIM_FATE, swarm.disk_error)) fate.fails[sim_roll(SIM_FATE, DISK_CALLS)] = true;
+    if (sim_chance(SIM_FATE, swarm.disk_slow)) fate.slow_until_ns = a_while_ns;
+    if (sim_chance(SIM_FATE, swarm.rules)) edit_rules();
     if (sim_chance(SIM_FATE, swarm.clock_jump)) {
-        wall_step_ms = (int64_t)sim_roll(SIM_FATE, 2 * 86400000) - 86400000;
+        int64_t step_ms = (int64_t)sim_roll(SIM_FATE, 2 * 86400000) - 86400000;
+        sometimes(step_ms < wall_step_ms ? "clock.jumped_back" : "clock.jumped_forward");
+        wall_step_ms = step_ms;
         synchronised = sim_roll(SIM_FATE, 2);
-        sometimes(synchronised ? "clock.jumped_and_trusted" : "clock.jumped");
+        if (synchronised) sometimes("clock.jumped_and_trusted");
     }
 }
 
@@ -221,10 +277,11 @@ void broker_world(const char *path) {
     settings.slots_ahead = 64;
     settings.checkpoint_changes = 50 + sim_roll(SIM_SWARM, 5000);
     settings.checkpoint_idle_ms = 1 + sim_roll(SIM_SWARM, 1000);
+    rests_ms = 1 + (int64_t)settings.checkpoint_idle_ms / 4;
     settings.lease_ms = sim_roll(SIM_SWARM, 3) ? 1000 + sim_roll(SIM_SWARM, 60000) : 20 + sim_roll(SIM_SWARM, 2000);
     room = sim_memory(TURN_ROOM_BYTES);
     arena_wrap(&rules_room, sim_memory(RULES_ROOM_BYTES), RULES_ROOM_BYTES);
-    draw_rules(fixture_rules());
+    if (swarm.playbook) draw_tallies(fixture_rules()->playbooks[0]), draw_playbook(fixture_rules()->playbooks[0]);
     disk_attach(path);
     disk_asks = asks;
 }

@@ -108,7 +108,9 @@ static void redo(const struct op *o, bool whole, uint64_t (*roll)(uint64_t sides
 
 void disk_lose(uint64_t (*roll)(uint64_t sides)) {
     enum { NOTHING_LOST, ALL_LOST, SOME_LOST, SOME_TORN, HOWS };
+    static const char *const names[] = {"disk.nothing_lost", "disk.all_lost", "disk.some_lost", "disk.torn"};
     uint64_t how = roll(HOWS);
+    sometimes(names[how]);
     for (size_t i = ops_count; i-- > 0;) undo(&ops[i]);
     for (size_t i = 0; i < ops_count && how != ALL_LOST; i++) {
         bool whole = how == NOTHING_LOST || roll(2);

@@ -10,6 +10,8 @@
 
 enum { QUEUE_MAX = 2000, ENDPOINT_MAX = 64, SOCKETS_MAX = 48, RECONNECT_NS = 300000000 };
 
+#define NET_ANY_ORDER "sim:front"
+
 struct message { struct message *next; int64_t at_ns; unsigned frames; size_t len[WIRE_FRAMES_MAX]; uint8_t bytes[]; };
 struct queue { struct message *first, *last; unsigned count; int64_t last_ns, silent_until_ns; };
 
@@ -29,6 +31,7 @@ struct wire_shared { unsigned users; size_t len; uint8_t bytes[]; };
 
 struct net_faults net_faults;
 static struct wire_socket *sockets[SOCKETS_MAX];
+static unsigned sockets_used;                     /* none beyond */
 static uint32_t ids = 100;
 static int descriptor = -1;
 
@@ -43,10 +46,30 @@ static void queue_clear(struct queue *q) {
     *q = (struct queue){.count = 0};
 }
 
-static int queue_add(struct queue *q, const struct slice *frames, unsigned count) {
+static bool per_million(unsigned chance) {
+    return chance && sim_roll(SIM_NET, 1000000) < chance;
+}
+
+static void queue_last(struct queue *q, struct message *m) {
+    if (m->at_ns < q->last_ns) m->at_ns = q->last_ns;                    /* N1: in order */
+    q->last_ns = m->at_ns;
+    if (q->last) q->last->next = m;
+    else q->first = m;
+    q->last = m;
+    q->count++;
+}
+
+/* It overtakes all that is on its way. */
+static void queue_first(struct queue *q, struct message *m) {
+    m->next = q->first;
+    m->at_ns = q->first->at_ns;
+    q->first = m;
+    q->count++;
+    sometimes("net.out_of_order");
+}
+
+static struct message *message_of(const struct slice *frames, unsigned count) {
     size_t all = 0;
-    bool full = q->count >= QUEUE_MAX || (net_faults.queue_max && q->count >= net_faults.queue_max);
-    if (full) return sometimes("net.queue_full"), -EAGAIN;
     for (unsigned i = 0; i < count; i++) all += frames[i].len;
     struct message *m = sim_memory(sizeof *m + all);
     uint8_t *to = m->bytes;
@@ -56,13 +79,22 @@ static int queue_add(struct queue *q, const struct slice *frames, unsigned count
         if (frames[i].len) memcpy(to, frames[i].at, frames[i].len);
         to += frames[i].len;
     }
-    m->at_ns = sim_now_ns() + 20000 + (int64_t)sim_roll(SIM_NET, (uint64_t)net_faults.delay_ns_max + 1);
-    if (m->at_ns < q->last_ns) m->at_ns = q->last_ns;                    /* N1: in order */
-    q->last_ns = m->at_ns;
-    if (q->last) q->last->next = m;
-    else q->first = m;
-    q->last = m;
-    q->count++;
+    sim_history(m->bytes, all);
+    m->at_ns = sim_now_ns() + 20000 + 1000 * (int64_t)sim_roll(SIM_NET, (uint64_t)net_faults.delay_us_max + 1);
+    return m;
+}
+
+static int queue_add(struct queue *q, const struct slice *frames, unsigned count, bool any_order) {
+    bool full = q->count >= QUEUE_MAX || (net_faults.queue_max && q->count >= net_faults.queue_max);
+    if (full) return sometimes("net.queue_full"), -EAGAIN;
+    if (any_order && per_million(net_faults.drop)) return sometimes("net.dropped"), 0;
+    bool twice = any_order && per_million(net_faults.twice);
+    if (twice) sometimes("net.twice");
+    for (unsigned copies = twice ? 2 : 1; copies > 0; copies--) {
+        struct message *m = message_of(frames, count);
+        if (any_order && q->first && per_million(net_faults.out_of_order)) queue_first(q, m);
+        else queue_last(q, m);
+    }
     return 0;
 }
 
@@ -91,7 +123,7 @@ static void cut(struct wire_socket *dealer) {
 
 static void dial(struct wire_socket *dealer) {
     if (dealer->peer || sim_now_ns() < dealer->dial_ns) return;
-    for (unsigned i = 0; i < SOCKETS_MAX; i++) {
+    for (unsigned i = 0; i < sockets_used; i++) {
         struct wire_socket *r = sockets[i];
         if (!r || !r->router || !r->bound || strcmp(r->endpoint, dealer->endpoint) != 0) continue;
         dealer->peer = r;
@@ -102,7 +134,7 @@ static void dial(struct wire_socket *dealer) {
 }
 
 static struct wire_socket *linked(const struct wire_socket *router, uint32_t id) {
-    for (unsigned i = 0; i < SOCKETS_MAX; i++)
+    for (unsigned i = 0; i < sockets_used; i++)
         if (sockets[i] && sockets[i]->peer == router && sockets[i]->id == id) return sockets[i];
     return NULL;
 }
@@ -114,7 +146,7 @@ static int64_t later(int64_t at_ns, int64_t next) {
 
 int64_t net_next_ns(void) {
     int64_t next = INT64_MAX;
-    for (unsigned i = 0; i < SOCKETS_MAX; i++) {
+    for (unsigned i = 0; i < sockets_used; i++) {
         if (!sockets[i] || sockets[i]->router) continue;
         next = later(queue_ready_ns(&sockets[i]->up), next);
     }
@@ -122,19 +154,19 @@ int64_t net_next_ns(void) {
 }
 
 void net_broker_dies(void) {
-    for (unsigned i = 0; i < SOCKETS_MAX; i++)
+    for (unsigned i = 0; i < sockets_used; i++)
         if (sockets[i] && !sockets[i]->router) cut(sockets[i]);
-    for (unsigned i = 0; i < SOCKETS_MAX; i++)
+    for (unsigned i = 0; i < sockets_used; i++)
         if (sockets[i] && sockets[i]->router) wire_socket_close(sockets[i]);
 }
 
 void net_cut_some(uint64_t (*roll)(uint64_t sides), unsigned percent) {
-    for (unsigned i = 0; i < SOCKETS_MAX; i++)
+    for (unsigned i = 0; i < sockets_used; i++)
         if (sockets[i] && !sockets[i]->router && roll(100) < percent) cut(sockets[i]), sometimes("net.cut");
 }
 
 void net_silence_some(uint64_t (*roll)(uint64_t sides), unsigned percent, int64_t until_ns) {
-    for (unsigned i = 0; i < SOCKETS_MAX; i++) {
+    for (unsigned i = 0; i < sockets_used; i++) {
         struct wire_socket *s = sockets[i];
         if (!s || s->router || roll(100) >= percent) continue;
         (roll(2) ? &s->up : &s->down)->silent_until_ns = until_ns;
@@ -143,8 +175,8 @@ void net_silence_some(uint64_t (*roll)(uint64_t sides), unsigned percent, int64_
 }
 
 void net_heal(void) {
-    net_faults = (struct net_faults){.delay_ns_max = 1000000};
-    for (unsigned i = 0; i < SOCKETS_MAX; i++)
+    net_faults = (struct net_faults){.delay_us_max = 1000};
+    for (unsigned i = 0; i < sockets_used; i++)
         if (sockets[i]) sockets[i]->up.silent_until_ns = sockets[i]->down.silent_until_ns = 0;
 }
 
@@ -169,6 +201,7 @@ static int socket_new(struct wire_socket **ret, const char *endpoint, bool route
     s->router = s->bound = router;
     s->uid = sim_uid;
     *ret = sockets[i] = s;
+    if (i >= sockets_used) sockets_used = i + 1;
     return 0;
 }
 
@@ -196,9 +229,9 @@ static bool ready(const struct queue *q) {
 }
 
 static struct wire_socket *speaker(const struct wire_socket *router, unsigned turn) {
-    for (unsigned k = 0; k < SOCKETS_MAX; k++) {
-        struct wire_socket *s = sockets[(turn + k) % SOCKETS_MAX];
-        if (s && s->peer == router && ready(&s->up)) return s;
+    for (unsigned k = 0; k < sockets_used; k++) {
+        struct wire_socket *s = sockets[(turn + k) % sockets_used];
+        if (s && s->peer == router && s->up.first && ready(&s->up)) return s;
     }
     return NULL;
 }
@@ -210,7 +243,7 @@ bool wire_readable(struct wire_socket *s) {
 }
 
 void wire_socket_close(struct wire_socket *s) {
-    for (unsigned i = 0; i < SOCKETS_MAX; i++) {
+    for (unsigned i = 0; i < sockets_used; i++) {
         if (s->router && sockets[i] && sockets[i]->peer == s) cut(sockets[i]);
         if (sockets[i] == s) sockets[i] = NULL;
     }
@@ -247,14 +280,14 @@ int wire_send(struct wire_socket *s, struct wire_peer to, const struct slice *fr
     struct wire_socket *dealer = s->router ? linked(s, to.id) : s;
     if (!s->router) dial(s);
     if (!dealer || !dealer->peer) return s->router ? -EHOSTUNREACH : -EAGAIN;
-    if (net_faults.cut_per_million && sim_roll(SIM_NET, 1000000) < net_faults.cut_per_million) {
+    if (per_million(net_faults.cut)) {
         cut(dealer);
         sometimes("net.cut_while_sending");
         return s->router ? -EHOSTUNREACH : -EAGAIN;
     }
-    int r = queue_add(s->router ? &dealer->down : &dealer->up, frames, count);
-    if (r == 0 && s->router) ear_said(s->endpoint, to.id, frames, count);
-    return r;
+    if (s->router) ear_said(s->endpoint, to.id, frames, count);
+    bool any_order = strcmp(dealer->endpoint, NET_ANY_ORDER) == 0;
+    return queue_add(s->router ? &dealer->down : &dealer->up, frames, count, any_order);
 }
 
 struct wire_shared *wire_share(struct slice bytes) {

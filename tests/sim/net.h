@@ -3,15 +3,17 @@
  * promise is drawn: delay, cuts that lose what was on its way, silence in one direction, full queues.
  *
  *   N1  a link delivers in order; what was sent before it was cut may be lost, from some message on.
- *   N2  a dealer whose link is gone gets another, under another id, when somebody is bound there. */
+ *   N2  a dealer whose link is gone gets another, under another id, when somebody is bound there.
+ *   N3  between clients and the front, where each message stands for itself, one may be lost, come twice or overtake
+ *       others. The sessions of workers and consoles are promised what libzmq promises: all in order, until a cut. */
 #ifndef NET_H
 #define NET_H
 #include "lib/wire/wire.h"
 
 struct net_faults {
-    int64_t delay_ns_max;
+    unsigned delay_us_max;
     unsigned queue_max;                           /* messages one way of a link; 0: as many as may be */
-    unsigned cut_per_million;                     /* of messages: its link is cut before it */
+    unsigned cut, drop, twice, out_of_order;      /* per million messages; cut: its link, before it */
 };
 extern struct net_faults net_faults;
 

@@ -99,6 +99,7 @@ static uint64_t digest_of(const PbDone *done) {
 
 void oracle_acknowledged(unsigned uid, const uint8_t id[16], const PbDone *done) {
     struct key_seq *k = find(uid, id);
+    sim_count(COUNT_DONE, 1);
     if (k->seq == 0) sim_broken("O1: seq %llu was acknowledged and is not committed", (unsigned long long)done->seq);
     if (k->seq != done->seq || (k->reply && k->reply != digest_of(done)))
         sim_broken("O2: one command, two answers: seq %llu and %llu", (unsigned long long)k->seq,
@@ -187,6 +188,7 @@ static void apply(const PbRecord *r) {
 static void apply_bytes(struct slice bytes) {
     PbRecord *r = NULL;
     arena_reset(&room);
+    sim_history(bytes.at, bytes.len);
     if (codec_unpack_own(CODEC_RECORD, bytes, &room, &r) < 0) sim_broken("O6: a record cannot be read");
     apply(r);
 }

@@ -3,7 +3,10 @@
  * The kernel, the store, the gates, the turn and the client library are the production files. Replaced are the clock
  * and the randomness (life.c), the C library's writes (disk.c) and libzmq (net.c). One seed is one run, for ever.
  *
- *   sim.c      the world: time, streams of numbers, phases (faults, heal, quiet), seeds in children
+ *   sim.c      the world: time, streams of numbers, phases (faults, heal, quiet)
+ *   swarm.c    which faults and actors it has; each can be switched off by name
+ *   seeds.c    many worlds, in children; what is broken is made smaller (main)
+ *   paths.c    rare paths by name, and how often each was taken
  *   broker.c   the daemon's lives: started, passing, killed, without power, on a full disk
  *   actors.c   reporters, desks, an office, consoles, strangers
  *   oracle.c   what must hold: kept beside the broker from what it says and commits, checked after every step
@@ -14,32 +17,68 @@
 #include "daemon/daemon.h"
 #include "lib/client/whistle.h"
 
+enum { SIM_PATHS_MAX = 256, SIM_COUNTS_MAX = 8 };
+
 /* ---- the world (sim.c) ------------------------------------------------------------------------------------------- */
 
 enum sim_stream { SIM_SWARM, SIM_NET, SIM_DISK, SIM_FATE, SIM_BROKER, SIM_ACTOR, SIM_STREAMS = SIM_ACTOR + 32 };
 
+/* Which world, for how long. `without`: a bit for each switch of swarm.c. */
+struct sim_run { uint64_t seed, steps, until, without; };
+
+/* What it came to. A world that is broken says under which law: the same law is the same place in the source. */
+struct sim_report {
+    uint64_t counts[SIM_COUNTS_MAX], paths[SIM_PATHS_MAX], step, history;
+    const char *law;                              /* NULL: none was broken */
+    int line;
+    char told[400], dir[40];
+};
+enum sim_count { COUNT_STEPS, COUNT_KERNEL, COUNT_DEADLINES, COUNT_PASSES, COUNT_CASES, COUNT_DONE, COUNT_MS };
+
+void sim_run(const struct sim_run *run, struct sim_report *report);
+void sim_tidy(const struct sim_report *report);   /* removes what it left on disk */
 int64_t sim_now_ns(void);                         /* since the world began: every clock is made of it */
 uint64_t sim_roll(enum sim_stream stream, uint64_t sides);
 uint64_t disk_roll(uint64_t sides);
+int64_t sim_a_while_ns(void);                      /* how long a fault lasts, at the pace of this world */
 bool sim_chance(enum sim_stream stream, unsigned of_a_thousand);
+void sim_count(enum sim_count what, uint64_t times);
+void sim_history(const void *bytes, size_t len);  /* is part of what the same seed must do again */
 extern unsigned sim_uid;                          /* who opens sockets now */
 extern bool sim_trace;
-void sometimes(const char *name);                 /* a rare path was taken; one never taken by all seeds is a failure */
-void sometimes_event(const PbEvent *e);
-void sometimes_refused(PbRefusal code);
 _Noreturn void sim_broken(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void trace(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* What this seed's world is like: drawn first, so that some worlds have no cuts and others nothing else. */
+/* ---- rare paths (paths.c) ---------------------------------------------------------------------------------------- */
+
+enum sim_reach { REACH_ANY, REACH_OFTEN, REACH_ALL };
+
+void paths_of(struct sim_report *report);          /* counts from now on */
+void sometimes(const char *name);                 /* one of the table's */
+void sometimes_event(const PbEvent *e);
+void sometimes_refused(PbRefusal code);
+/* Prints the table; how many that must be reached are not. */
+unsigned paths_tell(const uint64_t counts[SIM_PATHS_MAX], enum sim_reach reach);
+uint64_t paths_count(const uint64_t counts[SIM_PATHS_MAX], const char *name);
+
+/* ---- what this world is like (swarm.c) --------------------------------------------------------------------------- */
+
+/* Drawn first, so that some worlds have no cuts and others nothing else. */
 struct swarm {
     unsigned reporters, desks, consoles;
     int64_t think_ns;                             /* between two acts of an actor */
-    unsigned kill, power, pause, cut, silence, clock_jump, disk_full, disk_error;   /* per thousand fate steps */
     int64_t fate_ns;                              /* between two of fate's steps */
-    int64_t night_ns;                             /* nobody is there for so long, now and then; 0: never */
-    unsigned wrong, again, strange;               /* of a thousand commands */
+    int64_t night_ns;                             /* how long nobody is there */
+    unsigned kill, power, pause, cut, silence, clock_jump, disk_full, disk_error, disk_slow, night, leave, rules;
+                                                  /* per thousand fate steps */
+    unsigned wrong, again, strange, batches, imports, playbook;  /* of a thousand commands; playbook: drawn or not */
 };
 extern struct swarm swarm;
+
+void swarm_draw(uint64_t without);
+unsigned swarm_switches(void);
+const char *swarm_switch(unsigned number);
+bool swarm_parse(struct slice names, uint64_t *ret_without);     /* "kill,power" */
 
 /* ---- memory, clock and randomness of a life (life.c) ------------------------------------------------------------- */
 
@@ -71,6 +110,7 @@ struct hash broker_final(void);                   /* stops it cleanly, verifies 
 void actors_open(void);
 int64_t actors_next_ns(void);
 void actors_step(void);                           /* whoever is due */
+void actors_one_leaves(uint64_t (*roll)(uint64_t sides));   /* at once, with whatever it had in hand */
 void actors_leave(void);                          /* night: connections are closed; they come back by themselves */
 bool actors_quiet(void);                          /* nothing is in flight, every console has caught up */
 void actors_only_wait(void);                      /* nothing new any more: the quiet phase */

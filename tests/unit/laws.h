@@ -4,9 +4,11 @@
 #include "daemon/kernel/lifecycle.h"
 
 /* One order, decided and folded into the case, with every law asserted on the way: deciding reads only and says the
- * same twice; a refusal changes nothing; the case before and after is one (case_check); what the events say survives
- * being written and read back, so live == replay; nothing fires early, and what fired is gone or set again later; an
- * open case has something that will fire; nobody verifies what he has done; the row of the case is the case. */
+ * same twice (dear); a refusal changes nothing; the case before and after is one (case_check); what the events say
+ * survives being written and read back, so live == replay (dear); nothing fires early, and what fired is gone or set
+ * again later; an open case has something that will fire; nobody verifies what he has done; the row of the case is the
+ * case (dear). */
+extern uint64_t lawful_dear;                      /* the three that cost most only at every so manieth step; 1: at each */
 void lawful_step(const struct decide_input *in, const struct order *order, struct case_state *c, struct decision *ret);
 
 /* Of those that run, by (due, kind); NULL: none. */

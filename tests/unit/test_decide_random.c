@@ -1,5 +1,5 @@
 /* A long life: random orders to many cases, by anybody, at any time, with every law asserted at every step. The seed is
- * printed first; SEED=n and STEPS=n repeat or lengthen it. */
+ * printed first; SEED=n and STEPS=n repeat or lengthen it; DEAR=n asserts what costs most at every n-th step only. */
 #include "tests/unit/story.h"
 
 #include <inttypes.h>
@@ -482,11 +482,12 @@ static void everything_was_seen(void) {
 
 static void no_law_is_broken_in_a_long_life(void **state) {
     (void)state;
-    const char *seed = getenv("SEED"), *steps = getenv("STEPS");
+    const char *seed = getenv("SEED"), *steps = getenv("STEPS"), *dear = getenv("DEAR");
     uint64_t most = STEPS_USUAL;
     w.dice = 20260302;
     if (seed) assert_true(parse_u64(slice_of(seed), &w.dice) && w.dice != 0);
     if (steps) assert_true(parse_u64(slice_of(steps), &most));
+    if (dear) assert_true(parse_u64(slice_of(dear), &lawful_dear) && lawful_dear != 0);
     print_message("SEED=%" PRIu64 " STEPS=%" PRIu64 "\n", w.dice, most);
     check_hook = broken;
     w.rules = w.versions[1] = story_rules();

@@ -1,0 +1,33 @@
+/* actors.h: one who talks to the broker, and what there is to say (words.c). */
+#ifndef ACTORS_H
+#define ACTORS_H
+#include "tests/sim/sim.h"
+
+enum actor_kind { REPORTER, OFFICE, DESK, CONSOLE, STRANGER };
+
+/* A command that was sent once, to be sent again some day, byte for byte. */
+enum { KEPT_MAX = 256, KEPT_BYTES = 1024 };
+struct kept { unsigned len; uint8_t bytes[KEPT_BYTES]; };
+
+struct actor {
+    enum actor_kind kind;
+    unsigned number, uid;
+    int64_t wakes_ns;
+    struct whistle_client *client;
+    struct whistle_worker *worker;
+    struct whistle_feed *feed;
+    struct wire_socket *socket;
+    PbLevel level;
+    struct kept *kept;
+    unsigned kept_count;
+    unsigned absent;                              /* console: so many steps it will not read */
+    unsigned in_hand;                             /* desk: offers that it will never answer */
+    uint64_t last_seq;                            /* console: where it goes on after a night */
+};
+
+uint64_t actor_roll(const struct actor *a, uint64_t sides);
+bool actor_chance(const struct actor *a, unsigned of_a_thousand);
+
+/* A command, but for its id; what it needs is in `room` until that is reset. */
+void words_say(const struct actor *a, struct arena *room, const uint8_t id[16], PbEnvelope *e);
+#endif

@@ -67,12 +67,26 @@ flips() {
 }
 
 # Worlds drawn from a number each, in virtual time; more of them with `make sim SEEDS=...`.
+
+# Worlds drawn from a number each, in virtual time, and those of tests/sim/seeds.txt; every rare path must be taken by one
+# of them. More with `make sim SEEDS=...`.
 sim() {
     local good=0 bad=0
     part_begin "simulated worlds"
     if ! build build/release/sim; then part_end 0 1; return; fi
-    build/release/sim --seed 30 --seeds 11 --steps 1500 --jobs "$(nproc)" > "$log/out" 2>&1 && good=1 || bad=1
-    grep -E '^BROKEN|^  again|^sim:' "$log/out"
+    build/release/sim --seed 30 --seeds 24 --steps 800 --file tests/sim/seeds.txt --jobs "$(nproc)" --reach often \
+        > "$log/out" 2>&1 && good=1 || bad=1
+    grep -E '^BROKEN|^NEVER|^smallest|^  again|^sim:' "$log/out"
+    part_end $good $bad
+}
+
+# Random orders to the kernel alone; more with `make kernel STEPS=...`.
+kernel() {
+    local good=0 bad=0
+    part_begin "steps of the kernel"
+    if ! build build/release/tests/unit/test_decide_random; then part_end 0 1; return; fi
+    "$make" --no-print-directory kernel > "$log/out" 2>&1 && good=1 || bad=1
+    grep -E '^SEED|^steps|does not hold|never' "$log/out"
     part_end $good $bad
 }
 
@@ -147,7 +161,7 @@ compat
 if compgen -G 'tests/unit/test_*.c' > /dev/null; then unit release; unit asan; fi
 if compgen -G 'tests/crash/*.c' > /dev/null; then crash; fi
 if compgen -G 'tests/flips/*.c' > /dev/null; then flips; fi
-if compgen -G 'tests/sim/*.c' > /dev/null; then sim; fi
+if compgen -G 'tests/sim/*.c' > /dev/null; then sim; kernel; fi
 if compgen -G 'tests/mutants/*.patch' > /dev/null; then mutants; fi
 if compgen -G 'tests/fuzz/fuzz_*.c' > /dev/null; then fuzz; fi
 if compgen -G 'tests/blackbox/test_*.py' > /dev/null; then blackbox; fi

@@ -12,7 +12,10 @@
 
 #define SECOND_NS 1000000000LL
 #define WORLD_BEGINS_MS FIXTURE_MONDAY_MS
-enum { LOOK_MS = 100, LOOK_MOST_MS = 60000, RESTART_MS = 200, RESTART_MOST_MS = 10000, RULES_ROOM_BYTES = 4 << 20, SPINS_MAX = 5000 };
+enum {
+    LOOK_MS = 100, LOOK_MOST_MS = 60000, RESTART_MS = 200, RESTART_MOST_MS = 10000,
+    RULES_ROOM_BYTES = 4 << 20, SPINS_MAX = 5000,
+};
 
 static struct daemon d;
 static struct settings settings;
@@ -20,7 +23,8 @@ static char dir[128], scratch[160];
 static void *room;
 static struct arena rules_room;
 static bool alive, wants_more, housework;
-static int64_t wakes_ns, busy_until_ns, up_since_ns, paused_until_ns, wall_step_ms, look_ms = LOOK_MS, rests_ms, restart_ms;
+static int64_t wakes_ns, busy_until_ns, up_since_ns, paused_until_ns, wall_step_ms;
+static int64_t look_ms = LOOK_MS, rests_ms, restart_ms;
 static uint64_t passes, syncs;
 static unsigned spins;
 static bool synchronised = true;

@@ -4,8 +4,8 @@
  *       [--jobs N] [--trace]
  *
  * The first seed is lived through twice: the same history, or nothing here could be repeated. The first world that is
- * broken is made smaller: fewer steps, then one kind of fault or actor after the other switched off, as long as the same
- * law breaks. The last line of that is the command that shows the smallest. */
+ * broken is made smaller: fewer steps, then one kind of fault or actor after the other switched off, as long as the
+ * same law breaks. The last line of that is the command that shows the smallest. */
 #include "tests/sim/sim.h"
 
 #include <inttypes.h>
@@ -38,7 +38,7 @@ static struct sim_report all;
 static struct { struct sim_run run; struct sim_report report; } first_broken;
 static unsigned broken;
 
-/* ---- one world ----------------------------------------------------------------------------------------------------- */
+/* ---- one world --------------------------------------------------------------------------------------------------- */
 
 static void child_start(unsigned slot, const struct sim_run *run, bool here) {
     memset(children[slot].report, 0, sizeof *children[slot].report);
@@ -77,7 +77,7 @@ static void tell_broken(const char *word, const struct sim_run *run, const struc
            (double)r->counts[COUNT_MS] / 1e3, r->told);
 }
 
-/* ---- smaller --------------------------------------------------------------------------------------------------------- */
+/* ---- smaller ----------------------------------------------------------------------------------------------------- */
 
 static bool breaks(const struct sim_run *run, struct sim_report *ret) {
     int status = 0;
@@ -122,7 +122,7 @@ static void make_smaller(void) {
     printf(" TRACE=1\n");
 }
 
-/* ---- many ------------------------------------------------------------------------------------------------------------ */
+/* ---- many -------------------------------------------------------------------------------------------------------- */
 
 static void child_ended(void) {
     int status = 0;
@@ -179,7 +179,7 @@ static void same_again(void) {
            once.history, children[0].report->history);
 }
 
-/* ---- which --------------------------------------------------------------------------------------------------------- */
+/* ---- which ------------------------------------------------------------------------------------------------------- */
 
 static void add_run(const struct arguments *a, uint64_t seed, uint64_t steps) {
     CHECK(runs_count < RUNS_MAX);
@@ -257,7 +257,7 @@ int main(int argc, char **argv) {
     runs = calloc(RUNS_MAX, sizeof *runs);
     CHECK(runs);
     if (!parse(argc, argv, &a)) return 2;
-    log_threshold = sim_trace ? LOG_LEVEL_DEBUG : (enum log_level)-1;
+    log_threshold = sim_trace ? LOG_LEVEL_DEBUG : (enum log_level)0;
     crypto_init();
     printf("sim: seed=%" PRIu64 " seeds=%" PRIu64 " steps=%" PRIu64 "\n", a.seed, a.seeds, a.steps);
     const int readable = PROT_READ | PROT_WRITE, shared = MAP_SHARED | MAP_ANONYMOUS;

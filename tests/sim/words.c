@@ -279,11 +279,24 @@ static void say_later(const struct actor *a, const struct case_state *c, PbEnvel
     SAY(later, COMMAND_LATER, PbLater);
 }
 
+/* What the case waits for: its asks are answered, the last verified; without any, somebody is asked. */
+static void say_next(const struct actor *a, const struct case_state *c, PbEnvelope *e) {
+    const struct ask *k = NULL;
+    for (unsigned i = 0; i < c->asks_count; i++)
+        if (ask_is_open(&c->asks[i]) && (!k || roll(a, 2))) k = &c->asks[i];
+    if (!k) return c->state < STATE_DISPATCHED ? say_dispatch(a, c, e) : say_follow_up(a, c, e);
+    SAY(answer, COMMAND_ANSWER, PbAnswer);
+    SET(w, stage, k->stage);
+    SET(w, attempt, k->attempt);
+    SET(w, kind, roll(a, 8) ? ANSWER_DONE : ANSWER_DECLINE);
+    w->party = (char *)k->party;
+}
+
 /* Weights: the main way is walked far more often than the ways round it. */
 static const struct { unsigned weight; void (*say)(const struct actor *a, const struct case_state *c, PbEnvelope *e); }
 words[] = {
-    {40, say_answer}, {12, say_dispatch}, {3, say_reassign}, {3, say_escalate}, {3, say_delegate}, {2, say_accept},
-    {1, say_reject}, {1, say_appeal}, {2, say_merge}, {1, say_split}, {1, say_withdraw}, {3, say_ask_extension},
+    {40, say_next}, {25, say_answer}, {12, say_dispatch}, {3, say_reassign}, {3, say_escalate}, {4, say_delegate}, {2, say_accept},
+    {2, say_reject}, {2, say_appeal}, {2, say_merge}, {1, say_split}, {1, say_withdraw}, {5, say_ask_extension},
     {3, say_decide_extension}, {2, say_suspend}, {2, say_resume}, {1, say_remind}, {1, say_supervise},
     {2, say_hand_over}, {2, say_follow_up}, {2, say_reopen}, {1, say_transfer}, {1, say_acknowledge}, {1, say_void},
     {2, say_correct}, {2, say_note}, {1, say_retry_dead}, {1, say_move}, {1, say_close}, {1, say_later},
@@ -348,7 +361,7 @@ static void say_batch(const struct actor *a, const uint8_t id[16], PbEnvelope *e
     SET(e, batch, batch);
 }
 
-/* ---- what comes from elsewhere, what concerns the broker, what is only asked --------------------------------------- */
+/* ---- what comes from elsewhere, what concerns the broker, what is only asked ------------------------------------- */
 
 static void say_import(const struct actor *a, PbEnvelope *e) {
     PbImport *w = made(sizeof *w);

@@ -8,7 +8,7 @@
  * survives being written and read back, so live == replay (dear); nothing fires early, and what fired is gone or set
  * again later; an open case has something that will fire; nobody verifies what he has done; the row of the case is the
  * case (dear). */
-extern uint64_t lawful_dear;                      /* the three that cost most only at every so manieth step; 1: at each */
+extern uint64_t lawful_dear;                      /* the dear ones only at every so manieth step */
 void lawful_step(const struct decide_input *in, const struct order *order, struct case_state *c, struct decision *ret);
 
 /* Of those that run, by (due, kind); NULL: none. */

@@ -295,7 +295,8 @@ static void say_next(const struct actor *a, const struct case_state *c, PbEnvelo
 /* Weights: the main way is walked far more often than the ways round it. */
 static const struct { unsigned weight; void (*say)(const struct actor *a, const struct case_state *c, PbEnvelope *e); }
 words[] = {
-    {40, say_next}, {25, say_answer}, {12, say_dispatch}, {3, say_reassign}, {3, say_escalate}, {4, say_delegate}, {2, say_accept},
+    {40, say_next}, {25, say_answer}, {12, say_dispatch}, {3, say_reassign}, {3, say_escalate}, {4, say_delegate},
+    {2, say_accept},
     {2, say_reject}, {2, say_appeal}, {2, say_merge}, {1, say_split}, {1, say_withdraw}, {5, say_ask_extension},
     {3, say_decide_extension}, {2, say_suspend}, {2, say_resume}, {1, say_remind}, {1, say_supervise},
     {2, say_hand_over}, {2, say_follow_up}, {2, say_reopen}, {1, say_transfer}, {1, say_acknowledge}, {1, say_void},

@@ -65,7 +65,7 @@ def line_of(out, pattern):
 
 def by_sim(tree, first, seeds, steps):
     for seed in range(int(first), int(first) + int(seeds)):
-        status, out = run(tree, PROGRAMS["sim"], "--seed", str(seed), "--seeds", "1", "--steps", steps, "--jobs", "1")
+        status, out = run(tree, PROGRAMS["sim"], "--seed", str(seed), "--seeds", "1", "--steps", steps, "--once")
         if status:
             return line_of(out, r"^BROKEN (.*)$")
     return None

@@ -285,9 +285,10 @@ int wire_send(struct wire_socket *s, struct wire_peer to, const struct slice *fr
         sometimes("net.cut_while_sending");
         return s->router ? -EHOSTUNREACH : -EAGAIN;
     }
-    if (s->router) ear_said(s->endpoint, to.id, frames, count);
     bool any_order = strcmp(dealer->endpoint, NET_ANY_ORDER) == 0;
-    return queue_add(s->router ? &dealer->down : &dealer->up, frames, count, any_order);
+    int r = queue_add(s->router ? &dealer->down : &dealer->up, frames, count, any_order);
+    if (s->router && r == 0) ear_said(s->endpoint, to.id, frames, count);
+    return r;
 }
 
 struct wire_shared *wire_share(struct slice bytes) {

@@ -1,7 +1,7 @@
 /* seeds.c: many worlds, a child each.
  *
  *   sim [--seed N] [--seeds N] [--steps N] [--until N] [--without NAME,...] [--file FILE] [--reach often|all]
- *       [--jobs N] [--trace]
+ *       [--jobs N] [--trace] [--once]
  *
  * The first seed is lived through twice: the same history, or nothing here could be repeated. The first world that is
  * broken is made smaller: fewer steps, then one kind of fault or actor after the other switched off, as long as the
@@ -28,6 +28,7 @@ enum {
 struct arguments {
     uint64_t seed, seeds, steps, until, without, jobs;
     enum sim_reach reach;
+    bool once;                                    /* neither again nor smaller: for tests/mutants */
     const char *file;
 };
 
@@ -221,10 +222,9 @@ static bool parse_word(struct arguments *a, const char *name, const char *value)
 
 static bool parse(int argc, char **argv, struct arguments *a) {
     for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--trace") == 0) {
-            sim_trace = true;
-            continue;
-        }
+        sim_trace |= strcmp(argv[i], "--trace") == 0;
+        a->once |= strcmp(argv[i], "--once") == 0;
+        if (strcmp(argv[i], "--trace") == 0 || strcmp(argv[i], "--once") == 0) continue;
         if (i + 1 < argc && parse_word(a, argv[i], argv[i + 1])) {
             i++;
             continue;
@@ -270,10 +270,10 @@ int main(int argc, char **argv) {
         return tell(paths_tell(all.paths, a.reach), 0), 0;
     }
     int64_t began_ns = clock_mono_ns();
-    if (runs_count > 0) same_again();
+    if (runs_count > 0 && !a.once) same_again();
     live_all(a.jobs);
     unsigned missed = paths_tell(all.paths, a.reach);
-    if (first_broken.report.law) make_smaller();
+    if (first_broken.report.law && !a.once) make_smaller();
     tell(missed, (double)(clock_mono_ns() - began_ns) / 1e9);
     return broken || missed ? 1 : 0;
 }

@@ -63,7 +63,7 @@ void swarm_draw(uint64_t without) {
     };
     net_faults = (struct net_faults){.delay_us_max = (unsigned)sim_roll(SIM_SWARM, (uint64_t)delay_us + 1),
                                      .cut = drawn(30, 2000), .drop = drawn(25, 20000), .twice = drawn(25, 50000),
-                                     .out_of_order = drawn(25, 50000), .queue_max = drawn(30, 40)};
+                                     .out_of_order = drawn(25, 50000), .queue_max = drawn(10, 40)};
     for (unsigned i = 0; i < COUNT_OF(switches); i++)
         if (without >> i & 1) *switches[i].at = 0;
 }

@@ -34,7 +34,7 @@ build_base() {
 instructions() {
     local tree=$1 functions=$2
     shift 2
-    (cd "$tree" && env -i TMPDIR=/tmp STEPS=$drawn valgrind --tool=callgrind --callgrind-out-file=/dev/null \
+    (cd "$tree" && env -i TMPDIR=/tmp STEPS=$drawn valgrind --tool=callgrind --callgrind-out-file="$scratch/callgrind" \
         --collect-atstart=no $(printf -- '--toggle-collect=%s ' $functions) "$@") > "$scratch/out" 2> "$scratch/err" ||
         { tail -20 "$scratch/out" "$scratch/err" >&2; return 1; }
     awk '/ Collected : /{n = $4} END {if (!n) exit 1; print n}' "$scratch/err"

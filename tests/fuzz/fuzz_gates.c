@@ -53,6 +53,7 @@ static struct {
     void *block[BLOCKS_MAX];
     size_t block_bytes[BLOCKS_MAX];
     unsigned blocks, blocks_used;
+    bool keeps;
 } w;
 
 static const char *address_of(uint32_t id) {
@@ -69,7 +70,7 @@ static struct peer *peer_of(uint32_t id) {
 void *__wrap_memory_or_die(size_t size);
 void *__real_memory_or_die(size_t size);
 void *__wrap_memory_or_die(size_t size) {
-    if (!w.before.count) return __real_memory_or_die(size);
+    if (!w.keeps) return __real_memory_or_die(size);
     unsigned i = w.blocks_used++;
     CHECK(i < BLOCKS_MAX);
     if (i == w.blocks) {
@@ -400,10 +401,13 @@ static void begin(void) {
     CHECK(store_open(&w.d.store, &w.world->options, &found) == 0);
     broker_clock_start(&w.d.clock, store_last_ms(w.d.store), (int64_t)w.d.settings.clock_step_ms);
     w.d.now_ms = w.d.clock.last_ms;
+    CHECK(front_open(&w.d.front, NULL, "front") == 0);   /* gives its memory back when it is closed */
+    w.keeps = true;
     w.d.reload = reload_open();
     w.d.recompute = recompute_open();
-    CHECK(front_open(&w.d.front, NULL, "front") == 0 && pool_open(&w.d.pool, NULL, &pool, w.d.store) == 0);
+    CHECK(pool_open(&w.d.pool, NULL, &pool, w.d.store) == 0);
     CHECK(feed_open(&w.d.feed, NULL, "feed", w.d.store, false) == 0);
+    w.keeps = false;
 }
 
 /* Until nobody waits for anything; then everybody has been told. */

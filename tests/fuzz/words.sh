@@ -27,4 +27,6 @@ settings | flags) of_code daemon/settings.c daemon/arguments.c lib/base/options.
 arguments) of_code ctl/*.c workers/*.c | quoted ;;
 frames) tags ;;
 sheets) of_code ctl/{plan,csv,import_cases,import_row,import_config,words,choices}.c | quoted ;;
+web) of_code daemon/gates/web*.c | cat - <(printf '%s\n' GET HEAD POST 'GET / HTTP/1.1' HTTP/1.0 Host: Content-Length: \
+    'Transfer-Encoding: chunked' Connection: keep-alive Expect: 100-continue '%00' '//' '[::1]') | quoted ;;
 esac

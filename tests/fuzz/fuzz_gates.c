@@ -11,7 +11,6 @@
 #include "daemon/daemon.h"
 #include "tests/unit/store_world.h"
 
-#include <sanitizer/allocator_interface.h>
 #include <sys/mman.h>
 
 enum gate { FRONT, POOL, FEED, GATES };
@@ -20,6 +19,8 @@ enum {
     BLOCKS_MAX = 24, PREFIXES_MAX = 256, TURNS_TO_REST = 200, MEMORY_MORE_MAX = 96 << 20,
     OFTEN = 3000, OFTEN_BYTES_MAX = 4096,
 };
+
+size_t __sanitizer_get_current_allocated_bytes(void);    /* its header is clang's alone */
 
 /* ---- what is known of a peer, from what it sent and was sent ----------------------------------------------------- */
 

@@ -39,7 +39,7 @@ static void try_story(const struct ctl *c, struct tape *t, struct arena *room) {
         memset(line, 'x', sizeof line);
         story_words(&s, e, line);
         CHECK(memchr(line, 0, sizeof line));
-        show_clean(line, 1 + tape_byte(t) * 4);
+        show_clean(line, 1 + tape_byte(t) * 4u);
     }
 }
 

@@ -49,8 +49,8 @@ static int hear(int fd, size_t *len) {
     return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR) ? -1 : 0;
 }
 
-/* One reply, whole, and nothing behind it; or nothing at all. What is no HTTP evhttp refuses by itself, and does not say
- * how long that is. */
+/* One reply, whole, and nothing behind it; or nothing at all. What is no HTTP evhttp refuses by itself, and does not
+ * say how long that is. */
 static void check_heard(size_t len) {
     heard[len] = '\0';
     const char *body = strstr(heard, "\r\n\r\n"), *length = strcasestr(heard, "\r\nContent-Length: ");

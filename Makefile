@@ -260,6 +260,10 @@ shed: programs.release build/release/bench/load generated ## offers a broker on 
 	@SECONDS=$(or $(SECONDS),60) FACTOR=$(FACTOR) PYTHONPATH=build/gen /usr/bin/python3 -B -m pytest -q -s \
 		-p no:cacheprovider tests/power/test_shed.py
 
+.PHONY: prove
+prove: deps        ## tries every promise for up to an hour and prints the table of docs/reliability.md: LONG=1 PARTS="sim power"
+	@MAKE='$(MAKE)' LONG='$(or $(LONG),1)' PARTS='$(PARTS)' tests/prove.sh
+
 tidy: $(GEN)       ## checks the rules of the house: floors, lengths, banned calls, messages, two compilers
 	@MAKE='$(MAKE)' FLAGS='$(CPPFLAGS) $(WARNINGS)' tests/tidy/run.sh
 

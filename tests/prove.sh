@@ -1,0 +1,58 @@
+#!/bin/bash
+# make prove: every promise tried for up to an hour on 2 cores, and the table of docs/reliability.md as measured.
+#
+#   LONG=10                   how many times as long the parts that can be longer are
+#   PARTS="sim power"         only those, by their first word
+# A part that fails says so in the table, its words stand above it, and the end is status 1.
+set -u
+cd "$(dirname "$0")/.." || exit
+make="${MAKE:-make} --no-print-directory" long=${LONG:-1} log=$(mktemp -d) failed=0
+trap 'rm -rf "$log"' EXIT
+table=$log/table
+
+# $1 name, $2 aim, $3 which of its lines are its figures, then the command
+part() {
+    local name=$1 aim=$2 figures=$3 began status figure=
+    shift 3
+    [[ -z ${PARTS:-} || " $PARTS " == *" ${name%% *} "* ]] || return 0
+    began=$(date +%s)
+    echo "== $name: $*"
+    env -u MAKEFLAGS -u MAKELEVEL "$@" > "$log/out" 2>&1
+    status=$?
+    figure=$(grep -E "$figures" "$log/out" | tail -4 | paste -sd';' | sed 's/;/; /g')
+    if [ $status -ne 0 ] || [ -z "$figure" ]; then
+        tail -40 "$log/out"
+        failed=$((failed + 1)) figure="FAILED ($status) ${figure:-said no figure}"
+    fi
+    printf '   %s\n   %d s\n' "$figure" $(($(date +%s) - began))
+    printf '| %s | %s | %s | %d s |\n' "$name" "$aim" "$figure" $(($(date +%s) - began)) >> "$table"
+}
+
+# $1 rows of bench/scale.sh
+scale() { ROWS="$1" $make bench-scale; }
+
+export SEED=${SEED:-1}
+part "kernel, random orders, every law" ">= 100 million steps" '^steps' $make kernel STEPS=$((100000000 * long))
+part "sim: drawn worlds" ">= 1 year, nothing broken" '^sim: worlds' \
+    $make sim SEEDS=$((150 * long)) STEPS=2000 WITHOUT=queue
+part "kills of a real broker under load" "500, 0 lost, 0 doubled" ' kills, ' \
+    env KILLS=$((500 * long)) PYTHONPATH=build/gen /usr/bin/python3 -B -m pytest -q -s -p no:cacheprovider tests/blackbox/test_kill.py
+part "power cuts of a real broker" "300, 0 lost, 0 doubled" ' cuts, ' $make power CUTS=$((300 * long))
+part "images of power cuts" "200,000, none bad" 'images' $make crash IMAGES=$((200000 * long))
+part "flips of single bits" "1,000, none served" 'flips|told' $make flips FLIPS=$((1000 * long))
+part "fuzzing" "9 targets x 20 s, 0 finds" '^fuzz:' $make fuzz SECONDS=$((20 * long))
+part "faults: memory and disk say no" "every call, nothing lost" 'passed' $make faults N=60
+part "mutants: planted bugs" "all found" '^mutants:' $make mutants
+part "coverage of kernel and store" "100 % lines, 95 % branches" '^(lines|branches):' $make coverage
+part "count of instructions to the merge base" "kernel +1 %, broker +3 %" 'kernel|broker' $make count
+part "restart after kill -9 at 10^6 open cases" "<= 2 s" 'kill -9' scale cases
+part "due at a start" ">= 20,000/s, in order" 'fired a second|out of' scale due
+part "shed: ten times too much, syncs of 5 ms" "p99 <= 2 x, BUSY <= 50 ms" 'at capacity|offered|told|normal' $make shed SECONDS=60
+part "soak: weeks of a district" "nothing grows" '^soak:|weeks' $make soak MINUTES=$((5 * long))
+
+echo
+echo "$(git rev-parse --short HEAD 2> /dev/null), $(date -u +%F), $(nproc) cores, $SECONDS s"
+echo "| what | aim | measured | took |"
+echo "|---|---|---|---|"
+cat "$table"
+[ $failed -eq 0 ]

@@ -45,8 +45,8 @@ enum life_phase life_phase(const struct life *l, size_t at);
 struct said life_said(const struct life *l, size_t at);
 
 /* Writes the image below root, opens it, looks at everything, writes, closes, verifies and opens again. `then` is what
- * it did and said meanwhile: a life of its own, for images of a recovery. `twice`: it is opened once more at the end. NULL: it is as it must be; else words for the
- * first thing that is not. */
+ * it did and said meanwhile: a life of its own, for images of a recovery. `twice`: it is opened once more at the end.
+ * NULL: it is as it must be; else words for the first thing that is not. */
 const char *life_judge(struct life *l, const struct said *must_hold, const char *root, const char *scratch,
                        struct life *then, const struct disk *image, bool twice);
 #endif

@@ -42,7 +42,7 @@ static struct truth {
 } truth;
 
 /* What the children say: in memory that outlives them. */
-static struct said { bool told, same, done; int served; char words[400]; } *said;
+static struct said { bool told, same, done; enum served served; char words[400]; } *said;
 
 static struct { unsigned long flips, told, quiet, refused, bad; } tally[TARGETS];
 

@@ -54,7 +54,7 @@ unit() {
 crash() {
     part_begin "crash images"
     if ! build build/release/crash; then part_end 0 1; return; fi
-    build/release/crash 8000 2>&1 | tee "$log/out"
+    build/release/crash 20000 2>&1 | tee "$log/out"
     if [ "${PIPESTATUS[0]}" -eq 0 ]; then part_end 1 0; else part_end 0 1; fi
 }
 

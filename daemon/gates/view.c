@@ -77,13 +77,14 @@ static void view_timers(const struct case_state *c, const PbCategory *g, PbCaseV
     }
 }
 
-/* Text and address stand sealed in the case's first record; their key stands in its slot. An erased slot opens nothing.
- */
+/* Text and address stand sealed in the case's first record; their key stands in its slot. An erased slot opens nothing,
+ * and is asked for nothing; a damaged one opens nothing, either, and that is counted. */
 static char *open_sealed(const struct key *k, const char *context, const PbSealed *sealed, struct arena *room) {
     if (!sealed || sealed->box.len < SEAL_OVERHEAD) return NULL;
     size_t len = sealed->box.len - SEAL_OVERHEAD;
     uint8_t *plain = arena_must(room, len + 1);
-    if (!seal_open(k, slice_of(context), slice_from(sealed->box.data, sealed->box.len), plain)) return NULL;
+    if (!seal_open(k, slice_of(context), slice_from(sealed->box.data, sealed->box.len), plain))
+        return COUNT(TEXTS_DAMAGED), NULL;
     plain[len] = '\0';
     return (char *)plain;
 }

@@ -40,6 +40,7 @@
     X(RELOADS,           "rules.reloads",       "rule sets adopted while serving") \
     X(RELOADS_WRONG,     "rules.wrong",         "rule sets that were read and not adopted, because they are wrong") \
     X(DUE_MOVED,         "deadlines.moved",     "cases whose deadlines moved with a calendar") \
+    X(TEXTS_DAMAGED,     "texts.damaged",       "times a sealed text did not open with its key: a damaged slot") \
     X(CHECKPOINTS,       "checkpoints",         "checkpoints of the state")
 
 enum counter {

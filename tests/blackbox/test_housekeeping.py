@@ -96,6 +96,23 @@ def test_the_next_round_comes_by_the_clock_of_the_broker_which_a_suspended_machi
     until(lambda: front.counters()["cases.archived"] == 1)
 
 
+def test_a_text_whose_key_is_damaged_is_not_served_and_is_counted(broker):
+    front = broker.client()
+    case_id = front.call(report(text="a name and a street")).case_id
+    broker.stop()
+    with open(broker.data / "slots", "r+b") as slots:
+        slots.seek(4096)                               # the first slot, behind the header
+        key = bytearray(slots.read(32))
+        key[7] ^= 1
+        slots.seek(4096)
+        slots.write(key)
+    verified = run(CTL, "verify", broker.data)
+    assert verified.returncode != 0 and "text" in verified.stderr, verified.stderr
+    broker.start()
+    assert front.show(case_id)[0].text == ""
+    assert front.counters()["texts.damaged"] >= 1
+
+
 def test_a_purged_store_serves_what_it_has_and_says_what_it_has_not(skewed, folder):
     broker, front = skewed.broker, skewed.broker.client()
     old = [front.call(pb.SelfHandle(report=report(text="x" * 1900), party=GRID_WORKER)) for _ in range(500)]

@@ -34,7 +34,7 @@ scale() { ROWS="$1" $make bench-scale; }
 export SEED=${SEED:-1}
 part "kernel, random orders, every law" ">= 100 million steps" '^steps' $make kernel STEPS=$((100000000 * long))
 part "sim: drawn worlds" ">= 1 year, nothing broken" '^sim: worlds' \
-    $make sim SEEDS=$((150 * long)) STEPS=2000 WITHOUT=queue
+    $make sim SEEDS=$((150 * long)) STEPS=2000
 part "kills of a real broker under load" "500, 0 lost, 0 doubled" ' kills, ' \
     env KILLS=$((500 * long)) PYTHONPATH=build/gen /usr/bin/python3 -B -m pytest -q -s -p no:cacheprovider tests/blackbox/test_kill.py
 part "power cuts of a real broker" "300, 0 lost, 0 doubled" ' cuts, ' $make power CUTS=$((300 * long))

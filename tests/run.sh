@@ -74,7 +74,7 @@ sim() {
     local good=0 bad=0
     part_begin "simulated worlds"
     if ! build build/release/sim; then part_end 0 1; return; fi
-    build/release/sim --seed 36 --seeds 19 --steps 800 --file tests/sim/seeds.txt --jobs "$(nproc)" --without queue --reach often \
+    build/release/sim --seed 36 --seeds 19 --steps 800 --file tests/sim/seeds.txt --jobs "$(nproc)" --reach often \
         > "$log/out" 2>&1 && good=1 || bad=1
     grep -E '^BROKEN|^NEVER|^smallest|^  again|^sim:' "$log/out"
     part_end $good $bad

@@ -354,9 +354,11 @@ static void now_live(struct feed *f, struct console *c) {
     set_mode(f, c, MODE_LIVE);
 }
 
-/* One record of the journal to all who stand before it, or in it. Who does not take it stays where it is. */
-static void say_record(struct feed *f, const PbRecord *record, struct arena *room) {
+/* One record of the journal to all who stand before it, or in it. Who does not take it stays where it is. false: nobody
+ * goes on to the next. */
+static bool say_record(struct feed *f, const PbRecord *record, struct arena *room) {
     struct live l;
+    bool anybody = false;
     PbFeedKind kind;
     live_of(record, &l);
     for (unsigned i = 0; i < f->travellers_count; i++) {
@@ -366,9 +368,10 @@ static void say_record(struct feed *f, const PbRecord *record, struct arena *roo
         bool concerned = record->case_id && concerns(c, &l, &kind);
         if (concerned && !l.update) l.update = packed_update(record, room);
         if (concerned && !say_update(f, c, kind, &l)) t->next_seq = 0;
-        else t->next_seq = c->next_seq = l.last_seq + 1;
+        else t->next_seq = c->next_seq = l.last_seq + 1, anybody = true;
     }
     if (l.update) wire_unshare(l.update);
+    return anybody;
 }
 
 /* A slice of the journal from where `first` stands; whoever it comes by goes along. Negative: it cannot be read. */
@@ -388,9 +391,10 @@ static int travel(struct feed *f, const struct console *first, int64_t until_ns,
         if (r <= 0) return r;
         r = codec_unpack_own(CODEC_RECORD, bytes, room, &record);
         if (r < 0) return r;
-        say_record(f, record, room);
+        bool anybody = say_record(f, record, room);
         room->used = mark;
         f->cursor_seq = seq + seqs;
+        if (!anybody) return 1;                               /* the journal is not read on for nobody */
     }
     return 1;
 }

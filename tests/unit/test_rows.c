@@ -153,6 +153,24 @@ static void an_open_case_stands_in_the_tables_that_wait_for_it(void **state) {
     assert_int_equal(rows_of_case(&(struct case_state){.id = 0}, rows), 0);
 }
 
+/* Its master must not be ended away from it: whatever it is, an exercise or not. */
+static void a_case_that_was_merged_stands_with_its_master(void **state) {
+    (void)state;
+    struct row rows[ROWS_OF_CASE_MAX];
+    struct case_state c = a_case();
+    c.state = STATE_MERGED;
+    c.more.master = 5;
+    c.asks_count = c.timers_count = 0;
+    for (unsigned exercise = 0; exercise < 2; exercise++) {
+        c.exercise = exercise;
+        assert_int_equal(rows_of_case(&c, rows), 1);
+        struct row_key key = key_follower(5, c.id);
+        assert_int_equal(rows[0].table, TABLE_FOLLOWERS);
+        assert_int_equal(rows[0].key.len, key.len);
+        assert_memory_equal(rows[0].key.byte, key.byte, key.len);
+    }
+}
+
 /* ---- the others -------------------------------------------------------------------------------------------------- */
 
 static void meta_knows_every_flip(void **state) {
@@ -287,6 +305,7 @@ int main(void) {
         cmocka_unit_test(the_largest_case_fits_and_comes_back),
         cmocka_unit_test(what_is_no_row_of_a_case_is_refused),
         cmocka_unit_test(an_open_case_stands_in_the_tables_that_wait_for_it),
+        cmocka_unit_test(a_case_that_was_merged_stands_with_its_master),
         cmocka_unit_test(meta_knows_every_flip),
         cmocka_unit_test(facts_and_receipts_come_back),
         cmocka_unit_test(keys_sort_as_what_they_stand_for),

@@ -220,6 +220,8 @@ static int check_follows(const struct scan *s, const struct batch_header *h) {
         return scan_refuse(s, s->offset, "the chain of hashes is broken here" RESTORE);
     if (h->first_seq != s->next_seq)
         return scan_refuse(s, s->offset, "seqs do not follow here" RESTORE);
+    if (h->epoch < s->epoch)
+        return scan_refuse(s, s->offset, "epochs run backwards here" RESTORE);
     if (batch_extent(h, s->block) > s->size - s->offset)
         return scan_refuse(s, s->offset, "the file ends inside this batch: it is truncated" RESTORE);
     return 0;
@@ -270,7 +272,7 @@ static int scan_segment(struct scan *s, uint64_t ordinal, const struct segment_h
     s->last_extent = 0;
     s->witnessed = true;                          /* by this header: it holds the hash of the batch before */
     window_over(&s->window, fd, size);
-    if (!hash_equal(&s->chain, &h->previous) || s->next_seq != h->first_seq)
+    if (!hash_equal(&s->chain, &h->previous) || s->next_seq != h->first_seq || s->epoch != h->epoch)
         return scan_refuse(s, 0, "the header does not continue the segment before" RESTORE);
     uint64_t padding = 0;
     int r = file_data_end(fd, SEGMENT_HEADER_SIZE, h->block, &padding);
@@ -285,6 +287,7 @@ static int scan_segment(struct scan *s, uint64_t ordinal, const struct segment_h
 static void scan_from(struct scan *s, const struct segment_header *h) {
     s->chain = h->previous;
     s->next_seq = h->first_seq;
+    s->epoch = h->epoch;
 }
 
 /* Every byte of a sealed segment: batches up to its very end. */
@@ -447,7 +450,6 @@ static int scan_all(struct scan *s, const struct segment_header *active, bool fu
         scan_from(s, active);
     for (uint64_t ordinal = j->first_ordinal; full && ordinal < j->ordinal && r == 0; ordinal++)
         r = verify_sealed(s, ordinal);
-    s->epoch = active->epoch;
     if (r == 0)
         r = scan_segment(s, j->ordinal, active, j->fd, j->capacity);
     return r == 0 ? judge_tail(s, j->options.covered_seq, ret_end) : r;

@@ -150,7 +150,9 @@ static int look_at_identity(struct follow *f, const char *path, char problem[sta
     f->known = faccessat(f->dir, "FORMAT", F_OK, 0) == 0;
     if (f->known)
         return identity_read(f->dir, &f->id, problem);
-    (void)unlinkat(f->dir, "key", 0);             /* of a beginning that was cut short */
+    static const char *const begun[] = {"key.new", "key", "FORMAT.new"};
+    for (size_t i = 0; i < COUNT_OF(begun); i++)  /* of a beginning that was cut short */
+        (void)unlinkat(f->dir, begun[i], 0);
     (void)unlinkat(f->dir, "journal", AT_REMOVEDIR);
     if (dir_lacks_files(path) == 0)
         return 0;

@@ -1,4 +1,4 @@
-/* A disk that fails: the n-th system call from a point on, once or from then on. Each function below takes the place of
+/* A disk that fails, or a machine that lacks a pipe or a process: the n-th system call from a point on, once or from then on. Each function below takes the place of
  * the C library's in the program that includes this file, for liblmdb as well; one program, one file that includes it.
  *
  *   bool hit = true;
@@ -147,6 +147,18 @@ int mkdir(const char *path, mode_t mode) {
 
 int mkdirat(int at, const char *path, mode_t mode) {
     return fails() ? -1 : (int)syscall(SYS_mkdirat, at, path, mode);
+}
+
+int flock(int fd, int operation) {
+    return fails() ? -1 : (int)syscall(SYS_flock, fd, operation);
+}
+
+int pipe2(int ends[2], int flags) {
+    return fails() ? -1 : (int)syscall(SYS_pipe2, ends, flags);
+}
+
+pid_t fork(void) {
+    return fails() ? -1 : _Fork();
 }
 
 int rename(const char *from, const char *to) {

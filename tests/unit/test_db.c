@@ -360,6 +360,40 @@ static void a_full_map_is_no_space_and_abort_gives_back_what_was_committed(void 
     db_close(d);
 }
 
+/* Whoever asks next must not take half a transaction for an answer. */
+static void a_dead_transaction_says_to_everybody_what_killed_it(void **state) {
+    (void)state;
+    struct db_options o = options_for(64 * 4096);
+    struct db *d = NULL;
+    assert_int_equal(db_open(&d, &o), 0);
+    put_text(d, CASES, 0, "kept");
+    assert_int_equal(db_commit(d), 0);
+    const uint64_t pages = db_pages_used(d);
+    uint8_t value[1000] = {0};
+    struct slice row = slice_from(value, sizeof value), key, got;
+    struct db_walk walk;
+    struct number n;
+    struct hash digest;
+    char problem[256] = "";
+    int r = 0;
+    for (unsigned i = 1; r == 0; i++)
+        r = db_put_last(d, CASES, key_of(&n, i), row);
+    assert_int_equal(r, -ENOSPC);
+    assert_int_equal(db_put(d, CASES, key_of(&n, 0), row), -ENOSPC);
+    assert_int_equal(db_delete(d, CASES, key_of(&n, 0)), -ENOSPC);
+    db_walk_from(&walk, d, CASES, all);
+    assert_int_equal(db_walk_next(&walk, &key, &got), -ENOSPC);
+    assert_int_equal(db_last(d, CASES, all, &key, &got), -ENOSPC);
+    assert_int_equal(db_verify(d, problem), -ENOSPC);
+    assert_int_equal(db_digest(d, &digest), -ENOSPC);
+    assert_int_equal(db_pages_used(d), 0);
+    db_abort(d);
+    assert_int_equal(db_pages_used(d), pages);
+    expect_text(d, CASES, 0, "kept");
+    db_close(d);
+    db_close(NULL);
+}
+
 static void a_commit_that_cannot_grow_the_file_is_no_space_and_loses_nothing_older(void **state) {
     (void)state;
     struct db *d = open_small();
@@ -421,6 +455,7 @@ int main(void) {
         TEST(the_digest_does_not_know_the_order_of_puts),
         TEST(the_digest_knows_every_row),
         TEST(a_full_map_is_no_space_and_abort_gives_back_what_was_committed),
+        TEST(a_dead_transaction_says_to_everybody_what_killed_it),
         TEST(a_commit_that_cannot_grow_the_file_is_no_space_and_loses_nothing_older),
         TEST(allocating_ahead_grows_the_file_and_not_the_use),
     };

@@ -165,12 +165,57 @@ static void no_flipped_bit_anywhere_gives_a_wrong_row(void **state) {
     assert_true(count[SEEN_BY_GET] > 0);
 }
 
+/* Of a table without checksums: the order of the keys is all that tells. In LMDB's pages a key stands before its value. */
+static void a_key_that_is_another_one_than_it_was_is_told_by_a_walk_and_by_verify(void **state) {
+    (void)state;
+    struct db *d = open_small();
+    struct db_walk w;
+    struct slice key, value;
+    char problem[256] = "";
+    put_text(d, NOTES, 1, "the first note");
+    put_text(d, NOTES, 2, "the second note");
+    put_text(d, NOTES, 3, "the third note");
+    assert_int_equal(db_commit(d), 0);
+    db_close(d);
+    flip(find_in_file(SLICE("the first note")) - 1, 8);
+    d = open_small();
+    db_walk_from(&w, d, NOTES, all);
+    assert_int_equal(db_walk_next(&w, &key, &value), 1);
+    assert_int_equal(db_walk_next(&w, &key, &value), -EBADMSG);
+    assert_non_null(strstr(db_problem(d), "table notes, key 0000000000000002: out of order"));
+    assert_int_equal(db_verify(d, problem), -EBADMSG);
+    assert_non_null(strstr(problem, "key 0000000000000009: not found by its key"));
+    db_close(d);
+}
+
+/* Written by a program that kept no sums: too short to end in one. */
+static void a_row_too_short_for_its_checksum_is_told_by_its_key(void **state) {
+    (void)state;
+    static const struct db_table_spec bare[TABLES] = {{"cases", false}, {"timers", false}, {"notes", false}};
+    struct db_options o = options_for(64 << 20);
+    struct db *d = NULL;
+    struct number n;
+    struct slice value;
+    o.tables = bare;
+    assert_int_equal(db_open(&d, &o), 0);
+    put_text(d, CASES, 0x1f, "abc");
+    assert_int_equal(db_commit(d), 0);
+    db_close(d);
+    d = open_small();
+    assert_int_equal(db_get(d, CASES, key_of(&n, 0x1f), &value), -EBADMSG);
+    assert_string_equal(db_problem(d), "table cases, key 000000000000001f: no such row was ever put");
+    expect_none(d, CASES, 1);
+    db_close(d);
+}
+
 int main(void) {
     crypto_init();
     const struct CMUnitTest tests[] = {
         TEST(another_file_or_a_shorter_one_is_refused),
         TEST(a_store_that_lost_a_table_is_refused),
         TEST(one_flipped_bit_of_a_value_is_told_at_the_read_and_by_verify),
+        TEST(a_key_that_is_another_one_than_it_was_is_told_by_a_walk_and_by_verify),
+        TEST(a_row_too_short_for_its_checksum_is_told_by_its_key),
         TEST(no_flipped_bit_anywhere_gives_a_wrong_row),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

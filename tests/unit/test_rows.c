@@ -97,11 +97,10 @@ static void the_largest_case_fits_and_comes_back(void **state) {
     assert_memory_equal(&c, &back, sizeof c);
 }
 
-static void what_is_no_row_of_a_case_is_refused(void **state) {
-    (void)state;
+static void no_row_of_a_case_is_made_of_another_one(const struct case_state *c) {
     uint8_t row[DB_VALUE_MAX] = {0};
-    struct case_state c = a_case(), back;
-    size_t len = row_of_case(&c, row);
+    struct case_state back;
+    size_t len = row_of_case(c, row);
     for (size_t cut = 0; cut < len; cut++)
         assert_false(case_of_row(slice_from(row, cut), &back));
     assert_false(case_of_row(slice_from(row, len + 1), &back));
@@ -117,6 +116,20 @@ static void what_is_no_row_of_a_case_is_refused(void **state) {
         row[i] = was;
     }
     assert_true(case_of_row(slice_from(row, len), &back));
+    memset(row + 1, 0, sizeof c->id);
+    assert_false(case_of_row(slice_from(row, len), &back));
+}
+
+static void what_is_no_row_of_a_case_is_refused(void **state) {
+    (void)state;
+    struct case_state c = a_case();
+    no_row_of_a_case_is_made_of_another_one(&c);
+    c.more.returns = 2;
+    memcpy(c.more.void_by, "0018", 4);
+    memcpy(c.more.approver, "street@610402", 13);
+    memcpy(c.more.origin, "12345", 5);
+    memcpy(c.more.proposed, "lighting@610402", 15);
+    no_row_of_a_case_is_made_of_another_one(&c);
 }
 
 /* ---- what follows from a case ------------------------------------------------------------------------------------ */
@@ -146,8 +159,16 @@ static void an_open_case_stands_in_the_tables_that_wait_for_it(void **state) {
     count = rows_of_case(&c, rows);
     assert_int_equal(count_of(rows, count, TABLE_WORK), 0);
     assert_int_equal(count_of(rows, count, TABLE_ASKS), 1);
-    c.state = STATE_CLOSED;
+    c.timers[0].stopped = true;
+    count = rows_of_case(&c, rows);
+    assert_int_equal(count_of(rows, count, TABLE_DEADLINES), 0);
+    c.state = STATE_MERGED;
+    c.more.master = 3;
     c.asks[0].status = ASK_ENDED;
+    count = rows_of_case(&c, rows);
+    assert_int_equal(count_of(rows, count, TABLE_FOLLOWERS), 1);
+    assert_int_equal(count_of(rows, count, TABLE_OPEN), 0);
+    c.state = STATE_CLOSED;
     c.timers_count = 0;
     assert_int_equal(rows_of_case(&c, rows), 0);
     assert_int_equal(rows_of_case(&(struct case_state){.id = 0}, rows), 0);
@@ -203,6 +224,21 @@ static void facts_and_receipts_come_back(void **state) {
     row_of_receipt(&r, receipt_row);
     assert_true(receipt_of_row(slice_from(receipt_row, sizeof receipt_row), &back));
     assert_memory_equal(&r, &back, sizeof r);
+    assert_false(receipt_of_row(slice_from(receipt_row, sizeof receipt_row - 1), &back));
+}
+
+static void a_batch_comes_back_and_nothing_else_is_taken_for_one(void **state) {
+    (void)state;
+    uint8_t row[BATCH_ROW_BYTES];
+    struct batch_state b, back;
+    memset(&b, 0, sizeof b);
+    b.verb = 1, b.confirmed = true, b.cases = 7, b.done = 3, b.asked_at_ms = -5;
+    row_of_batch(&b, row);
+    assert_true(batch_of_row(slice_from(row, sizeof row), &back));
+    assert_true(back.confirmed && back.cases == 7 && back.done == 3 && back.asked_at_ms == -5);
+    assert_false(batch_of_row(slice_from(row, sizeof row - 1), &back));
+    row[1] = 2;                                   /* neither confirmed nor not */
+    assert_false(batch_of_row(slice_from(row, sizeof row), &back));
 }
 
 /* ---- keys -------------------------------------------------------------------------------------------------------- */
@@ -308,6 +344,7 @@ int main(void) {
         cmocka_unit_test(a_case_that_was_merged_stands_with_its_master),
         cmocka_unit_test(meta_knows_every_flip),
         cmocka_unit_test(facts_and_receipts_come_back),
+        cmocka_unit_test(a_batch_comes_back_and_nothing_else_is_taken_for_one),
         cmocka_unit_test(keys_sort_as_what_they_stand_for),
         cmocka_unit_test(keys_say_again_what_they_were_made_of),
         cmocka_unit_test(a_place_sorts_inside_of_everything_that_covers_it),

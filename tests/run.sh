@@ -30,24 +30,35 @@ tidy() {
 }
 
 # cmocka speaks TAP: `ok N - name` or `not ok N - name` a test. A program that ends badly or counts nothing has failed.
+# $1 program, $2 where its counts go: how many are good, how many bad; what it said when it is not all good
+unit_one() {
+    local program=$1 to=$2 ok not_ok status
+    CMOCKA_MESSAGE_OUTPUT=TAP timeout 300 "$program" > "$to.out" 2> "$to.err"
+    status=$?
+    ok=$(grep -c '^ok ' "$to.out") not_ok=$(grep -c '^not ok ' "$to.out")
+    if [ $status -ne 0 ] && [ "$not_ok" -eq 0 ] || [ "$ok" -eq 0 ]; then not_ok=$((not_ok + 1)); fi
+    if [ "$not_ok" -ne 0 ]; then
+        echo "-- $program ended with $status"
+        grep -A20 '^not ok ' "$to.out" || tail -20 "$to.out"
+        tail -60 "$to.err"
+    fi > "$to.said"
+    echo "$ok $not_ok" > "$to.count"
+}
+
+# As many at a time as there are cores.
 unit() {
-    local variant=$1 good=0 bad=0 program ok not_ok status
+    local variant=$1 good bad
     part_begin "unit tests, $variant"
     if ! build "tests.$variant"; then part_end 0 1; return; fi
+    rm -f "$log"/unit.*
     for source in tests/unit/test_*.c; do
-        program=build/$variant/${source%.c}
-        CMOCKA_MESSAGE_OUTPUT=TAP timeout 300 "$program" > "$log/out" 2> "$log/err"
-        status=$?
-        ok=$(grep -c '^ok ' "$log/out") not_ok=$(grep -c '^not ok ' "$log/out")
-        if [ $status -ne 0 ] && [ "$not_ok" -eq 0 ] || [ "$ok" -eq 0 ]; then not_ok=$((not_ok + 1)); fi
-        if [ "$not_ok" -ne 0 ]; then
-            echo "-- $program ended with $status"
-            grep -A20 '^not ok ' "$log/out" || tail -20 "$log/out"
-            tail -60 "$log/err"
-        fi
-        good=$((good + ok)) bad=$((bad + not_ok))
+        while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do wait -n; done
+        unit_one "build/$variant/${source%.c}" "$log/unit.$(basename "$source" .c)" &
     done
-    part_end $good $bad
+    wait
+    cat "$log"/unit.*.said
+    read -r good bad < <(cat "$log"/unit.*.count | awk '{g += $1; b += $2} END {print g + 0, b + 0}')
+    part_end "$good" "$bad"
 }
 
 # Images of what a power cut may leave; more of them with `make crash IMAGES=...`.

@@ -36,10 +36,17 @@ static bool due_before(const struct due_row *a, const struct due_row *b) {
     return a->case_id != b->case_id ? a->case_id < b->case_id : a->kind < b->kind;
 }
 
+static bool is_due(const struct row *row, struct due_row *ret) {
+    if (row->table != TABLE_DEADLINES)
+        return false;
+    CHECK(due_of_key(key_bytes(&row->key), ret));
+    return true;
+}
+
 static int row_put(struct tables *t, const struct row *row) {
     struct due_row due;
-    if (row->table == TABLE_DEADLINES && due_of_key(key_bytes(&row->key), &due)
-        && (t->due_known == DUE_NONE || (t->due_known == DUE_KNOWN && due_before(&due, &t->first_due)))) {
+    if (is_due(row, &due) && (t->due_known == DUE_NONE
+                              || (t->due_known == DUE_KNOWN && due_before(&due, &t->first_due)))) {
         t->due_known = DUE_KNOWN;
         t->first_due = due;
     }
@@ -52,7 +59,7 @@ static int row_put(struct tables *t, const struct row *row) {
 /* A row that should be there and is not: the tables are no fold of the journal. */
 static int row_delete(struct tables *t, const struct row *row) {
     struct due_row due;
-    if (row->table == TABLE_DEADLINES && due_of_key(key_bytes(&row->key), &due) && !due_before(&t->first_due, &due))
+    if (is_due(row, &due) && !due_before(&t->first_due, &due))
         t->due_known = DUE_UNKNOWN;
     int r = tables_result(t, db_delete(t->db, row->table, key_bytes(&row->key)));
     if (r != -ENOENT)

@@ -222,9 +222,18 @@ static void a_journal_is_created_once_and_again_after_a_creation_that_was_cut_sh
     assert_int_equal(journal_create(&options), -EEXIST);
     open_journal();
     assert_holds(1, 1, 10);
-    struct journal_options bad = options;
-    bad.block = 1000;
-    assert_int_equal(journal_create(&bad), -EINVAL);
+}
+
+static void options_that_make_no_journal_are_refused_before_anything_is_touched(void **state) {
+    (void)state;
+    struct journal_options nowhere = options, odd = options, small = options, alone = options;
+    nowhere.dir = NULL, odd.block = 1000, small.segment_bytes = JOURNAL_SEGMENT_BYTES_MIN - 1, alone.segments_ahead = 1;
+    const struct journal_options *const bad[] = {&nowhere, &odd, &small, &alone};
+    for (unsigned i = 0; i < COUNT_OF(bad); i++) {
+        assert_int_equal(journal_create(bad[i]), -EINVAL);
+        assert_int_equal(journal_open(&j, bad[i], false, &found), -EINVAL);
+    }
+    assert_int_equal(journal_open(&j, &options, false, &found), -ENOENT);
 }
 
 /* What the files look like when the power goes at each step of a turn-over, and that the journal goes on from there. */
@@ -353,6 +362,7 @@ int main(void) {
         STORY(a_write_that_fails_is_final),
         STORY(opening_read_only_changes_nothing),
         STORY(a_journal_is_created_once_and_again_after_a_creation_that_was_cut_short),
+        STORY(options_that_make_no_journal_are_refused_before_anything_is_touched),
         STORY(a_turn_over_that_was_cut_short_at_any_step_is_taken_up_again),
         STORY(no_space_while_filling_ahead_is_not_final),
         STORY(filling_ahead_works_in_slices_and_stops_at_enough),

@@ -212,6 +212,7 @@ static void what_is_left_can_be_read_and_what_went_is_not_there(void **state) {
 static void tables_of_before_the_purge_are_folded_again_from_the_base(void **state) {
     struct world *w = *state;
     struct purge_result p;
+    struct verify_result v;
     char state_path[192], old[192];
     (void)lived(w, 20);
     world_path(w, "state.mdb", state_path);
@@ -220,6 +221,9 @@ static void tables_of_before_the_purge_are_folded_again_from_the_base(void **sta
     struct hash digest = lived(w, 900);
     assert_int_equal(purge(w, NULL, &p), 0);
     path_copy(old, state_path);
+    assert_int_equal(store_verify(&w->options, w->top, &v, NULL, NULL), 0);
+    assert_false(v.equal);
+    assert_non_null(strstr(v.problem, "before the base"));
     opens_as(w, "state-older", &digest);
     verifies_as(w, &digest);
 }

@@ -1,5 +1,6 @@
 /* What can be asked of a store, and is answered the same from the turn that wrote it, from the next start, and from
  * tables folded anew: rows that come from fewer commands than a case does. */
+#include "daemon/store/tables.h"
 #include "tests/unit/store_world.h"
 
 #define WORKER "grid-worker@610402006001001"
@@ -83,6 +84,29 @@ static void a_batch_that_nobody_asked_for_is_not_confirmed(void **state) {
     assert_int_equal(confirm(w), -EBADMSG);
 }
 
+/* Of a program that wrote other rows: with every checksum right, and no batch. */
+static void a_row_that_is_no_batch_is_never_taken_for_one(void **state) {
+    struct world *w = *state;
+    struct batch_state b;
+    struct tables t;
+    char path[192];
+    world_create(w);
+    world_close(w);
+    world_path(w, "state.mdb", path);
+    const struct tables_options o = {.path = path, .map_bytes = w->options.map_bytes};
+    assert_int_equal(tables_open(&t, &o), 0);
+    assert_int_equal(tables_load(&t), 0);
+    struct row_key key = key_batch(batch_id);
+    assert_int_equal(tables_put(&t, TABLE_BATCHES, &key, SLICE("three weeks")), 0);
+    assert_int_equal(tables_commit(&t), 0);
+    tables_close(&t);
+    world_open(w);
+    assert_int_equal(store_batch(w->store, batch_id, &b), -EBADMSG);
+    world_begin(w);
+    assert_int_equal(confirm(w), -EBADMSG);
+    assert_int_equal(store_abandon(w->store), -EBADMSG);     /* what may follow from it is not known: final */
+}
+
 /* ---- numbers and places ------------------------------------------------------------------------------------------ */
 
 static void it_is_found(struct world *w) {
@@ -140,6 +164,7 @@ static void an_open_ask_is_found_by_who_is_asked(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         WORLD(a_batch_is_kept_with_both_who_said_so),
+        WORLD(a_row_that_is_no_batch_is_never_taken_for_one),
         WORLD(a_batch_that_nobody_asked_for_is_not_confirmed),
         WORLD(a_case_is_found_by_its_number_and_its_place),
         WORLD(an_open_ask_is_found_by_who_is_asked),

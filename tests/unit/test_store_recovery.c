@@ -321,6 +321,67 @@ static void verification_finds_a_deadline_that_no_case_speaks_of(void **state) {
     assert_non_null(strstr(result.problem, "not what the journal folds to"));
 }
 
+/* Not equal, and the words say which end is the wrong one. */
+static void verification_of_tables_ahead_of_the_journal_names_both_ends(void **state) {
+    struct world *w = *state;
+    struct verify_result result;
+    (void)lived(w, 5);
+    keep(w, "journal/00000001.seg", "segment");
+    (void)lived(w, 5);
+    put_back(w, "segment", "journal/00000001.seg");
+    assert_int_equal(store_verify(&w->options, w->top, &result, NULL, NULL), -EBADMSG);
+    assert_false(result.equal);
+    assert_non_null(strstr(result.problem, "checkpoint"));
+}
+
+/* Whose text it is, and which copy helps. */
+static void verification_tells_a_key_that_opens_nothing_and_keys_that_are_gone(void **state) {
+    struct world *w = *state;
+    struct verify_result result;
+    char path[192];
+    world_create(w);
+    world_begin(w);
+    (void)world_report(w, "rubbish", FIXTURE_GRID);
+    world_commit(w);
+    world_close(w);
+    keep(w, "slots", "slots");
+    for (long key = 0; key < 8; key++)
+        world_flip(w, "slots", 4096 + 32 * key);
+    assert_int_equal(store_verify(&w->options, w->top, &result, NULL, NULL), -EBADMSG);
+    assert_false(result.equal);
+    assert_non_null(strstr(result.problem, "put back the newest copy of `slots`"));
+    world_path(w, "slots", path);
+    assert_int_equal(truncate(path, 100), 0);
+    assert_int_equal(store_verify(&w->options, w->top, &result, NULL, NULL), -EBADMSG);
+    assert_non_null(strstr(result.problem, "missing or damaged"));
+    lose(w, "slots");
+    assert_int_equal(store_verify(&w->options, w->top, &result, NULL, NULL), -ENOENT);
+    assert_non_null(strstr(result.problem, "missing or damaged"));
+    put_back(w, "slots", "slots");
+    assert_int_equal(store_verify(&w->options, w->top, &result, NULL, NULL), 0);
+    assert_true(result.equal);
+}
+
+static unsigned told;
+
+static void note_progress(void *to, uint64_t seq, uint64_t last) {
+    assert_true(seq <= last);
+    *(uint64_t *)to = seq;
+    told++;
+}
+
+static void a_long_verification_says_how_far_it_is(void **state) {
+    struct world *w = *state;
+    struct verify_result result;
+    uint64_t seq = 0;
+    world_create(w);
+    while (store_durable_seq(w->store) < 20000)
+        world_random_turns(w, 10, 200);
+    world_close(w);
+    assert_int_equal(store_verify(&w->options, w->top, &result, note_progress, &seq), 0);
+    assert_true(result.equal && told == result.records / 4096 && told >= 1 && seq > 4096 && seq <= result.seq);
+}
+
 /* ---- kill -9 ----------------------------------------------------------------------------------------------------- */
 
 /* What the child has been told is durable, in memory that outlives it. */
@@ -400,6 +461,9 @@ int main(void) {
         WORLD(a_resting_store_is_read_without_a_change),
         WORLD(verification_finds_a_flip_in_the_tables_and_in_the_journal),
         WORLD(verification_finds_a_deadline_that_no_case_speaks_of),
+        WORLD(verification_of_tables_ahead_of_the_journal_names_both_ends),
+        WORLD(verification_tells_a_key_that_opens_nothing_and_keys_that_are_gone),
+        WORLD(a_long_verification_says_how_far_it_is),
         WORLD(killed_at_any_point_everything_that_was_committed_is_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -83,7 +83,7 @@ static void a_segment_repeated_under_the_next_ordinal_is_told(void **state) {
     copy_file("kept", "00000002.seg");
     assert_whole_again();
 
-    copy_file("00000003.seg", "kept");                                    /* the active one, and its last batch with it */
+    copy_file("00000003.seg", "kept");                                    /* the active one */
     copy_file("00000002.seg", "00000003.seg");
     assert_told("00000003.seg", "header is that of another segment");
     copy_file("kept", "00000003.seg");

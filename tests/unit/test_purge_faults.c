@@ -1,6 +1,6 @@
 /* A purge on a disk that says no: behind its verification every system call that can fail is made to, one after the
- * other; opening and verifying have tests of their own. What the store was it still is, what went wrong is said, and the
- * purge can be done again. */
+ * other; opening and verifying have tests of their own. What the store was it still is, what went wrong is said, and
+ * the purge can be done again. */
 #include "tests/unit/broken_disk.h"
 #include "tests/unit/store_world.h"
 

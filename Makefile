@@ -261,8 +261,8 @@ shed: programs.release build/release/bench/load generated ## offers a broker on 
 		-p no:cacheprovider tests/power/test_shed.py
 
 .PHONY: prove
-prove: deps        ## tries every promise for up to an hour and prints the table of docs/reliability.md: LONG=1 PARTS="sim power"
-	@MAKE='$(MAKE)' LONG='$(or $(LONG),1)' PARTS='$(PARTS)' tests/prove.sh
+prove: deps        ## tries every promise for up to an hour and prints the table of docs/reliability.md: TIMES=1 PARTS="sim power"
+	@MAKE='$(MAKE)' TIMES='$(or $(TIMES),1)' PARTS='$(PARTS)' tests/prove.sh
 
 tidy: $(GEN)       ## checks the rules of the house: floors, lengths, banned calls, messages, two compilers
 	@MAKE='$(MAKE)' FLAGS='$(CPPFLAGS) $(WARNINGS)' tests/tidy/run.sh

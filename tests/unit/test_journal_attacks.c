@@ -158,15 +158,52 @@ static void a_segment_of_another_history_is_told_when_it_is_read(void **state) {
     assert_whole_again();
 }
 
+static void a_segment_of_another_length_is_told(void **state) {
+    (void)state;
+    create_three();
+    fill_bytes("00000001.seg", ONE + EXTENT, -1, 512);
+    assert_told("00000001.seg", "longer than its successor says");
+    cut_file("00000001.seg", ONE + EXTENT);
+    assert_whole_again();
+
+    copy_file("00000004.seg", "kept");
+    cut_file("00000004.seg", 4096);
+    assert_told("00000004.seg", "shorter than one filled ahead can be");
+    copy_file("kept", "00000004.seg");
+    assert_whole_again();
+}
+
+/* As if it had never been begun, while a later one was. */
+static void a_begun_segment_that_a_blank_one_took_the_place_of_is_told(void **state) {
+    (void)state;
+    create_three();
+    copy_file("00000002.seg", "kept");
+    copy_file("00000004.seg", "00000002.seg");
+    assert_told("00000002.seg", "blank though it was begun");
+    copy_file("kept", "00000002.seg");
+    assert_whole_again();
+}
+
+static void a_segment_cut_within_a_block_of_4_kib_is_told(void **state) {
+    (void)state;
+    options.block = 4096;
+    create_journal();
+    append(5, 500);
+    close_journal();
+    cut_file("00000001.seg", 1024);
+    assert_refused("00000001.seg at byte 1024 (seq 1)", "cut short inside its header");
+}
+
 /* ---- headers ----------------------------------------------------------------------------------------------------- */
 
 /* Written with the store's own key, so that nothing in it tells. */
-static void put_epoch(const char *name, uint64_t ordinal, uint64_t epoch) {
+static void put_header(const char *name, uint64_t ordinal, uint64_t first_seq, uint64_t epoch) {
     uint8_t bytes[SEGMENT_HEADER_SIZE];
     struct segment_header h;
     get_bytes(name, 0, bytes, sizeof bytes);
     assert_int_equal(segment_header_read(bytes, &options.key, options.store_id, &h), SEGMENT_GOOD);
     assert_int_equal(h.ordinal, ordinal);
+    h.first_seq = first_seq;
     h.epoch = epoch;
     segment_header_write(bytes, &options.key, &h);
     put_bytes(name, 0, bytes, sizeof bytes);
@@ -176,18 +213,29 @@ static void put_epoch(const char *name, uint64_t ordinal, uint64_t epoch) {
 static void a_header_of_another_epoch_is_told(void **state) {
     (void)state;
     create_three();
-    put_epoch("00000003.seg", 3, 7);                                      /* its batches are of epoch 1 */
+    put_header("00000003.seg", 3, 11, 7);                                      /* its batches are of epoch 1 */
     assert_refused("00000003.seg at byte 512 (seq 11)", "epochs run backwards here");
     assert_int_equal(journal_open(&j, &options, true, &found), -EBADMSG);
     assert_non_null(strstr(found.problem, "00000003.seg at byte 0 (seq 11)"));
-    put_epoch("00000003.seg", 3, 1);
+    put_header("00000003.seg", 3, 11, 1);
     assert_whole_again();
 
-    put_epoch("00000002.seg", 2, 0);                                      /* sealed: a full check's work */
+    put_header("00000002.seg", 2, 6, 0);                                      /* sealed: a full check's work */
     assert_int_equal(journal_open(&j, &options, true, &found), -EBADMSG);
     assert_non_null(strstr(found.problem, "00000002.seg at byte 0 (seq 6)"));
     assert_non_null(strstr(found.problem, "does not continue the segment before"));
-    put_epoch("00000002.seg", 2, 1);
+    put_header("00000002.seg", 2, 6, 1);
+    assert_whole_again();
+}
+
+static void a_header_of_another_seq_is_told(void **state) {
+    (void)state;
+    create_three();
+    put_header("00000003.seg", 3, 5, 1);
+    assert_told("00000003.seg at byte 0 (seq 5)", "seqs run backwards here");
+    put_header("00000003.seg", 3, 10, 1);
+    assert_refused("00000003.seg at byte 512 (seq 10)", "seqs do not follow here");
+    put_header("00000003.seg", 3, 11, 1);
     assert_whole_again();
 }
 
@@ -252,7 +300,11 @@ int main(void) {
         STORY(a_segment_repeated_under_the_next_ordinal_is_told),
         STORY(a_segment_of_another_store_is_told),
         STORY(a_segment_of_another_history_is_told_when_it_is_read),
+        STORY(a_segment_of_another_length_is_told),
+        STORY(a_begun_segment_that_a_blank_one_took_the_place_of_is_told),
+        STORY(a_segment_cut_within_a_block_of_4_kib_is_told),
         STORY(a_header_of_another_epoch_is_told),
+        STORY(a_header_of_another_seq_is_told),
         STORY(a_header_of_another_epoch_without_the_key_is_told),
         STORY(no_flip_in_a_witnessed_batch_passes_for_a_tear),
         STORY(a_flip_in_the_witness_costs_the_witness_alone),

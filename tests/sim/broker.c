@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define SECOND_NS 1000000000LL
 #define WORLD_BEGINS_MS FIXTURE_MONDAY_MS
@@ -22,7 +23,7 @@ static struct settings settings;
 static char dir[128], scratch[160];
 static void *room;
 static struct arena rules_room;
-static bool alive, wants_more, housework;
+static bool alive, adopted, wants_more, housework;   /* adopted: rules, once */
 static int64_t wakes_ns, busy_until_ns, up_since_ns, paused_until_ns, wall_step_ms;
 static int64_t look_ms = LOOK_MS, rests_ms, restart_ms;
 static uint64_t passes, syncs;
@@ -83,8 +84,10 @@ static void draw_tallies(PbPlaybook *p) {
         if (p->stages[i]->kind == STAGE_HANDLE) p->stages[i]->tally = &tallies[sim_roll(SIM_BROKER, 3)];
 }
 
-/* The office edits its files: another playbook, another holiday. In force at a reload, or at the next start. */
+/* The office edits its files: another playbook, another holiday. In force at a reload, or at the next start. The first
+ * rules stay the fixture's: judge.c reckons with those by hand. */
 static void edit_rules(void) {
+    if (!adopted) return;
     PbRules *r = fixture_rules();
     if (swarm.playbook) draw_playbook(r->playbooks[0]);
     r->calendars[0]->days[0]->date = 20260301 + (uint32_t)sim_roll(SIM_BROKER, 30);
@@ -127,6 +130,7 @@ static int begin_epoch(void) {
         done = adoption_take(&d, &adoption, NULL);
         r = done < 0 ? done : store_commit(d.store);
     }
+    adopted |= r == 0;
     return r;
 }
 
@@ -182,6 +186,14 @@ static void pass(void *unused) {
     for (unsigned i = 0; i < 4 && store_prepare(d.store, 256 << 10) > 0;) i++;
 }
 
+/* Somebody removes what can be folded again (docs/store.md). */
+static void lose_tables(void) {
+    char path[160];
+    if (!sim_chance(SIM_FATE, swarm.tables)) return;
+    snprintf(path, sizeof path, "%s/state.mdb", dir);
+    if (unlink(path) == 0) sometimes("state.removed");
+}
+
 static void bury(enum life_end how) {
     if (how == LIFE_GOES_ON) return;
     sim_history(&how, sizeof how);
@@ -193,6 +205,7 @@ static void bury(enum life_end how) {
     life_bury();
     if (how == LIFE_NO_POWER) disk_lose(disk_roll);
     else disk_close_all();
+    lose_tables();
     restart_ms = alive ? RESTART_MS : least(2 * restart_ms, RESTART_MOST_MS);
     alive = false;
     wakes_ns = sim_now_ns() + restart_ms * 1000000;

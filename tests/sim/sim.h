@@ -71,6 +71,7 @@ struct swarm {
     int64_t night_ns;                             /* how long nobody is there */
     unsigned kill, power, pause, cut, silence, clock_jump, disk_full, disk_error, disk_slow, night, leave, rules;
                                                   /* per thousand fate steps */
+    unsigned tables;                              /* of a thousand ends of the broker: its tables are removed */
     unsigned wrong, again, strange, batches, imports, playbook;  /* of a thousand commands; playbook: drawn or not */
 };
 extern struct swarm swarm;

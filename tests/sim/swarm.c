@@ -10,7 +10,7 @@ static const struct { const char *name; unsigned *at; } switches[] = {
     {"kill", &swarm.kill}, {"power", &swarm.power}, {"pause", &swarm.pause}, {"cut", &swarm.cut},
     {"silence", &swarm.silence}, {"clock", &swarm.clock_jump}, {"full", &swarm.disk_full},
     {"error", &swarm.disk_error}, {"slow", &swarm.disk_slow}, {"night", &swarm.night}, {"leave", &swarm.leave},
-    {"rules", &swarm.rules}, {"delay", &net_faults.delay_us_max}, {"drop", &net_faults.drop},
+    {"rules", &swarm.rules}, {"tables", &swarm.tables}, {"delay", &net_faults.delay_us_max}, {"drop", &net_faults.drop},
     {"twice", &net_faults.twice}, {"order", &net_faults.out_of_order}, {"cut-sending", &net_faults.cut},
     {"queue", &net_faults.queue_max},
     {"strangers", &swarm.strange}, {"consoles", &swarm.consoles}, {"desks", &swarm.desks}, {"wrong", &swarm.wrong},
@@ -55,15 +55,16 @@ void swarm_draw(uint64_t without) {
         .reporters = 1 + (unsigned)sim_roll(SIM_SWARM, 4), .desks = (unsigned)sim_roll(SIM_SWARM, 4),
         .consoles = (unsigned)sim_roll(SIM_SWARM, 4), .think_ns = pace, .fate_ns = fate,
         .kill = drawn(50, 90), .power = drawn(50, 90), .pause = drawn(20, 30), .cut = drawn(40, 100),
-        .silence = drawn(25, 60), .clock_jump = drawn(30, 60), .disk_full = drawn(30, 40), .disk_error = drawn(30, 80),
+        .silence = drawn(25, 60), .clock_jump = drawn(50, 60), .disk_full = drawn(30, 40), .disk_error = drawn(30, 80),
         .disk_slow = drawn(25, 60), .night = drawn(33, 90), .leave = drawn(40, 80), .rules = drawn(40, 60),
+        .tables = drawn(40, 400),
         .night_ns = (int64_t)sim_roll(SIM_SWARM, 7 * 86400) * SECOND_NS,
         .wrong = drawn(50, 50), .again = drawn(70, 150), .strange = drawn(40, 300), .batches = drawn(40, 60),
         .imports = drawn(40, 60), .playbook = drawn(80, 1),
     };
     net_faults = (struct net_faults){.delay_us_max = (unsigned)sim_roll(SIM_SWARM, (uint64_t)delay_us + 1),
                                      .cut = drawn(30, 2000), .drop = drawn(25, 20000), .twice = drawn(25, 50000),
-                                     .out_of_order = drawn(25, 50000), .queue_max = drawn(10, 40)};
+                                     .out_of_order = drawn(25, 50000), .queue_max = drawn(33, 40)};
     for (unsigned i = 0; i < COUNT_OF(switches); i++)
         if (without >> i & 1) *switches[i].at = 0;
 }

@@ -160,8 +160,20 @@ static void say_split(const struct actor *a, const struct case_state *c, PbEnvel
     SAY(split, COMMAND_SPLIT, PbSplit);
 }
 
+/* Half the time the one into which somebody was merged last, if that is open; else the one at hand. */
+static const struct case_state *a_master(const struct actor *a, const struct case_state *c) {
+    unsigned i = oracle_cases();
+    while (i > 0 && oracle_case(i - 1)->state.state != STATE_MERGED) i--;
+    const struct case_state *follower = i > 0 && roll(a, 2) ? &oracle_case(i - 1)->state : NULL;
+    for (unsigned k = 0; follower && k < oracle_cases(); k++) {
+        const struct case_state *master = &oracle_case(k)->state;
+        if (master->id == follower->more.master && case_open(master)) return master;
+    }
+    return c;
+}
+
 static void say_withdraw(const struct actor *a, const struct case_state *c, PbEnvelope *e) {
-    (void)a;
+    c = a_master(a, c);
     SAY(withdraw, COMMAND_WITHDRAW, PbWithdraw);
 }
 
@@ -233,6 +245,7 @@ static void say_acknowledge(const struct actor *a, const struct case_state *c, P
 }
 
 static void say_void(const struct actor *a, const struct case_state *c, PbEnvelope *e) {
+    c = a_master(a, c);
     SAY(void_case, COMMAND_VOID_CASE, PbVoidCase);
     static const char *const clerks[] = {"a.1", "b.2"};
     e->by = ANY(a, clerks);
@@ -297,9 +310,9 @@ static const struct { unsigned weight; void (*say)(const struct actor *a, const 
 words[] = {
     {40, say_next}, {25, say_answer}, {12, say_dispatch}, {3, say_reassign}, {3, say_escalate}, {4, say_delegate},
     {2, say_accept},
-    {2, say_reject}, {2, say_appeal}, {2, say_merge}, {1, say_split}, {1, say_withdraw}, {5, say_ask_extension},
+    {2, say_reject}, {2, say_appeal}, {3, say_merge}, {1, say_split}, {1, say_withdraw}, {5, say_ask_extension},
     {3, say_decide_extension}, {2, say_suspend}, {2, say_resume}, {1, say_remind}, {1, say_supervise},
-    {2, say_hand_over}, {2, say_follow_up}, {2, say_reopen}, {1, say_transfer}, {1, say_acknowledge}, {1, say_void},
+    {2, say_hand_over}, {2, say_follow_up}, {2, say_reopen}, {1, say_transfer}, {1, say_acknowledge}, {2, say_void},
     {2, say_correct}, {2, say_note}, {1, say_retry_dead}, {1, say_move}, {1, say_close}, {1, say_later},
 };
 

@@ -1,5 +1,6 @@
-/* A disk that fails, or a machine that lacks a pipe or a process: the n-th system call from a point on, once or from then on. Each function below takes the place of
- * the C library's in the program that includes this file, for liblmdb as well; one program, one file that includes it.
+/* A disk that fails, or a machine that lacks a pipe or a process: the n-th system call from a point on, once or from
+ * then on. Each function below takes the place of the C library's in the program that includes this file, for liblmdb
+ * as well; one program, one file that includes it.
  *
  *   bool hit = true;
  *   for (unsigned at = 1; hit; at++) {

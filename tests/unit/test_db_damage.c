@@ -165,7 +165,8 @@ static void no_flipped_bit_anywhere_gives_a_wrong_row(void **state) {
     assert_true(count[SEEN_BY_GET] > 0);
 }
 
-/* Of a table without checksums: the order of the keys is all that tells. In LMDB's pages a key stands before its value. */
+/* Of a table without checksums: the order of the keys is all that tells. In LMDB's pages a key stands before its
+ * value. */
 static void a_key_that_is_another_one_than_it_was_is_told_by_a_walk_and_by_verify(void **state) {
     (void)state;
     struct db *d = open_small();

@@ -33,8 +33,9 @@ static const struct { const char *name; enum rank rank; } named[] = {
 };
 _Static_assert(COUNT_OF(named) <= NAMED_MAX, "room for names");
 
+/* No world lasts the three years after which a case is archived: tests/unit/test_archived does. */
 static const uint8_t events[EVENTS_MAX] = {
-    [EVENT_ARCHIVED] = SELDOM, [EVENT_CASE_MOVED] = SELDOM, [EVENT_DEAD_DROPPED] = SELDOM, [EVENT_SPLIT] = SELDOM,
+    [EVENT_ARCHIVED] = ELSEWHERE, [EVENT_CASE_MOVED] = SELDOM, [EVENT_DEAD_DROPPED] = SELDOM, [EVENT_SPLIT] = SELDOM,
     [EVENT_FOLLOWUP_BEGUN] = SELDOM, [EVENT_FOLLOWED_UP] = SELDOM, [EVENT_TRANSFER_ACKNOWLEDGED] = SELDOM,
     [EVENT_EXTENSION_GRANTED] = SELDOM, [EVENT_EXTENSION_REFUSED] = SELDOM, [EVENT_SUSPENDED] = SELDOM,
     [EVENT_MILESTONE_DONE] = SELDOM,

@@ -480,6 +480,15 @@ static void everything_was_seen(void) {
     assert_int_equal(unseen, 0);
 }
 
+/* A long life leaves the calendar behind after some 25 million steps: long before, its cases are forgotten and time
+ * begins anew. */
+#define LIFE_ENDS_MS 95617584000000LL             /* 5000-01-01 */
+
+static void life_begins(void) {
+    memset(lives, 0, sizeof lives);
+    w.now_ms = FIXTURE_MONDAY_MS;
+}
+
 static void no_law_is_broken_in_a_long_life(void **state) {
     (void)state;
     const char *seed = getenv("SEED"), *steps = getenv("STEPS"), *dear = getenv("DEAR");
@@ -493,10 +502,11 @@ static void no_law_is_broken_in_a_long_life(void **state) {
     w.rules = w.versions[1] = story_rules();
     w.versions[0] = story_rules_later();
     w.version = 1;
-    w.now_ms = FIXTURE_MONDAY_MS;
+    life_begins();
     int64_t began_ns = clock_mono_ns();
     nothing_happens_to_a_case_that_is_none();
-    while (w.steps < most) one_step();
+    for (; w.steps < most; one_step())
+        if (w.now_ms > LIFE_ENDS_MS) life_begins();
     double seconds = (double)(clock_mono_ns() - began_ns) / 1e9;
     char end[32];
     instant_print(w.now_ms, end);

@@ -186,7 +186,7 @@ static void pass(void *unused) {
     for (unsigned i = 0; i < 4 && store_prepare(d.store, 256 << 10) > 0;) i++;
 }
 
-/* Somebody removes what can be folded again (docs/store.md). */
+/* Somebody removes what can be folded again. */
 static void lose_tables(void) {
     char path[160];
     if (!sim_chance(SIM_FATE, swarm.tables)) return;

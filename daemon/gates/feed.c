@@ -13,6 +13,7 @@
 #include "daemon/gates/gates.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { LIVE_MAX = 8192, SLICE_RECORDS = 512, SLICE_ROWS = 32, ROOM_BYTES = 4 << 20,
@@ -518,4 +519,7 @@ void feed_close(struct feed *f) {
     }
     if (f->cursor) journal_cursor_close(f->cursor);
     wire_socket_close(f->socket);
+    free(f->room.base);
+    free(f->live);
+    free(f);
 }

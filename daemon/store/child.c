@@ -3,6 +3,8 @@
 #include "daemon/store/store_internal.h"
 
 #include <errno.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,9 +21,17 @@ static _Noreturn void leave(int status) {
     _exit(status);
 }
 
+/* It holds the store's lock as we do, and must not hold it longer: it ends when we are killed. */
+static void end_with(pid_t parent) {
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(0);
+}
+
 int child_begin(struct child *ret, int (*work)(const void *with), const void *with) {
-    pid_t pid = fork();
+    pid_t parent = getpid(), pid = fork();
     if (pid == 0) {
+        end_with(parent);
         check_hook = NULL;
         leave(-work(with));
     }

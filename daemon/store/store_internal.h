@@ -87,6 +87,7 @@ const char *recovery_name(const struct recovery_case *c);             /* of the 
 
 /* ---- child.c ----------------------------------------------------------------------------------------------------- */
 
+/* Begun by a thread that lives as long as the process: it is killed with that. */
 struct child { pid_t pid; };
 /* `work` gives 0 or a negative errno; it changes nothing that others see but by what it was given. */
 int child_begin(struct child *ret, int (*work)(const void *with), const void *with);

@@ -387,10 +387,12 @@ class Console(Peer):
             return told
 
     def until_live(self, wait_s=WAIT_S):
-        """Everything before LIVE, and LIVE itself last."""
+        """Everything before LIVE, and LIVE itself last; credit is given back as it goes."""
         told, until = [], time.monotonic() + wait_s
         while not told or told[-1].kind != pb.FEED_LIVE:
             told.append(self.next(until - time.monotonic()))
+            if len(told) % 4096 == 0:
+                self.credit(4096)
         return told
 
     def until_seq(self, seq, wait_s=WAIT_S):

@@ -62,23 +62,18 @@ unit() {
     part_end "$good" "$bad"
 }
 
-# Images of what a power cut may leave; more of them with `make crash IMAGES=...`.
-crash() {
-    part_begin "crash images"
-    if ! build build/release/crash; then part_end 0 1; return; fi
-    build/release/crash 20000 2>&1 | tee "$log/out"
-    if [ "${PIPESTATUS[0]}" -eq 0 ]; then part_end 1 0; else part_end 0 1; fi
+# $1 what a part is called, $2 the one program that it is, $3 how much of it
+one_program() {
+    part_begin "$1"
+    if ! build "build/release/$2"; then part_end 0 1; return; fi
+    if "build/release/$2" "$3" 2>&1; then part_end 1 0; else part_end 0 1; fi
 }
+
+# Images of what a power cut may leave; more of them with `make crash IMAGES=...`.
+crash() { one_program "crash images" crash 20000; }
 
 # One bit of a resting store, many times; more of them with `make flips FLIPS=...`.
-flips() {
-    part_begin "flipped bits"
-    if ! build build/release/flips; then part_end 0 1; return; fi
-    build/release/flips 200 2>&1 | tee "$log/out"
-    if [ "${PIPESTATUS[0]}" -eq 0 ]; then part_end 1 0; else part_end 0 1; fi
-}
-
-# Worlds drawn from a number each, in virtual time; more of them with `make sim SEEDS=...`.
+flips() { one_program "flipped bits" flips 200; }
 
 # Worlds drawn from a number each, in virtual time, and those of tests/sim/seeds.txt; every rare path must be taken by one
 # of them. More with `make sim SEEDS=...`.

@@ -10,20 +10,9 @@ import whistle_pb2 as pb
 import wl
 from conftest import CTL, QINDU, WHISTLED, fill, run, small_disk
 from world import (DAY, GRID_WORKER, HOUR, MONDAY, RUBBISH, Clock, accept, at_cursor, dispatch, done, events_of, report,
-                   story_kinds)
+                   reports_until_refused, story_kinds)
 
 # ---- a full disk -----------------------------------------------------------------------------------------------------
-
-def until_refused(clock):
-    """Reports until there is no room for more; how many were taken."""
-    for taken in range(4000):
-        try:
-            clock.do(report(text="x" * 2000))
-        except wl.Refusal as refusal:
-            assert refusal.name == "RETRY_LATER"
-            return taken
-    raise AssertionError("the disk never was full")
-
 
 def test_a_start_without_room_to_fold_serves_questions_and_a_restart_with_room_everything(make_broker, folder):
     with small_disk(folder, 40) as disk:
@@ -60,7 +49,7 @@ def test_on_a_full_disk_reports_wait_while_answers_closures_and_deadlines_go_on(
         while clock.front.counters()["checkpoints"] == 0 and time.monotonic() < until:
             time.sleep(0.1)
         fill(disk)
-        taken = until_refused(clock)
+        taken = reports_until_refused(clock.do)
         before = clock.front.status()
 
         for id in asked[:4]:                                             # answers and closures

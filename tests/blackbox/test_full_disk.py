@@ -5,7 +5,7 @@ import whistle_pb2 as pb
 import wl
 from conftest import CTL, fill, run, small_disk
 from test_housekeeping import until
-from world import GRID_WORKER, accept, dispatch, done, report
+from world import GRID_WORKER, accept, dispatch, done, report, reports_until_refused
 
 
 def dispatched(front):
@@ -21,16 +21,6 @@ def closed(front, case_id):
     return front.show(case_id)[0].state == pb.STATE_CLOSED
 
 
-def taken_until_refused(front):
-    for taken in range(5000):
-        try:
-            front.call(report(text="x" * 2000))
-        except wl.Refusal as refusal:
-            assert refusal.name == "RETRY_LATER"
-            return taken
-    raise AssertionError("the disk never was full")
-
-
 def test_full_it_takes_answers_only_the_reserve_helps_and_with_space_all_is_as_before(make_broker, folder):
     with small_disk(folder, 40) as disk:
         broker = make_broker(data=disk / "store", checkpoint_idle_ms="50ms")
@@ -38,7 +28,7 @@ def test_full_it_takes_answers_only_the_reserve_helps_and_with_space_all_is_as_b
         asked = [dispatched(front) for _ in range(9)]
         until(lambda: front.counters()["checkpoints"] > 0)
         fill(disk)
-        taken = taken_until_refused(front)
+        taken = reports_until_refused(front.call)
         assert front.counters()["refused.RETRY_LATER"] == 1
         assert all(closed(front, id) for id in asked[:3])
         grown = run(CTL, "emergency-grow", "--store", broker.data)

@@ -26,6 +26,13 @@ def on_the_spot(**more):
     return pb.SelfHandle(report=report(), party=GRID_WORKER, **more)
 
 
+def archiving_after_a_day(broker):
+    broker.stop()
+    broker.options["archive-after-days"] = 1
+    broker.start()
+    return broker.client()
+
+
 def test_a_command_that_is_repeated_after_its_receipt_has_gone_is_stale_and_never_counts_again(skewed):
     broker, front = skewed.broker, skewed.broker.client()
     closed, opened = wl.envelope(on_the_spot(), sent=wl.now_ms()), wl.envelope(report(), sent=wl.now_ms())
@@ -62,10 +69,7 @@ def test_a_command_that_is_repeated_after_its_receipt_has_gone_is_stale_and_neve
 
 def test_a_case_is_archived_long_after_its_end_and_its_text_is_gone_for_good(skewed):
     broker = skewed.broker
-    broker.stop()
-    broker.options["archive-after-days"] = 1
-    broker.start()
-    front = broker.client()
+    front = archiving_after_a_day(broker)
     ended = front.call(pb.SelfHandle(report=report(text="a name and a street"), party=GRID_WORKER, text="swept"))
     opened = front.call(report(text="another"))
     assert front.show(ended.case_id)[0].text == "a name and a street" and front.counters()["cases.archived"] == 0
@@ -86,10 +90,7 @@ def test_a_case_is_archived_long_after_its_end_and_its_text_is_gone_for_good(ske
 
 def test_the_next_round_comes_by_the_clock_of_the_broker_which_a_suspended_machine_does_not_stop(skewed):
     broker = skewed.broker
-    broker.stop()
-    broker.options["archive-after-days"] = 1
-    broker.start()
-    front = broker.client()
+    front = archiving_after_a_day(broker)
     front.call(on_the_spot())
     assert front.counters()["cases.archived"] == 0
     for days in range(2, 6):                           # a round may be under way when the first of them passes

@@ -51,6 +51,17 @@ def decline(case, ask=None, **more):
     return answer(case, pb.ANSWER_DECLINE, ask, **more)
 
 
+def reports_until_refused(take):
+    """Fills the disk of whoever takes them; how many were taken."""
+    for taken in range(5000):
+        try:
+            take(report(text="x" * 2000))
+        except wl.Refusal as refusal:
+            assert refusal.name == "RETRY_LATER"
+            return taken
+    raise AssertionError("the disk never was full")
+
+
 def story_kinds(story):
     return [kind for update in story for kind in wl.kinds(update)]
 

@@ -3,18 +3,13 @@
 # libFuzzer has found. What it finds stays in build/fuzz/finds; the last line is the sum; a find makes the exit status 1.
 set -u
 cd "$(dirname "$0")/../.." || exit
-each=${SECONDS_EACH:-600} jobs=${JOBS:-$(nproc)} finds=build/fuzz/finds
+each=${SECONDS_EACH:-600}
 for target; do
     [ -x "build/afl/tests/fuzz/fuzz_$target" ] || { echo "fuzz: no target is called $target" >&2; exit 2; }
 done
-scratch=$(mktemp -d /dev/shm/whistle-fuzz-XXXXXX) || exit
-export TMPDIR=$scratch
-trap 'rm -rf "$scratch"' EXIT
-trap 'kill $(jobs -p) 2> /dev/null; exit 130' INT TERM
+. tests/fuzz/targets.sh
 export AFL_NO_UI=1 AFL_SKIP_CPUFREQ=1 AFL_NO_AFFINITY=1 AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES=1 AFL_FAST_CAL=1
 export ASAN_OPTIONS=abort_on_error=1:symbolize=0:detect_leaks=0
-mkdir -p $finds
-began=$SECONDS
 
 stat() { sed -n "s/^$2 *: *//p" "$scratch/out/$1/default/fuzzer_stats" 2> /dev/null; }
 
@@ -41,11 +36,4 @@ fuzz() {
     [ $found -eq 0 ] || echo "-- repeat them: TMPDIR=/dev/shm build/fuzz/tests/fuzz/fuzz_$target $finds/$target-afl-*"
 }
 
-for target; do
-    while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do wait -n; done
-    fuzz "$target" &
-done
-wait
-read -r executed found < <(cat "$scratch"/*.sum | awk '{n += $1; f += $NF} END {printf "%d %d\n", n, f}')
-echo "fuzz: $executed executions of $# targets in $((SECONDS - began)) s, $found finds"
-[ "$found" -eq 0 ]
+fuzz_each "$@"

@@ -4,7 +4,7 @@
 # that breaks something stays in build/fuzz/finds. The last line is the sum; a find makes the exit status 1.
 set -u
 cd "$(dirname "$0")/../.." || exit
-each=${SECONDS_EACH:-20} jobs=${JOBS:-$(nproc)}
+each=${SECONDS_EACH:-20}
 all=() targets=("$@")
 for source in tests/fuzz/fuzz_*.c; do
     source=${source##*/fuzz_}
@@ -14,14 +14,7 @@ done
 for target in "${targets[@]}"; do
     [[ " ${all[*]} " = *" $target "* ]] || { echo "fuzz: no target is called $target; there are: ${all[*]}" >&2; exit 2; }
 done
-
-scratch=$(mktemp -d /dev/shm/whistle-fuzz-XXXXXX) || exit
-export TMPDIR=$scratch
-trap 'rm -rf "$scratch"' EXIT
-trap 'kill $(jobs -p) 2> /dev/null; exit 130' INT TERM
-finds=build/fuzz/finds
-mkdir -p $finds
-began=$SECONDS
+. tests/fuzz/targets.sh
 
 # The n-th figure of libFuzzer's lines `#RUNS WORD cov: N ft: N corp: N/..`: of the first INITED, or of the last of all.
 figure() { sed -nE "s/^#([0-9]+)\s+$2 +cov: ([0-9]+) ft: [0-9]+ corp: ([0-9]+).*/\\$3/p" "$1" | $4 -1; }
@@ -55,11 +48,4 @@ fuzz() {
     echo "-- fuzz_$target ended with $status; repeat it: TMPDIR=/dev/shm $program ${find:-$kept/*}"
 }
 
-for target in "${targets[@]}"; do
-    while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do wait -n; done
-    fuzz "$target" &
-done
-wait
-read -r executed found < <(cat "$scratch"/*.sum | awk '{n += $1; f += $2} END {printf "%d %d\n", n, f}')
-echo "fuzz: $executed executions of ${#targets[@]} targets in $((SECONDS - began)) s, $found finds"
-[ "$found" -eq 0 ]
+fuzz_each "${targets[@]}"

@@ -82,6 +82,14 @@ void append(unsigned records, size_t len) {
     assert_int_equal(journal_append(j), 0);
 }
 
+void append_two_segments(void) {
+    fill_ahead();
+    append(5, 500);
+    append(5, 500);
+    assert_int_equal(journal_turn_over(j), 0);
+    append(5, 500);
+}
+
 void assert_holds(uint64_t from, uint64_t to, size_t len) {
     struct journal_cursor *c = NULL;
     struct slice record = {0};

@@ -311,6 +311,22 @@ uint64_t world_report(struct world *w, const char *category, uint64_t division) 
     return world_report_as(w, category, division, NULL);
 }
 
+static int self_handle(struct world *w, const uint8_t *command_id, PbRefusal *ret_refusal, uint64_t *ret_case) {
+    PbSelfHandle *h = make(w, sizeof *h);
+    h->report = report_of(w, "rubbish", FIXTURE_GRID);
+    h->party = (char *)"grid-worker@610402006001001";
+    struct order order = {.kind = ORDER_SELF_HANDLE, .self_handle = h};
+    return world_order(w, &order, 0, command_id, ret_refusal, ret_case);
+}
+
+uint64_t world_self_handle(struct world *w, const uint8_t *command_id) {
+    PbRefusal refusal;
+    uint64_t id = 0;
+    assert_int_equal(self_handle(w, command_id, &refusal, &id), 0);
+    assert_int_equal(refusal, REFUSED_NOTHING);
+    return id;
+}
+
 /* ---- dice -------------------------------------------------------------------------------------------------------- */
 
 uint64_t world_roll(struct world *w, uint64_t sides) {
@@ -327,13 +343,8 @@ static int random_report(struct world *w) {
     };
     PbRefusal refusal;
     uint64_t id, place = places[world_roll(w, COUNT_OF(places))];
-    if (world_roll(w, 4) == 0) {
-        PbSelfHandle *h = make(w, sizeof *h);
-        h->report = report_of(w, "rubbish", FIXTURE_GRID);
-        h->party = (char *)"grid-worker@610402006001001";
-        struct order order = {.kind = ORDER_SELF_HANDLE, .self_handle = h};
-        return world_order(w, &order, 0, NULL, &refusal, &id);
-    }
+    if (world_roll(w, 4) == 0)
+        return self_handle(w, NULL, &refusal, &id);
     PbReport *report = report_of(w, categories[world_roll(w, COUNT_OF(categories))], place);
     if (world_roll(w, 2))
         SET(report, occurred_at_ms, w->now_ms - (int64_t)world_roll(w, 1000000));

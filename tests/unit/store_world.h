@@ -54,6 +54,8 @@ void world_adopt(struct world *w, uint32_t number, size_t chunk_bytes);      /* 
 /* A report within a turn; the case it made. */
 uint64_t world_report(struct world *w, const char *category, uint64_t division);
 uint64_t world_report_as(struct world *w, const char *category, uint64_t division, const uint8_t *command_id);
+/* What a grid worker found and did on the spot: reported, done and closed at once. command_id may be NULL. */
+uint64_t world_self_handle(struct world *w, const uint8_t *command_id);
 
 /* ---- dice -------------------------------------------------------------------------------------------------------- */
 

@@ -40,11 +40,7 @@ static void assert_walk_refused(uint64_t ordinal, const struct identity *id, con
 /* A sealed segment of two batches, the active one, and one filled ahead. */
 static void create_segments(void) {
     create_journal();
-    fill_ahead();
-    append(5, 500);
-    append(5, 500);
-    assert_int_equal(journal_turn_over(j), 0);
-    append(5, 500);
+    append_two_segments();
     fill_ahead();
     close_journal();
 }

@@ -332,22 +332,33 @@ static void the_digest_knows_every_row(void **state) {
 
 /* ---- space ------------------------------------------------------------------------------------------------------ */
 
-static void a_full_map_is_no_space_and_abort_gives_back_what_was_committed(void **state) {
-    (void)state;
+/* A map of 64 pages, with one row committed. */
+static struct db *open_tiny(void) {
     struct db_options o = options_for(64 * 4096);
     struct db *d = NULL;
     assert_int_equal(db_open(&d, &o), 0);
     put_text(d, CASES, 0, "kept");
     assert_int_equal(db_commit(d), 0);
-    uint8_t value[1000] = {0};
+    return d;
+}
+
+static void put_until_full(struct db *d, int (*put)(struct db *, unsigned, struct slice, struct slice)) {
+    static const uint8_t value[1000] = {0};
     struct number n;
-    struct slice got;
     int r = 0;
     for (unsigned i = 1; r == 0; i++) {
         assert_true(i < 1000);
-        r = db_put(d, CASES, key_of(&n, i), slice_from(value, sizeof value));
+        r = put(d, CASES, key_of(&n, i), slice_from(value, sizeof value));
     }
     assert_int_equal(r, -ENOSPC);
+}
+
+static void a_full_map_is_no_space_and_abort_gives_back_what_was_committed(void **state) {
+    (void)state;
+    struct db *d = open_tiny();
+    struct number n;
+    struct slice got;
+    put_until_full(d, db_put);
     assert_int_equal(db_get(d, CASES, key_of(&n, 0), &got), -ENOSPC);
     assert_int_equal(db_commit(d), -ENOSPC);
     assert_true(strlen(db_problem(d)) > 0);
@@ -363,23 +374,15 @@ static void a_full_map_is_no_space_and_abort_gives_back_what_was_committed(void 
 /* Whoever asks next must not take half a transaction for an answer. */
 static void a_dead_transaction_says_to_everybody_what_killed_it(void **state) {
     (void)state;
-    struct db_options o = options_for(64 * 4096);
-    struct db *d = NULL;
-    assert_int_equal(db_open(&d, &o), 0);
-    put_text(d, CASES, 0, "kept");
-    assert_int_equal(db_commit(d), 0);
+    struct db *d = open_tiny();
     const uint64_t pages = db_pages_used(d);
-    uint8_t value[1000] = {0};
-    struct slice row = slice_from(value, sizeof value), key, got;
+    struct slice key, got;
     struct db_walk walk;
     struct number n;
     struct hash digest;
     char problem[256] = "";
-    int r = 0;
-    for (unsigned i = 1; r == 0; i++)
-        r = db_put_last(d, CASES, key_of(&n, i), row);
-    assert_int_equal(r, -ENOSPC);
-    assert_int_equal(db_put(d, CASES, key_of(&n, 0), row), -ENOSPC);
+    put_until_full(d, db_put_last);
+    assert_int_equal(db_put(d, CASES, key_of(&n, 0), SLICE("a row")), -ENOSPC);
     assert_int_equal(db_delete(d, CASES, key_of(&n, 0)), -ENOSPC);
     db_walk_from(&walk, d, CASES, all);
     assert_int_equal(db_walk_next(&walk, &key, &got), -ENOSPC);

@@ -355,11 +355,7 @@ static void a_sealed_segments_damage_is_found_by_a_cursor_and_by_a_full_check(vo
     struct slice record = {0};
     uint64_t first = 0;
     create_journal();
-    fill_ahead();
-    append(5, 500);
-    append(5, 500);
-    assert_int_equal(journal_turn_over(j), 0);
-    append(5, 500);
+    append_two_segments();
     close_journal();
     flip_byte("00000001.seg", ONE + EXTENT + 200);
     open_journal();                                                       /* it does not look into sealed segments */

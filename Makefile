@@ -256,7 +256,7 @@ count: counted     ## counts instructions a step, here and at BASE=commit (the m
 	@MAKE='$(MAKE)' BASE='$(BASE)' tests/count/run.sh
 
 FACTOR := 10
-shed: programs.release build/release/bench/load generated ## offers a broker on a slow disk more than it can take: SECONDS=60, FACTOR=10
+shed: programs.release build/release/bench/load build/release/bench/fired generated ## offers a broker on a slow disk more than it can take: SECONDS=60, FACTOR=10
 	@SECONDS=$(or $(SECONDS),60) FACTOR=$(FACTOR) PYTHONPATH=build/gen /usr/bin/python3 -B -m pytest -q -s \
 		-p no:cacheprovider tests/power/test_shed.py
 

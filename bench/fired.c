@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROOM_BYTES = 64 << 20 };
+enum { ROOM_BYTES = 64 << 20, SOON_MS = 1000 };
 
-static struct { uint64_t count, early; int64_t first_ms, last_ms, due_ms, late_ms_max; } seen;
+static struct { uint64_t count, out_of_order, early, late; int64_t first_ms, last_ms, due_ms, late_ms_max; } seen;
 
 static int64_t late_of(const PbRecord *r) {
     for (size_t i = 0; i < r->n_events; i++) {
@@ -31,7 +31,9 @@ static void look(const PbRecord *r) {
     if (seen.count++ == 0)
         seen.first_ms = r->at_ms;
     seen.last_ms = r->at_ms;
-    seen.early += due < seen.due_ms;
+    seen.out_of_order += due < seen.due_ms;
+    seen.early += late < 0;
+    seen.late += late > SOON_MS;
     seen.due_ms = due;
     seen.late_ms_max = late > seen.late_ms_max ? late : seen.late_ms_max;
 }
@@ -62,9 +64,11 @@ int main(int argc, char **argv) {
         look(record);
     }
     int64_t took = seen.last_ms > seen.first_ms ? seen.last_ms - seen.first_ms : 1;
-    (void)printf("{\"fired\":%llu,\"fired_per_s\":%.0f,\"out_of_order\":%llu,\"seq\":%llu}\n",
+    (void)printf("{\"fired\":%llu,\"fired_per_s\":%.0f,\"out_of_order\":%llu,\"early\":%llu,\"over_1_s_late\":%llu,"
+                 "\"late_ms_max\":%lld,\"seq\":%llu}\n",
                  (unsigned long long)seen.count, (double)seen.count * 1000 / (double)took,
-                 (unsigned long long)seen.early, (unsigned long long)store_durable_seq(s));
+                 (unsigned long long)seen.out_of_order, (unsigned long long)seen.early, (unsigned long long)seen.late,
+                 (long long)seen.late_ms_max, (unsigned long long)store_durable_seq(s));
     journal_cursor_close(c);
     store_close(s);
     return r < 0;

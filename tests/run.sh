@@ -159,7 +159,7 @@ blackbox() {
 # The power is cut of a real broker, and its disk is slow; more of both with `make power CUTS=...` and `make shed`.
 power() {
     part_begin "power cuts, slow disks"
-    if ! build all generated build/release/forgetful build/release/bench/load; then part_end 0 1; return; fi
+    if ! build all generated build/release/forgetful build/release/bench/{load,fired}; then part_end 0 1; return; fi
     pytests -s tests/power
 }
 

@@ -1,5 +1,6 @@
 """A slow disk, and more reports than can be decided. Who is let in is served nearly as soon as ever, who is not is told
-so at once, what is urgent goes on, and soon after the storm it is as if nothing had been. SECONDS=s FACTOR=f.
+so at once, what is urgent goes on, deadlines are met, and soon after the storm it is as if nothing had been. SECONDS=s
+FACTOR=f.
 
 The storm is bench/load beside the broker, on the same machine; both go before all other work there (SCHED_RR), or the
 figures would be those of the neighbours. On two cores four times the capacity leaves the broker its own; ten times is
@@ -16,12 +17,13 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "blackbox"))
 
 import wl  # noqa: E402
-from conftest import BUILD, ROOT, Broker, library, scratch  # noqa: E402
-from world import report  # noqa: E402
+from conftest import BUILD, ROOT, Broker, library, run, scratch  # noqa: E402
+from world import DAY, MONDAY, events_of, report  # noqa: E402
 
 SECONDS, FACTOR = int(os.environ.get("SECONDS", "8")), int(os.environ.get("FACTOR", "4"))
 SYNC_MS, SLOW_SYNC_MS, NORMAL_S, FEWEST, GAIN, ANSWERS_PER_S = 5, 5000, 2, 32, 1.1, 50
 TOLD_MS, CALM_S = 50, 5
+DEADLINES_PER_S, SOON_MS, LATE_SHARE = 500, 10_000, 0.0001
 MEMORY = "/dev/shm"                                      # a disk that is slow in the way that we say, and in no other
 
 
@@ -32,20 +34,32 @@ def go_first(process):
     return process
 
 
-class SlowDisk:
-    """How long each sync takes is written into a file."""
+def rewrite(path, text):
+    """At once, for whoever reads it meanwhile."""
+    new = path.with_suffix(".new")
+    new.write_text(text)
+    new.rename(path)
 
-    def __init__(self, folder, stall):
-        self.slow = folder / "slow"
-        self.broker = Broker(folder / "b", environment=dict(LD_PRELOAD=str(stall), STALL=str(self.slow)),
+
+class SlowDisk:
+    """How long each sync takes is written into a file; so is what o'clock it is: a Monday morning that is to come."""
+
+    def __init__(self, folder, stall, skew):
+        self.slow, self.skew, self.ahead_ms = folder / "slow", folder / "skew", (MONDAY - wl.now_ms()) % (7 * DAY)
+        self.sleep(0)
+        self.broker = Broker(folder / "b", environment=dict(LD_PRELOAD=f"{stall}:{skew}", STALL=str(self.slow),
+                                                            SKEW=str(self.skew)),
                              segment_bytes="64MiB", map_bytes="4GiB", slots_ahead="200000", watchdog_ms="1s")
         self.broker.start()
         go_first(self.broker.process.child)
 
     def sync_takes(self, ms):
-        new = self.slow.with_suffix(".new")
-        new.write_text(str(ms))
-        new.rename(self.slow)
+        rewrite(self.slow, str(ms))
+
+    def sleep(self, ms):
+        """As if the machine had slept so long: whole seconds."""
+        self.slept_ms = ms // 1000 * 1000
+        rewrite(self.skew, f"{self.ahead_ms} 1 {self.slept_ms}")
 
     def load(self, *flags):
         command = [BUILD / "bench/load", "--endpoint", self.broker.front, "--seed", time.time_ns() % 10**9, *flags]
@@ -61,7 +75,7 @@ def result(process):
 @pytest.fixture
 def disk(tmp_path_factory):
     with scratch("ws.", MEMORY) as folder:
-        one = SlowDisk(folder, library(tmp_path_factory, "stall"))
+        one = SlowDisk(folder, *(library(tmp_path_factory, name) for name in ("stall", "skew")))
         try:
             yield one
         finally:
@@ -78,6 +92,37 @@ def capacity(disk):
         found, window = more, window * 2
 
 
+def due_later(disk):
+    """Cases whose deadlines will come as evenly as these reports, each a while after it: (that while, the cases)."""
+    cases, began = [], time.monotonic()
+    with wl.Front(disk.broker.front) as front:
+        for n in range(DEADLINES_PER_S * SECONDS):
+            time.sleep(max(0.0, began + n / DEADLINES_PER_S - time.monotonic()))
+            front.send(wl.envelope(report()))
+            if n % 64 == 63:
+                cases += [front.reply(5).done for _ in range(64)]
+        cases += [front.reply(5).done for _ in range(DEADLINES_PER_S * SECONDS - len(cases))]
+        return front.show(cases[0].case_id)[0].timers[0].due_ms - cases[0].at_ms, cases
+
+
+def wake_before(disk, due_ms):
+    """The machine slept until a while before. What had become due meanwhile is over when this returns: the last seq."""
+    disk.sleep(due_ms - SOON_MS - (wl.now_ms() + disk.ahead_ms))
+    time.sleep(max(0.0, (due_ms - wl.now_ms() - disk.ahead_ms - disk.slept_ms) / 1000 - 1))
+    with wl.Front(disk.broker.front) as front:
+        return front.call(report()).seq
+
+
+def deadlines_met(disk, cases, after_ms, seq):
+    """What the journal says of the deadlines behind that seq; the broker is asked to end."""
+    with wl.Front(disk.broker.front) as front:
+        for case in cases[::len(cases) // 100]:
+            fired = events_of(front.show(case.case_id)[1], "escalated")
+            assert fired and fired[0][0] >= case.at_ms + after_ms, "early, or not at all"
+    disk.broker.stop()
+    return json.loads(run(BUILD / "bench/fired", disk.broker.data, seq).stdout)
+
+
 def calm_after_s(disk, within_ms):
     """How long until twenty reports in a row are answered as soon as that."""
     began, good = time.monotonic(), 0
@@ -92,6 +137,8 @@ def calm_after_s(disk, within_ms):
 def test_more_than_can_be_decided_is_told_busy_and_the_rest_is_served(disk):
     disk.sync_takes(SYNC_MS)
     normal = capacity(disk)
+    after_ms, cases = due_later(disk)
+    seq = wake_before(disk, cases[0].at_ms + after_ms)
     answers = disk.load("--answers", ANSWERS_PER_S * (SECONDS + 2), "--rate", ANSWERS_PER_S, "--publishers", 4)
     time.sleep(1.5)
     storm = disk.load("--publishers", 16, "--window", 4096, "--seconds", SECONDS, "--once",
@@ -99,13 +146,17 @@ def test_more_than_can_be_decided_is_told_busy_and_the_rest_is_served(disk):
     stormy, urgent = result(storm), result(answers)
     normal_ms, let_in_ms, told_ms = (x / 1000 for x in (normal["p99_us"], stormy["p99_us"], stormy["told_p99_us"]))
     calm_s = calm_after_s(disk, 2 * normal_ms)
+    met = deadlines_met(disk, cases, after_ms, seq)
     print(f"\nat capacity     {normal['reports_per_s']} reports/s, {normal['shape']} in flight, p99 {normal_ms:.0f} ms"
           f"\noffered         {FACTOR} times as much for {SECONDS} s, load of the machine {os.getloadavg()[0]:.1f}"
           f"\nlet in          {stormy['reports_per_s']}/s, p99 {let_in_ms:.0f} ms"
           f"\ntold BUSY       {stormy['busy'] / SECONDS:.0f}/s, p99 {told_ms:.0f} ms"
           f"\nanswers         p99 {urgent['p99_us'] / 1000:.0f} ms, told BUSY {urgent['busy']}"
+          f"\ndeadlines       {met['fired']} came: {met['early']} early, {met['over_1_s_late']} more than 1 s late, "
+          f"the latest by {met['late_ms_max']} ms"
           f"\nas ever after   {calm_s:.1f} s")
-    assert disk.broker.alive() and urgent["busy"] == 0 and calm_s < CALM_S
+    assert urgent["busy"] == 0 and calm_s < CALM_S
+    assert met["fired"] >= len(cases) and not met["early"] and met["over_1_s_late"] <= LATE_SHARE * met["fired"]
     assert let_in_ms <= 2 * normal_ms and told_ms <= TOLD_MS
 
 

@@ -133,9 +133,9 @@ static void turn_speak(struct daemon *d) {
 
 /* The store cannot be written: questions are answered, everything else is refused, no desk is asked. */
 static void turn_read_only(struct daemon *d) {
-    int64_t until_ns = clock_mono_ns() + TURN_DECIDE_NS_MAX;
     front_drain(d->front, d->mono_ms);
     feed_take(d->feed, d->mono_ms, d->now_ms);
+    int64_t until_ns = clock_mono_ns() + TURN_DECIDE_NS_MAX;                             /* however much has arrived */
     for (enum lane lane = LANE_URGENT; lane < LANES; lane++)
         if (turn_lane(d, lane, TURN_REPORTS_MAX, until_ns) < 0)
             die("state.unreadable", -EIO, "a row could not be read");

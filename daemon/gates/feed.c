@@ -497,7 +497,7 @@ int64_t feed_next_ms(const struct feed *f, int64_t mono_ms) {
 int feed_open(struct feed **ret, struct wire *w, const char *endpoint, struct store *s, bool drill) {
     struct feed *f = memory_or_die(sizeof *f);
     int r = wire_bind(&f->socket, w, endpoint);
-    if (r < 0) return r;
+    if (r < 0) return free(f), r;
     f->store = s;
     f->drill = drill;
     f->live = memory_or_die(LIVE_MAX * sizeof *f->live);

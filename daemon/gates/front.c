@@ -317,7 +317,7 @@ static void busy_make(struct front *f) {
 int front_open(struct front **ret, struct wire *w, const char *endpoint) {
     struct front *f = memory_or_die(sizeof *f);
     int r = wire_bind(&f->socket, w, endpoint);
-    if (r < 0) return r;
+    if (r < 0) return free(f), r;
     lane_init(&f->lanes[LANE_URGENT], LANE_URGENT_MAX);
     lane_init(&f->lanes[LANE_REPORTS], LANE_REPORTS_MAX);
     busy_make(f);

@@ -10,6 +10,7 @@
 #include "daemon/gates/pool_internal.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { TAKE_MAX = 4096, SPEAK_OFFERS_MAX = 1024, SCAN_MAX = 8192 };
@@ -349,7 +350,7 @@ int64_t pool_next_ms(const struct pool *p, int64_t mono_ms) {
 int pool_open(struct pool **ret, struct wire *w, const struct pool_options *o, struct store *s) {
     struct pool *p = memory_or_die(sizeof *p);
     int r = wire_bind(&p->socket, w, o->endpoint);
-    if (r < 0) return r;
+    if (r < 0) return free(p), r;
     p->options = *o;
     p->store = s;
     p->epoch = store_epoch(s);
@@ -371,4 +372,7 @@ void pool_close(struct pool *p) {
     for (unsigned i = 0; i < p->workers_used; i++)
         if (p->workers[i].session) tell(p, p->workers[i].peer, &frame);
     wire_socket_close(p->socket);
+    free(p->room.base);
+    free(p->leases);
+    free(p);
 }

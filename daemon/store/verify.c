@@ -242,10 +242,12 @@ static int check_texts(struct verification *v, uint64_t first, struct slice byte
     if (r < 0 || record->case_id == 0)
         return say(v, r, "read a record", NULL);
     r = tables_case(&v->scratch, record->case_id, &c);
-    if (r == -ENOENT)                             /* of a case that a base has no more */
-        return 0;
+    if (r < 0)                                    /* -ENOENT: of a case that a base has no more */
+        return r == -ENOENT ? 0 : say(v, r, "read a case", v->scratch.problem);
     for (size_t i = 0; r == 0 && i < record->n_events; i++)
         r = check_event(v, record->events[i], c.slot);
+    if (r == 0)
+        return 0;
     (void)snprintf(why, sizeof why, "the text of seq %llu does not open with the key of slot %llu: put back the newest "
                    "copy of `slots`", (unsigned long long)first, (unsigned long long)c.slot);
     return say(v, r, "key slots", r == -EBADMSG || r == -ENOENT ? why : NULL);

@@ -155,7 +155,6 @@ int ask_rules(struct ctl *c, uint32_t number, struct ctl_rules *ret);     /* kep
 /* A feed of everything is one of all provinces. */
 void divisions_all(struct divisions *d);
 
-
 /* ---- sheets (sheet.c) -------------------------------------------------------------------------------------------- */
 
 /* Columns of text, aligned by what a terminal shows: CJK counts two, combining marks none. Memory is bounded: a cell is
@@ -164,6 +163,7 @@ enum { SHEET_COLUMNS_MAX = 12, SHEET_ROWS_MAX = 4096, SHEET_CELL_WIDTH = 64 };
 enum alignment { ALIGN_LEFT, ALIGN_RIGHT };
 struct sheet;
 void sheet_open(struct sheet **ret, unsigned columns);
+void sheet_headed(const struct ctl *c, struct sheet **ret, const char *const *heads, unsigned columns);  /* BOTH */
 void sheet_align(struct sheet *t, unsigned column, enum alignment a);        /* ALIGN_LEFT unless told */
 void sheet_cell(struct sheet *t, const char *format, ...) __attribute__((format(printf, 2, 3)));    /* the next one */
 /* Prints header (the first row) and rows to `to` (a FILE), two spaces between columns; closes. */

@@ -56,16 +56,13 @@ const struct command_line drain_command = {
 /* ---- inbox ------------------------------------------------------------------------------------------------------- */
 
 static void inbox_heads(const struct ctl *c, struct sheet **ret) {
-    static const struct { const char *zh, *en; } heads[] = {
-        {"编号", "NUMBER"}, {"案件", "CASE"}, {"状态", "STATE"}, {"类别", "CATEGORY"}, {"地点", "PLACE"},
-        {"等待", "TO DO"}, {"角色", "ROLE"}, {"到期", "DUE"}, {"余", "LEFT"}, {"已用", "USED"},
+    static const char *const heads[] = {
+        BOTH("编号", "NUMBER"), BOTH("案件", "CASE"), BOTH("状态", "STATE"), BOTH("类别", "CATEGORY"),
+        BOTH("地点", "PLACE"), BOTH("等待", "TO DO"), BOTH("角色", "ROLE"), BOTH("到期", "DUE"), BOTH("余", "LEFT"),
+        BOTH("已用", "USED"),
     };
-    struct sheet *t;
-    sheet_open(&t, COUNT_OF(heads));
-    sheet_align(t, 1, ALIGN_RIGHT);
-    for (size_t i = 0; i < COUNT_OF(heads); i++)
-        sheet_cell(t, "%s", say(c, heads[i].zh, heads[i].en));
-    *ret = t;
+    sheet_headed(c, ret, heads, COUNT_OF(heads));
+    sheet_align(*ret, 1, ALIGN_RIGHT);
 }
 
 static void inbox_row(const struct ctl *c, struct sheet *t, const PbInboxItem *i, bool asked_of_party) {

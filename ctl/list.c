@@ -39,16 +39,13 @@ struct listing {
 /* ---- the table --------------------------------------------------------------------------------------------------- */
 
 void case_sheet(const struct ctl *c, struct sheet **ret) {
-    static const struct { const char *zh, *en; } heads[] = {
-        {"编号", "NUMBER"}, {"案件", "CASE"}, {"状态", "STATE"}, {"层级", "LEVEL"}, {"类别", "CATEGORY"},
-        {"地点", "PLACE"}, {"上报时间", "OPENED"}, {"等待", "WAITS FOR"}, {"到期", "DUE"}, {"余", "LEFT"},
+    static const char *const heads[] = {
+        BOTH("编号", "NUMBER"), BOTH("案件", "CASE"), BOTH("状态", "STATE"), BOTH("层级", "LEVEL"),
+        BOTH("类别", "CATEGORY"), BOTH("地点", "PLACE"), BOTH("上报时间", "OPENED"), BOTH("等待", "WAITS FOR"),
+        BOTH("到期", "DUE"), BOTH("余", "LEFT"),
     };
-    struct sheet *t;
-    sheet_open(&t, COUNT_OF(heads));
-    sheet_align(t, 1, ALIGN_RIGHT);
-    for (size_t i = 0; i < COUNT_OF(heads); i++)
-        sheet_cell(t, "%s", say(c, heads[i].zh, heads[i].en));
-    *ret = t;
+    sheet_headed(c, ret, heads, COUNT_OF(heads));
+    sheet_align(*ret, 1, ALIGN_RIGHT);
 }
 
 void case_row(const struct ctl *c, struct sheet *t, const PbCaseView *v) {

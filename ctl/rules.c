@@ -88,12 +88,11 @@ int reload_main(struct ctl *c, int argc, char **argv) {
 /* ---- recompute --------------------------------------------------------------------------------------------------- */
 
 static void moved_sheet(const struct ctl *c, const PbRecomputed *r) {
-    static const struct { const char *zh, *en; } heads[] = {
-        {"编号", "NUMBER"}, {"时限", "TIMER"}, {"原到期", "DUE"}, {"新到期", "WOULD BE DUE"}};
+    static const char *const heads[] = {
+        BOTH("编号", "NUMBER"), BOTH("时限", "TIMER"), BOTH("原到期", "DUE"), BOTH("新到期", "WOULD BE DUE"),
+    };
     struct sheet *t;
-    sheet_open(&t, COUNT_OF(heads));
-    for (size_t i = 0; i < COUNT_OF(heads); i++)
-        sheet_cell(t, "%s", say(c, heads[i].zh, heads[i].en));
+    sheet_headed(c, &t, heads, COUNT_OF(heads));
     for (size_t i = 0; i < r->n_moved; i++) {
         const PbMoved *m = r->moved[i];
         char before[PRINTED_BYTES], after[PRINTED_BYTES];

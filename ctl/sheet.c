@@ -142,6 +142,14 @@ void sheet_cell(struct sheet *t, const char *format, ...) {
         t->dropped++;
 }
 
+void sheet_headed(const struct ctl *c, struct sheet **ret, const char *const *heads, unsigned columns) {
+    sheet_open(ret, columns);
+    for (unsigned i = 0; i < columns; i++) {
+        struct slice head = both_in(c->language, heads[i]);
+        sheet_cell(*ret, "%.*s", (int)head.len, (const char *)head.at);
+    }
+}
+
 /* Blanks wait for a text to stand before: no line ends with them. */
 static void write_row(const struct sheet *t, const char *const *cells, FILE *to) {
     unsigned blanks = 0;

@@ -134,17 +134,15 @@ static void since_cell(const struct ctl *c, struct sheet *t, const PbAskView *a,
 }
 
 static void print_asks(const struct ctl *c, const PbCaseView *v) {
-    static const struct { const char *zh, *en; } heads[] = {
-        {"主体", "PARTY"}, {"名称", "NAME"}, {"层级", "LEVEL"}, {"主办", "LEAD"}, {"阶段/轮次", "STAGE/ATTEMPT"},
-        {"派单时间", "ASKED"}, {"状态", "STATUS"}, {"时间", "SINCE"},
+    static const char *const heads[] = {
+        BOTH("主体", "PARTY"), BOTH("名称", "NAME"), BOTH("层级", "LEVEL"), BOTH("主办", "LEAD"),
+        BOTH("阶段/轮次", "STAGE/ATTEMPT"), BOTH("派单时间", "ASKED"), BOTH("状态", "STATUS"), BOTH("时间", "SINCE"),
     };
     struct sheet *t;
     char asked[PRINTED_BYTES];
     if (v->n_asks == 0)
         return;
-    sheet_open(&t, COUNT_OF(heads));
-    for (size_t i = 0; i < COUNT_OF(heads); i++)
-        sheet_cell(t, "%s", say(c, heads[i].zh, heads[i].en));
+    sheet_headed(c, &t, heads, COUNT_OF(heads));
     for (size_t i = 0; i < v->n_asks; i++) {
         const PbAskView *a = v->asks[i];
         print_instant(c, a->asked_at_ms, asked);
@@ -162,17 +160,15 @@ static void print_asks(const struct ctl *c, const PbCaseView *v) {
 }
 
 static void print_timers(const struct ctl *c, const PbCaseView *v) {
-    static const struct { const char *zh, *en; } heads[] = {
-        {"时限", "LIMIT"}, {"到期", "DUE"}, {"余", "LEFT"}, {"预算", "BUDGET"}, {"起算", "COUNTS FROM"},
-        {"说明", "NOTE"},
+    static const char *const heads[] = {
+        BOTH("时限", "LIMIT"), BOTH("到期", "DUE"), BOTH("余", "LEFT"), BOTH("预算", "BUDGET"),
+        BOTH("起算", "COUNTS FROM"), BOTH("说明", "NOTE"),
     };
     struct sheet *t;
     char due[PRINTED_BYTES], left[PRINTED_BYTES], budget[PRINTED_BYTES], start[PRINTED_BYTES];
     if (v->n_timers == 0)
         return;
-    sheet_open(&t, COUNT_OF(heads));
-    for (size_t i = 0; i < COUNT_OF(heads); i++)
-        sheet_cell(t, "%s", say(c, heads[i].zh, heads[i].en));
+    sheet_headed(c, &t, heads, COUNT_OF(heads));
     for (size_t i = 0; i < v->n_timers; i++) {
         const PbTimerView *m = v->timers[i];
         print_instant(c, m->due_ms, due);

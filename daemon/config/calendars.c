@@ -51,17 +51,21 @@ static int offset_read(struct reading *r, const struct node *value, const struct
 
 /* ---- week ------------------------------------------------------------------------------------------------------ */
 
-static int weekday_read(struct reading *r, const struct node *value, const struct keyword *key, void *at) {
+static int windows_read(struct reading *r, const struct node *value, PbWindow ***ret, size_t *ret_count) {
     struct list windows = {0};
+    int e = list_read(r, value, window_item, &windows);
+    *ret = (PbWindow **)windows.at;
+    *ret_count = windows.count;
+    return e;
+}
+
+static int weekday_read(struct reading *r, const struct node *value, const struct keyword *key, void *at) {
     PbWeekday *day = arena_zero(r->room, sizeof *day);
     CHECK(key->has == NO_FLAG);
     if (!day)
         return full(r);
-    int e = list_read(r, value, window_item, &windows);
-    day->windows = (PbWindow **)windows.at;
-    day->n_windows = windows.count;
     *(PbWeekday **)at = day;
-    return e;
+    return windows_read(r, value, &day->windows, &day->n_windows);
 }
 
 static int week_read(struct reading *r, const struct node *value, const struct keyword *key, void *at) {
@@ -80,24 +84,16 @@ static int week_read(struct reading *r, const struct node *value, const struct k
 
 static int working_day_read(struct reading *r, const struct node *value, const struct keyword *key, void *at) {
     PbCalendar *c = at;
-    struct list windows = {0};
     CHECK(key->at == 0);
-    int e = list_read(r, value, window_item, &windows);
-    c->working_day = (PbWindow **)windows.at;
-    c->n_working_day = windows.count;
-    return e;
+    return windows_read(r, value, &c->working_day, &c->n_working_day);
 }
 
 /* ---- dated overrides ------------------------------------------------------------------------------------------- */
 
 static int day_windows_read(struct reading *r, const struct node *value, const struct keyword *key, void *at) {
     PbDay *day = at;
-    struct list windows = {0};
     CHECK(key->at == 0);
-    int e = list_read(r, value, window_item, &windows);
-    day->windows = (PbWindow **)windows.at;
-    day->n_windows = windows.count;
-    return e;
+    return windows_read(r, value, &day->windows, &day->n_windows);
 }
 
 /* off: closed. work: a make-up workday, open as working_day says, or as its own windows say. */

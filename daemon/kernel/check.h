@@ -41,4 +41,6 @@ const char *table_name(enum rules_table t);
 size_t table_size(const PbRules *r, enum rules_table t);
 const char *table_key(const PbRules *r, enum rules_table t, size_t index);
 bool role_slug_valid(struct slice slug);
+/* Of rows that are sorted by a code, a uint64_t at that offset: how many have a lower one. */
+size_t rows_before(const void *rows, size_t count, size_t code_at, uint64_t code);
 #endif

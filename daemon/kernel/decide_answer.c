@@ -77,8 +77,7 @@ static void answer_decline(struct scene *s, const PbAnswer *w, const struct ask 
     SET(to, reopens_desk, true);
     struct timers t = { .count = 0 };
     timers_desk(s, &t, s->stage);
-    to->timers = timers_list(s, &t);
-    to->n_timers = t.count;
+    to->timers = timers_list(s, &t, &to->n_timers);
     if (s->c->attempt >= s->stage->attempts_max)
         climb_declined(s, n.declined == n.asked ? CAUSE_DECLINED : CAUSE_IMPOSSIBLE);
 }
@@ -116,8 +115,7 @@ static void answer_return(struct scene *s, const PbAnswer *w, const struct ask *
     to->text = s->order->text;
     struct timers t = { .count = 0 };
     timers_desk(s, &t, s->stage);
-    to->timers = timers_list(s, &t);
-    to->n_timers = t.count;
+    to->timers = timers_list(s, &t, &to->n_timers);
     if (last && s->stage->on_overdue)
         climb_to(s, s->stage->on_overdue, (PbLevel)s->c->level, CAUSE_RETURNS_SPENT);
 }
@@ -159,8 +157,7 @@ static void resolve(struct scene *s, const PbAnswer *w, const struct ask *a) {
     to->asks = ask_one(s, verifier);
     struct timers t = { .count = 0 };
     timers_verify(s, &t, stage_at(s->playbook, verify));
-    to->timers = timers_list(s, &t);
-    to->n_timers = t.count;
+    to->timers = timers_list(s, &t, &to->n_timers);
 }
 
 /* By the tally of the stage that asked: what a lower rung was asked for may still be done there, whoever is being asked
@@ -187,8 +184,7 @@ static void answer_milestone(struct scene *s, const PbAnswer *w, const struct as
     struct timers t = { .count = 0 };
     const struct timer *handling = case_timer(s->c, TIMER_HANDLING);
     if (handling && handling->milestone) timers_milestone(s, &t, index + 1);    /* else rework, or the desk is asked */
-    to->timers = timers_list(s, &t);
-    to->n_timers = t.count;
+    to->timers = timers_list(s, &t, &to->n_timers);
 }
 
 static void answer_done(struct scene *s, const PbAnswer *w, const struct ask *a) {
@@ -213,8 +209,7 @@ static void verified(struct scene *s, const PbAnswer *w) {
     PbFollowupBegun *ask = happen(s, EVENT_FOLLOWUP_BEGUN)->followup_begun = make(s, sizeof *ask);
     struct timers t = { .count = 0 };
     timers_one(s, &t, TIMER_FOLLOWUP, &limits.follow_up);
-    ask->timers = timers_list(s, &t);
-    ask->n_timers = t.count;
+    ask->timers = timers_list(s, &t, &ask->n_timers);
 }
 
 /* 返工, bounded by the playbook; after that the rung above takes it. */
@@ -238,8 +233,7 @@ static void rework(struct scene *s, const PbAnswer *w) {
     to->text = s->order->text;
     struct timers t = { .count = 0 };
     timers_rework(s, &t);
-    to->timers = timers_list(s, &t);
-    to->n_timers = t.count;
+    to->timers = timers_list(s, &t, &to->n_timers);
 }
 
 static void answer_verifying(struct scene *s, const PbAnswer *w, const struct ask *a) {

@@ -93,8 +93,7 @@ void decide_correct(struct scene *s) {
     to->text = s->order->text;
     struct timers t = { .count = 0 };
     if (to->after->category) timers_corrected(s, &t, rules_category(s->rules, slice_of(w->category)));
-    to->timers = timers_list(s, &t);
-    to->n_timers = t.count;
+    to->timers = timers_list(s, &t, &to->n_timers);
 }
 
 /* ---- 交班 ---------------------------------------------------------------------------------------------------------- */
@@ -164,8 +163,7 @@ void decide_recompute(struct scene *s) {
     SET(to, calendar_rules, s->in->rules_now_number);
     struct timers t = { .count = 0 };
     timers_recomputed(s, &t, calendar);
-    to->timers = timers_list(s, &t);
-    to->n_timers = t.count;
+    to->timers = timers_list(s, &t, &to->n_timers);
 }
 
 /* ---- 死信 ---------------------------------------------------------------------------------------------------------- */

@@ -79,8 +79,7 @@ static PbDispatched *dispatched(struct scene *s, uint32_t attempt, PbCause cause
     to->asks = asks_of(s, parties, count);
     struct timers t = { .count = 0 };
     timers_handling(s, &t);
-    to->timers = timers_list(s, &t);
-    to->n_timers = t.count;
+    to->timers = timers_list(s, &t, &to->n_timers);
     return to;
 }
 
@@ -169,8 +168,7 @@ static void supervise(struct scene *s, PbCause cause, PbTimerKind fired, int64_t
     if (late_ms > 0) SET(to, late_ms, late_ms);
     struct timers t = { .count = 0 };
     timers_supervise(s, &t);
-    to->timers = timers_list(s, &t);
-    to->n_timers = t.count;
+    to->timers = timers_list(s, &t, &to->n_timers);
 }
 
 static PbEscalated *escalated(struct scene *s, PbLevel from, PbLevel level, uint32_t stage, PbCause cause) {
@@ -191,8 +189,7 @@ PbEscalated *climb_to(struct scene *s, uint32_t stage, PbLevel from, PbCause cau
     struct timers t = { .count = 0 };
     timers_desk(s, &t, next);
     if (s->c->state == STATE_RESOLVED) timers_promise_resumes(s, &t);
-    to->timers = timers_list(s, &t);
-    to->n_timers = t.count;
+    to->timers = timers_list(s, &t, &to->n_timers);
     return to;
 }
 
@@ -219,8 +216,7 @@ static PbEscalated *climb_verifying(struct scene *s, PbCause cause) {
     to->asks = ask_one(s, verifier);
     struct timers t = { .count = 0 };
     timers_verify(s, &t, s->stage);
-    to->timers = timers_list(s, &t);
-    to->n_timers = t.count;
+    to->timers = timers_list(s, &t, &to->n_timers);
     return to;
 }
 
@@ -292,8 +288,7 @@ void decide_delegate(struct scene *s) {
     to->text = s->order->text;
     struct timers t = { .count = 0 };
     timers_desk(s, &t, stage_at(s->playbook, stage));
-    to->timers = timers_list(s, &t);
-    to->n_timers = t.count;
+    to->timers = timers_list(s, &t, &to->n_timers);
 }
 
 /* ---- OfferFailed ------------------------------------------------------------------------------------------------- */

@@ -63,7 +63,7 @@ void timers_recomputed(struct scene *s, struct timers *t, const PbCalendar *to);
 /* The limit of handling, due or not; NULL: there is none any more. */
 const struct timer *handling_clock(const struct scene *s);
 int64_t timers_extended(struct scene *s, struct timers *t, const PbLimit *more, uint32_t percent);
-PbTimer **timers_list(struct scene *s, const struct timers *t);
+PbTimer **timers_list(struct scene *s, const struct timers *t, size_t *ret_count);
 
 /* decide_desk.c */
 /* What may be asked of whom besides `open` asks that stay; refuses what could never meet the tally of s->stage. */

@@ -89,8 +89,7 @@ static void grant(struct scene *s, const PbDecideExtension *d) {
     PbExtensionGranted *to = happen(s, EVENT_EXTENSION_GRANTED)->extension_granted = make(s, sizeof *to);
     to->party = d->party;
     SET(to, added_ms, added);
-    to->timers = timers_list(s, &t);
-    to->n_timers = t.count;
+    to->timers = timers_list(s, &t, &to->n_timers);
     to->text = s->order->text;
 }
 
@@ -134,8 +133,7 @@ void decide_suspend(struct scene *s) {
     to->text = s->order->text;
     struct timers t = { .count = 0 };
     timers_until(s, &t, TIMER_REVIEW, w->review_ms);
-    to->timers = timers_list(s, &t);
-    to->n_timers = t.count;
+    to->timers = timers_list(s, &t, &to->n_timers);
 }
 
 void resume(struct scene *s, const char *party, int64_t late_ms) {
@@ -144,8 +142,7 @@ void resume(struct scene *s, const char *party, int64_t late_ms) {
     if (late_ms > 0) SET(to, late_ms, late_ms);
     struct timers t = { .count = 0 };
     timers_resumed(s, &t);
-    to->timers = timers_list(s, &t);
-    to->n_timers = t.count;
+    to->timers = timers_list(s, &t, &to->n_timers);
 }
 
 void decide_resume(struct scene *s) {
@@ -183,6 +180,5 @@ void decide_supervise(struct scene *s) {
     const struct timer *armed = case_timer(s->c, TIMER_SUPERVISE);
     struct timers t = { .count = 0 };
     if (armed && !armed->stopped) timers_supervise(s, &t);
-    to->timers = timers_list(s, &t);
-    to->n_timers = t.count;
+    to->timers = timers_list(s, &t, &to->n_timers);
 }

@@ -17,9 +17,10 @@ static PbTimer *timer_add(struct scene *s, struct timers *t, PbTimerKind kind, i
     return t->list[t->count++] = timer;
 }
 
-PbTimer **timers_list(struct scene *s, const struct timers *t) {
+PbTimer **timers_list(struct scene *s, const struct timers *t, size_t *ret_count) {
     PbTimer **list = make(s, sizeof *list * CASE_TIMERS_MAX);
     for (size_t i = 0; i < t->count; i++) list[i] = t->list[i];
+    *ret_count = t->count;
     return list;
 }
 

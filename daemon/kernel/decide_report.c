@@ -144,8 +144,7 @@ void decide_report(struct scene *s) {
     timers_desk(s, &t, s->stage);
     const PbLimit *promise = promise_of(s, r);
     if (promise) timers_promise(s, &t, promise);
-    to->timers = timers_list(s, &t);
-    to->n_timers = t.count;
+    to->timers = timers_list(s, &t, &to->n_timers);
     for (size_t i = 0; i < t.count; i++)
         if (t.list[i]->past_calendar) SET(to, past_calendar, true);
 }
@@ -237,6 +236,5 @@ void decide_import(struct scene *s) {
         timers_imported(s, &t, TIMER_HANDLING, asked_at, i->handling_due_ms);
     else if (asked_already(i->state)) timers_handling_fresh(s, &t, s->stage);
     if (i->state == STATE_DISPATCHED) timers_accept(s, &t);
-    to->report->timers = timers_list(s, &t);
-    to->report->n_timers = t.count;
+    to->report->timers = timers_list(s, &t, &to->report->n_timers);
 }

@@ -41,8 +41,7 @@ void decide_appeal(struct scene *s) {
     struct timers t = { .count = 0 };
     timers_desk(s, &t, next);
     timers_promise_again(s, &t);
-    to->timers = timers_list(s, &t);
-    to->n_timers = t.count;
+    to->timers = timers_list(s, &t, &to->n_timers);
 }
 
 /* ---- 并案 拆案 ------------------------------------------------------------------------------------------------------- */
@@ -74,8 +73,7 @@ void decide_split(struct scene *s) {
     struct timers t = { .count = 0 };
     timers_desk(s, &t, s->stage);
     timers_promise_again(s, &t);
-    to->timers = timers_list(s, &t);
-    to->n_timers = t.count;
+    to->timers = timers_list(s, &t, &to->n_timers);
 }
 
 /* ---- 撤回 ---------------------------------------------------------------------------------------------------------- */
@@ -123,8 +121,7 @@ static void reopen(struct scene *s, const char *party, bool reporter) {
     struct timers t = { .count = 0 };
     if (handler) timers_reopen(s, &t, stage);
     else timers_desk(s, &t, stage);
-    to->timers = timers_list(s, &t);
-    to->n_timers = t.count;
+    to->timers = timers_list(s, &t, &to->n_timers);
 }
 
 /* Solved and satisfied are kept apart. Not solved: back to who did it, once; after that a supervising desk may. */
@@ -182,8 +179,7 @@ void decide_transfer(struct scene *s) {
     to->text = s->order->text;
     struct timers t = { .count = 0 };
     timers_one(s, &t, TIMER_TRANSFER, &limits.transfer_ack);
-    to->timers = timers_list(s, &t);
-    to->n_timers = t.count;
+    to->timers = timers_list(s, &t, &to->n_timers);
 }
 
 void decide_acknowledge_transfer(struct scene *s) {

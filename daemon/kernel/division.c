@@ -59,15 +59,8 @@ bool division_covers(uint64_t prefix, uint64_t code) {
 
 uint64_t division_above(const PbRules *r, uint64_t code, int64_t at_ms) {
     PbLevel level = division_level(code);
-    size_t low = 0, high = r->n_managed_by;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (r->managed_by[middle]->division < code)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    for (size_t i = low; i < r->n_managed_by && r->managed_by[i]->division == code; i++) {
+    size_t first = rows_before(r->managed_by, r->n_managed_by, offsetof(PbManagedBy, division), code);
+    for (size_t i = first; i < r->n_managed_by && r->managed_by[i]->division == code; i++) {
         const PbManagedBy *m = r->managed_by[i];
         if (m->valid_from_ms <= at_ms && (m->valid_to_ms == 0 || at_ms < m->valid_to_ms))
             return m->by;

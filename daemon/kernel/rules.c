@@ -36,6 +36,20 @@ size_t table_size(const PbRules *r, enum rules_table t) {
     return size;
 }
 
+size_t rows_before(const void *rows, size_t count, size_t code_at, uint64_t code) {
+    size_t low = 0, high = count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        uint64_t at_middle;
+        memcpy(&at_middle, (const uint8_t *)pointer_at(rows, middle * sizeof(void *)) + code_at, sizeof at_middle);
+        if (at_middle < code)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 static const char *key_at(const void *rows, size_t index, size_t key) {
     return text_or_empty(pointer_at(pointer_at(rows, index * sizeof(void *)), key));
 }
@@ -110,13 +124,6 @@ const PbRole *rules_role_of_kind(const PbRules *r, PbRoleKind kind, PbLevel leve
 }
 
 const PbDivision *rules_division(const PbRules *r, uint64_t code) {
-    size_t low = 0, high = r->n_divisions;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (r->divisions[middle]->code < code)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < r->n_divisions && r->divisions[low]->code == code ? r->divisions[low] : NULL;
+    size_t i = rows_before(r->divisions, r->n_divisions, offsetof(PbDivision, code), code);
+    return i < r->n_divisions && r->divisions[i]->code == code ? r->divisions[i] : NULL;
 }

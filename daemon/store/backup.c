@@ -35,15 +35,6 @@ static int say(struct backup *b, int r, const char *what, const char *where) {
     return archive_say(b->ret->problem, r, what, where);
 }
 
-static int refuse(struct backup *b, int r, const char *format, ...) __attribute__((format(printf, 3, 4)));
-static int refuse(struct backup *b, int r, const char *format, ...) {
-    va_list more;
-    va_start(more, format);
-    (void)vsnprintf(b->ret->problem, sizeof b->ret->problem, format, more);
-    va_end(more);
-    return r;
-}
-
 /* ---- from where -------------------------------------------------------------------------------------------------- */
 
 static int open_store(struct backup *b) {

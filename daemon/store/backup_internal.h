@@ -50,6 +50,10 @@ int journal_ordinals(int journal, uint64_t *ret_first, uint64_t *ret_last, char 
 /* ---- copy.c ------------------------------------------------------------------------------------------------------ */
 
 int archive_say(char problem[static STORE_PROBLEM_SIZE], int r, const char *what, const char *where);
+/* The same in words of its own, whatever was said before. */
+int archive_refuse(char problem[static STORE_PROBLEM_SIZE], int r, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+#define refuse(work, r, ...) archive_refuse((work)->ret->problem, r, __VA_ARGS__)     /* of a backup or a restore */
 int file_hash(int fd, uint64_t from, uint64_t to, struct hash *ret);
 /* `bytes` of `from` into a new file of that name, synced, with the hash of what was read. Not there when it fails. */
 int file_copy(int from, uint64_t offset, uint64_t bytes, int dir, const char *name, mode_t mode, struct hash *ret);

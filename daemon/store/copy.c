@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,14 @@ enum { COPY_PIECE = 256 << 10 };
 int archive_say(char problem[static STORE_PROBLEM_SIZE], int r, const char *what, const char *where) {
     if (r < 0 && problem[0] == '\0')
         (void)snprintf(problem, STORE_PROBLEM_SIZE, "%.80s %.200s: %.80s", what, where, strerror(-r));
+    return r;
+}
+
+int archive_refuse(char problem[static STORE_PROBLEM_SIZE], int r, const char *format, ...) {
+    va_list more;
+    va_start(more, format);
+    (void)vsnprintf(problem, STORE_PROBLEM_SIZE, format, more);
+    va_end(more);
     return r;
 }
 

@@ -42,15 +42,6 @@ static int say(struct restore *p, int r, const char *what, const char *where) {
     return archive_say(p->ret->problem, r, what, where);
 }
 
-static int refuse(struct restore *p, int r, const char *format, ...) __attribute__((format(printf, 3, 4)));
-static int refuse(struct restore *p, int r, const char *format, ...) {
-    va_list more;
-    va_start(more, format);
-    (void)vsnprintf(p->ret->problem, sizeof p->ret->problem, format, more);
-    va_end(more);
-    return r;
-}
-
 /* ---- from what, to what ------------------------------------------------------------------------------------------ */
 
 static int open_from(struct restore *p) {

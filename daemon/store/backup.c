@@ -61,10 +61,10 @@ static int check_apart(struct backup *b) {
     char *slash = strrchr(parent, '/');
     if (slash)
         slash[slash == parent] = '\0';
-    if (!realpath(b->o->store, store))
-        return say(b, -errno, "open", b->o->store);
     if (!realpath(b->path, to) && !realpath(slash ? parent : ".", to))
         return say(b, -errno, "open the directory above", b->path);
+    if (!realpath(b->o->store, store))
+        return say(b, -errno, "open", b->o->store);
     size_t len = strlen(store);
     if (strncmp(to, store, len) == 0 && (to[len] == '/' || to[len] == '\0'))
         return refuse(b, -EINVAL, "%.150s lies inside the store: a backup there would be lost with it; name a "
@@ -230,12 +230,12 @@ static int put_state(struct backup *b) {
     if (r < 0)
         return r;
     r = path_in(b->path, PART, part);
-    if (r == 0)
-        r = copy_state(b, part, &seen);
+    CHECK(r == 0);                                /* path_trim left room for more */
+    r = copy_state(b, part, &seen);
     if (r == 0 && renameat(b->to, PART, b->to, "state.part") < 0)
         r = -errno;
     if (r == -EBADMSG || r == -ENOENT)
-        return unlinkat(b->to, PART, 0) < 0 && errno != ENOENT ? say(b, -errno, "remove", PART) : 0;
+        return 0;                                 /* PART is written over, or swept */
     if (r < 0)
         return say(b, r, "copy", "state.mdb");
     b->fresh.has_state = true;

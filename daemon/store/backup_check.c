@@ -37,20 +37,21 @@ static int check_slots(const char *dir, const struct manifest *m, struct backup_
     struct slots_archive a;
     char path[PATH_MAX];
     int fd = -1, r = path_trim(dir, path);
-    if (r == 0) {
-        (void)snprintf(ret->slots, sizeof ret->slots, "%s.slots", path);
-        r = slots_archive_open(ret->slots, &a, &fd);
-    }
-    if (fd >= 0)
-        (void)close(fd);
+    if (r < 0)
+        return r;
+    (void)snprintf(ret->slots, sizeof ret->slots, "%s.slots", path);
+    r = slots_archive_open(ret->slots, &a, &fd);
     if (r == -ENOENT)
         return 0;                                 /* it may be thrown away sooner */
     ret->has_slots = true;
-    bool other = r == 0 && memcmp(a.store_id, m->store_id, sizeof a.store_id) != 0;
-    if (r == 0 && !other)
-        return 0;
-    (void)snprintf(ret->problem, sizeof ret->problem, "%.200s: %s", ret->slots,
-                   other ? "these are the key slots of another store" : r == -EBADMSG ? "it is damaged" : strerror(-r));
+    const char *why = r == -EBADMSG ? "it is damaged" : strerror(-r);
+    if (r == 0) {
+        (void)close(fd);
+        if (memcmp(a.store_id, m->store_id, sizeof a.store_id) == 0)
+            return 0;
+        why = "these are the key slots of another store";
+    }
+    (void)snprintf(ret->problem, sizeof ret->problem, "%.200s: %s", ret->slots, why);
     return r == 0 ? -EBADMSG : r;
 }
 

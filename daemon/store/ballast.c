@@ -79,9 +79,9 @@ int store_ballast(struct store *s) {
     int64_t now = mono_ms();
     uint64_t bytes = ballast_bytes(&s->options);
     struct store_figures f;
-    if (s->options.read_only || (s->ballast_looked_ms != 0 && now - s->ballast_looked_ms < BALLAST_LOOK_MS))
+    if (s->options.read_only || now < s->ballast_due_ms)
         return 0;
-    s->ballast_looked_ms = now ? now : 1;
+    s->ballast_due_ms = now + BALLAST_LOOK_MS;
     if (faccessat(s->dir_fd, "reserve", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
         return 0;
     store_figures(s, &f);

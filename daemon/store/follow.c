@@ -94,12 +94,11 @@ static int resume_last(struct follow *f, char problem[static STORE_PROBLEM_SIZE]
         r = file_size(f->fd, &f->size);
     if (r == 0)
         r = pass_batches(f, problem);
-    if (r < 0 && r != -EBADMSG)
+    if (problem[0] || (r < 0 && r != -EBADMSG))   /* another's header, or the disk's affair */
         return say(problem, r, "open");
     uint64_t whole = f->walking ? f->walk.offset : 0;
-    if (r == -EBADMSG && (!f->walking || f->size - whole > UNSYNCED_MAX || problem[0]))
-        return problem[0] ? r : walk_refuse(&f->walk, f->walk.why, problem);
-    problem[0] = '\0';
+    if (r < 0 && f->size - whole > UNSYNCED_MAX)
+        return walk_refuse(&f->walk, f->walk.why, problem);
     if (whole == f->size)
         return 0;
     r = cut(f, whole);

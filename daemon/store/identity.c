@@ -4,6 +4,7 @@
  *   key      64 hexadecimal digits: the MAC of the journal's headers
  *
  * A drill store draws nothing by chance: id, key and slots come from one seed, so that two drills are the same. */
+#include "daemon/store/file.h"
 #include "daemon/store/store_internal.h"
 
 #include <errno.h>
@@ -28,7 +29,7 @@ int store_say(char problem[static STORE_PROBLEM_SIZE], int r, const char *what, 
 
 int path_in(const char *dir, const char *name, char to[static STORE_PATH_SIZE]) {
     int len = snprintf(to, STORE_PATH_SIZE, "%s/%s", dir, name);
-    return len < 0 || len >= STORE_PATH_SIZE ? -ENAMETOOLONG : 0;
+    return (unsigned)len >= STORE_PATH_SIZE ? -ENAMETOOLONG : 0;
 }
 
 int store_lock(const char *dir, int *ret_fd) {
@@ -116,9 +117,7 @@ static int file_put(int dir, const char *name, const char *text, mode_t mode) {
     int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     if (fd < 0)
         return -errno;
-    size_t len = strlen(text);
-    ssize_t n = write(fd, text, len);
-    int r = n < 0 ? -errno : n == (ssize_t)len ? 0 : -ENOSPC;
+    int r = file_write(fd, slice_of(text), 0);
     if (r == 0 && fsync(fd) < 0)
         r = -errno;
     (void)close(fd);
@@ -157,9 +156,9 @@ int identity_write_format(int dir, const struct identity *id) {
 }
 
 bool line_take(struct slice *text, struct slice name, struct slice *ret) {
-    struct slice line, rest, word, value;
-    if (!slice_cut(*text, '\n', &line, &rest) || !slice_starts(line, name) || !slice_cut(line, ' ', &word, &value)
-        || line.len <= name.len || line.at[name.len] != ' ')
+    struct slice line, rest;
+    if (!slice_cut(*text, '\n', &line, &rest) || !slice_starts(line, name) || line.len <= name.len
+        || line.at[name.len] != ' ')
         return false;
     *ret = slice_from(line.at + name.len + 1, line.len - name.len - 1);
     *text = rest;

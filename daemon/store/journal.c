@@ -76,9 +76,7 @@ int journal_create(const struct journal_options *o) {
 int journal_segments_note(struct journal *j, uint64_t ordinal, struct segment s) {
     CHECK(ordinal >= 1 && ordinal == j->ordinal + 1);
     if (ordinal > j->segments_cap) {
-        size_t cap = j->segments_cap ? j->segments_cap : 64;
-        while (cap < ordinal)
-            cap *= 2;
+        size_t cap = 2 * (size_t)ordinal + 62;
         struct segment *segments = reallocarray(j->segments, cap, sizeof *segments);
         if (!segments)
             return -ENOMEM;
@@ -161,8 +159,8 @@ int journal_add(struct journal *j, struct slice record, uint32_t seqs) {
     CHECK(j->begun);
     if (record.len > JOURNAL_RECORD_BYTES_MAX)
         return -EMSGSIZE;
-    size_t bytes = RECORD_HEADER_SIZE + record.len, room = journal_room(j);
-    if (j->batch.bytes > room || bytes > room - j->batch.bytes)
+    size_t bytes = RECORD_HEADER_SIZE + record.len;
+    if (j->batch.bytes + bytes > journal_room(j))
         return -ENOSPC;
     record_write(j->buffer + BATCH_HEADER_SIZE + j->batch.bytes, record, seqs);
     j->batch.bytes += bytes;

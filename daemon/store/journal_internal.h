@@ -185,7 +185,10 @@ struct journal {
 };
 
 int journal_segments_note(struct journal *j, uint64_t ordinal, struct segment s);    /* journal.c */
-/* journal_open.c: j->dir is open and the options stand; the caller closes what there is when it fails. */
+/* journal_open.c: which segment files there are in a folder. */
+struct segments_found { uint64_t first, last, missing; };       /* 0: none. missing: the lowest one between others */
+int segments_find(int dir, struct segments_found *ret);
+/* j->dir is open and the options stand; the caller closes what there is when it fails. */
 int journal_recover(struct journal *j, bool full, struct journal_found *found);
 
 /* cursor.c, for the others */

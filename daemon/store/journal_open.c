@@ -30,10 +30,17 @@ int journal_refuse(char problem[static PROBLEM_SIZE], uint64_t ordinal, uint64_t
 
 /* ---- survey ------------------------------------------------------------------------------------------------------ */
 
-/* Which segments there are: when one is missing between others, they are fewer than from the first to the last. */
-struct extent { uint64_t count, first, last; };
+/* The lowest that is missing between others. Nothing else is asked whether it is there. */
+static int find_missing(int dir, uint64_t first, uint64_t *ret) {
+    char name[JOURNAL_NAME_SIZE];
+    do
+        journal_segment_name(first++, name);
+    while (faccessat(dir, name, F_OK, 0) == 0);
+    *ret = first - 1;
+    return errno == ENOENT ? 0 : -errno;
+}
 
-static int count_segments(int dir, struct extent *ret) {
+int segments_find(int dir, struct segments_found *ret) {
     int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *d = fd < 0 ? NULL : fdopendir(fd);
     if (!d) {
@@ -42,34 +49,26 @@ static int count_segments(int dir, struct extent *ret) {
             (void)close(fd);
         return r;
     }
-    struct extent x = {0};
+    struct segments_found x = {0};
+    uint64_t count = 0;
     errno = 0;
     for (struct dirent *e; (e = readdir(d));) {
         uint64_t ordinal = segment_ordinal(e->d_name);
         if (ordinal == 0)
             continue;
-        x.count++;
+        count++;
         x.first = x.first == 0 || ordinal < x.first ? ordinal : x.first;
         x.last = ordinal > x.last ? ordinal : x.last;
     }
     int r = -errno;
     (void)closedir(d);
+    if (r == 0 && count && count != x.last - x.first + 1)
+        r = find_missing(dir, x.first, &x.missing);
     *ret = x;
     return r;
 }
 
 #define MISSING "the segment is missing though later ones are there; put it back from a backup"
-
-static int refuse_missing(int dir, struct journal_found *found, const struct extent *x) {
-    char name[JOURNAL_NAME_SIZE];
-    found->gap = true;
-    for (uint64_t ordinal = x->first; ordinal < x->last; ordinal++) {
-        journal_segment_name(ordinal, name);
-        if (faccessat(dir, name, F_OK, 0) < 0)
-            return journal_refuse(found->problem, ordinal, 0, 0, MISSING);
-    }
-    return -EAGAIN;                               /* somebody puts files in as we look */
-}
 
 /* What to say when a segment of this state stands where a begun one should. */
 static const char *const segment_words[] = {
@@ -457,15 +456,16 @@ static int scan_all(struct scan *s, const struct segment_header *active, bool fu
 
 int journal_recover(struct journal *j, bool full, struct journal_found *found) {
     uint64_t end = 0;
-    struct extent x = {0};
+    struct segments_found x;
     struct segment_header active = {0};
-    int r = count_segments(j->dir, &x);
+    int r = segments_find(j->dir, &x);
     if (r < 0)
         return r;
-    if (x.count == 0)
+    if (x.first == 0)
         return -ENOENT;
-    if (x.count != x.last - x.first + 1)
-        return refuse_missing(j->dir, found, &x);
+    found->gap = x.missing;
+    if (x.missing)
+        return journal_refuse(found->problem, x.missing, 0, 0, MISSING);
     j->first_ordinal = x.first;
     j->ordinal = x.first - 1;
     r = survey(j, found, x.last, &active);

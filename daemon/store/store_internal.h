@@ -47,7 +47,7 @@ struct store {
     int64_t worked_ms, unfolded_since_ms;                 /* monotonic; 0: nothing since the checkpoint */
     int64_t checkpoint_after_ms, prepare_after_ms;        /* not before: the last time there was no space */
     uint64_t unfolded_bytes;                              /* journaled since the checkpoint */
-    int64_t ballast_looked_ms;
+    int64_t ballast_due_ms;                               /* of the next look, by the monotonic clock */
 
     struct space space;
     uint64_t checkpoints;

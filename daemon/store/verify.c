@@ -19,17 +19,7 @@ enum { PROGRESS_RECORDS = 4096 };
 
 /* ---- the store's tables, in a child ------------------------------------------------------------------------------ */
 
-static bool read_all(int fd, void *to, size_t len) {
-    uint8_t *at = to;
-    while (len) {
-        ssize_t n = read(fd, at, len);
-        if (n <= 0 && !(n < 0 && errno == EINTR))
-            return false;
-        if (n > 0)
-            at += n, len -= (size_t)n;
-    }
-    return true;
-}
+_Static_assert(sizeof(struct state_seen) <= PIPE_BUF, "what the child has seen goes through the pipe in one piece");
 
 static void tell(int fd, const struct state_seen *seen) {
     if (write(fd, seen, sizeof *seen) < 0)
@@ -72,7 +62,9 @@ static int inspect(const void *with) {
 }
 
 static void hear(int fd, struct state_seen *ret) {
-    if (read_all(fd, ret, sizeof *ret))
+    ssize_t n;
+    while ((n = read(fd, ret, sizeof *ret)) < 0 && errno == EINTR) {}
+    if (n == (ssize_t)sizeof *ret)
         return;
     *ret = (struct state_seen){.result = -EBADMSG};
     (void)snprintf(ret->problem, sizeof ret->problem, "the tables are damaged so badly that reading them fails");

@@ -2,7 +2,6 @@
  * backup of a living store, a restore, a follower. Nothing is believed that does not verify. */
 #include "daemon/store/backup_internal.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,10 +9,7 @@
 #include <unistd.h>
 
 int walk_refuse(const struct segment_walk *w, const char *why, char problem[static STORE_PROBLEM_SIZE]) {
-    char words[PROBLEM_SIZE];
-    int r = journal_refuse(words, w->ordinal, w->offset, w->next_seq, why);
-    (void)snprintf(problem, STORE_PROBLEM_SIZE, "%s", words);
-    return r;
+    return journal_refuse(problem, w->ordinal, w->offset, w->next_seq, why);
 }
 
 /* ---- the header -------------------------------------------------------------------------------------------------- */
@@ -122,31 +118,18 @@ void walk_close(struct segment_walk *w) {
 /* ---- which there are --------------------------------------------------------------------------------------------- */
 
 int journal_ordinals(int journal, uint64_t *ret_first, uint64_t *ret_last, char problem[static STORE_PROBLEM_SIZE]) {
-    int fd = openat(journal, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *d = fd < 0 ? NULL : fdopendir(fd);
-    if (!d)
-        return -errno;
-    uint64_t count = 0, first = UINT64_MAX, last = 0;
-    for (struct dirent *e; (e = readdir(d));) {
-        uint64_t ordinal = segment_ordinal(e->d_name);
-        if (ordinal == 0)
-            continue;
-        count++;
-        first = ordinal < first ? ordinal : first;
-        last = ordinal > last ? ordinal : last;
-    }
-    (void)closedir(d);
-    if (count == 0)
+    struct segments_found there;
+    int r = segments_find(journal, &there);
+    if (r < 0)
+        return r;
+    if (there.first == 0)
         return -ENOENT;
-    *ret_first = first;
-    *ret_last = last;
-    for (uint64_t ordinal = first; count != last - first + 1 && ordinal < last; ordinal++) {
-        char name[JOURNAL_NAME_SIZE];
-        journal_segment_name(ordinal, name);
-        if (faccessat(journal, name, F_OK, 0) == 0)
-            continue;
-        (void)snprintf(problem, STORE_PROBLEM_SIZE, "journal/%s is missing though later segments are there", name);
-        return -EBADMSG;
-    }
-    return 0;
+    *ret_first = there.first;
+    *ret_last = there.last;
+    if (there.missing == 0)
+        return 0;
+    char name[JOURNAL_NAME_SIZE];
+    journal_segment_name(there.missing, name);
+    (void)snprintf(problem, STORE_PROBLEM_SIZE, "journal/%s is missing though later segments are there", name);
+    return -EBADMSG;
 }

@@ -14,11 +14,16 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <limits.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 enum { ONCE, FROM_THEN_ON };
@@ -28,6 +33,8 @@ static struct disk {
     int how, error;
     bool armed;
     bool torn;                                    /* reads and writes: every other one interrupted, the rest short */
+    bool full;                                    /* whoever asks is told that no block is free */
+    long kind;                                    /* of the file system, unless 0: one magic number */
 } whole, *disk = &whole;                          /* shared with children: they look at tables */
 static bool counting;
 
@@ -82,6 +89,33 @@ ssize_t pread(int fd, void *bytes, size_t len, off_t offset) {
 
 int fstat(int fd, struct stat *ret) {
     return fails() ? -1 : (int)syscall(SYS_newfstatat, fd, "", ret, AT_EMPTY_PATH);
+}
+
+int fstatat(int at, const char *path, struct stat *ret, int flags) {
+    return fails() ? -1 : (int)syscall(SYS_newfstatat, at, path, ret, flags);
+}
+
+int fstatfs(int fd, struct statfs *ret) {
+    int r = fails() ? -1 : (int)syscall(SYS_fstatfs, fd, ret);
+    if (r == 0 && disk->kind)
+        ret->f_type = disk->kind;
+    return r;
+}
+
+/* As many blocks are free as on a large disk, or none: how full this machine's is does not matter here. */
+int fstatvfs(int fd, struct statvfs *ret) {
+    (void)fd;
+    *ret = (struct statvfs){.f_bsize = 4096, .f_frsize = 4096, .f_bavail = disk->full ? 0 : 1 << 28};
+    return fails() ? -1 : 0;
+}
+
+char *realpath(const char *path, char *to) {
+    char *whole_path = fails() ? NULL : canonicalize_file_name(path);
+    if (!whole_path || !to)
+        return whole_path;
+    (void)snprintf(to, PATH_MAX, "%s", whole_path);
+    free(whole_path);
+    return to;
 }
 
 ssize_t write(int fd, const void *bytes, size_t len) {

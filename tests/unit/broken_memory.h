@@ -27,6 +27,7 @@
 void *MEMORY_OF(malloc)(size_t size);
 void *MEMORY_OF(calloc)(size_t count, size_t size);
 void *MEMORY_OF(realloc)(void *old, size_t size);
+void *MEMORY_OF(memalign)(size_t align, size_t size);
 
 enum { ONCE, FROM_THEN_ON };
 static struct memory {
@@ -80,6 +81,10 @@ EARLY void *calloc(size_t count, size_t size) {
 
 EARLY void *realloc(void *old, size_t size) {
     return refused() ? NULL : MEMORY_OF(realloc)(old, size);
+}
+
+EARLY void *aligned_alloc(size_t align, size_t size) {
+    return refused() ? NULL : MEMORY_OF(memalign)(align, size);
 }
 
 EARLY void *reallocarray(void *old, size_t count, size_t size) {

@@ -402,13 +402,12 @@ static void begin(void) {
     CHECK(store_open(&w.d.store, &w.world->options, &found) == 0);
     broker_clock_start(&w.d.clock, store_last_ms(w.d.store), (int64_t)w.d.settings.clock_step_ms);
     w.d.now_ms = w.d.clock.last_ms;
-    CHECK(front_open(&w.d.front, NULL, "front") == 0);   /* gives its memory back when it is closed */
-    w.keeps = true;
+    CHECK(front_open(&w.d.front, NULL, "front") == 0 && pool_open(&w.d.pool, NULL, &pool, w.d.store) == 0);
+    CHECK(feed_open(&w.d.feed, NULL, "feed", w.d.store, false) == 0);
+    w.keeps = true;                               /* the gates give their memory back when they are closed */
     w.d.reload = reload_open();
     w.d.recompute = recompute_open();
-    CHECK(pool_open(&w.d.pool, NULL, &pool, w.d.store) == 0);
     w.keeps = false;
-    CHECK(feed_open(&w.d.feed, NULL, "feed", w.d.store, false) == 0);   /* as the front */
 }
 
 /* Until nobody waits for anything; then everybody has been told. */

@@ -540,8 +540,11 @@ static int verify_table(struct db *d, unsigned table) {
     db_walk_from(&w, d, table, (struct slice){NULL, 0});
     while ((r = db_walk_next(&w, &key, &value)) > 0) {
         rows++;
-        if (db_get(d, table, key, &found) != 0 || found.at != value.at)
+        r = db_get(d, table, key, &found);
+        if (r == -ENOENT || (r == 0 && found.at != value.at))
             return damaged(d, t, val_of(key), "not found by its key");
+        if (r < 0)
+            return r;
     }
     db_walk_done(&w);
     return r == 0 && rows != s.ms_entries ? damaged(d, t, (MDB_val){0, NULL}, "rows are missing") : r;

@@ -57,11 +57,12 @@ int store_batch(struct store *s, const uint8_t id[16], struct batch_state *ret) 
     return store_given(s, r);
 }
 
-/* A number that cannot be read makes the tables doubtful, and every write after it fails. */
+/* A number that cannot be read makes every write after it fail: without space they do so by themselves, until the turn
+ * is abandoned. */
 uint32_t store_next_number(struct store *s, uint32_t district, uint32_t day) {
     uint32_t last = 0;
     int r = store_given(s, tables_last_number(&s->tables, district, day, &last));
-    if (r < 0 && !s->options.read_only)
+    if (r < 0 && r != -ENOSPC)
         s->fault = r;
     return last + 1;
 }

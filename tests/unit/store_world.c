@@ -226,6 +226,8 @@ void world_adopt(struct world *w, uint32_t number, size_t chunk_bytes) {
 static void record_sign(struct world *w, PbRecord *r, const struct order *order, const uint8_t *command_id) {
     bool timer = order->kind == ORDER_DEADLINE || order->kind == ORDER_OFFER_FAILED;
     r->source = (char *)(timer ? "timer" : "tcp:loopback");
+    if (w->batch)
+        SET(r, batch, ((ProtobufCBinaryData){COMMAND_ID_SIZE, (uint8_t *)w->batch}));
     if (timer && !command_id)
         return;
     uint8_t *id = make(w, COMMAND_ID_SIZE);
@@ -244,11 +246,13 @@ static void input_for(struct world *w, const struct order *order, const struct c
     *ret = (struct decide_input){
         .state = c, .rules_number = c->id ? c->rules : store_rules_number(w->store), .now_ms = w->now_ms,
         .source = SLICE("tcp:loopback"), .slot = store_next_slot(w->store), .room = &w->room,
+        .origin = w->origin ? slice_of(w->origin) : (struct slice){NULL, 0},
     };
     ret->rules = store_rules(w->store, ret->rules_number);
     if (c->id)
         return;
-    const PbReport *report = order->kind == ORDER_REPORT ? order->report : order->self_handle->report;
+    const PbReport *report = order->kind == ORDER_REPORT ? order->report
+        : order->kind == ORDER_IMPORT ? order->import->report : order->self_handle->report;
     uint32_t district = decide_district(report);
     uint32_t day = calendar_date(rules_calendar(ret->rules, ret->rules->calendar), w->now_ms);
     ret->day_number = store_next_number(w->store, district, day);
@@ -259,8 +263,10 @@ int world_order(struct world *w, const struct order *order, uint64_t case_id, co
     struct case_state before = {0}, after;
     struct decide_input in;
     struct decision decision;
-    if (case_id)
-        assert_int_equal(store_case(w->store, case_id, &before), 0);
+    *ret_refusal = REFUSED_NOTHING;
+    int r = case_id ? store_case(w->store, case_id, &before) : 0;
+    if (r < 0)
+        return r;
     input_for(w, order, &before, &in);
     decide(&in, order, &decision);
     *ret_refusal = decision.refusal;
@@ -268,15 +274,15 @@ int world_order(struct world *w, const struct order *order, uint64_t case_id, co
         return 0;
     PbEvent **events = make(w, sizeof(PbEvent *) * DECISION_EVENTS_MAX);
     memcpy(events, decision.events, decision.count * sizeof(PbEvent *));
-    PbRecord *r = record_of(w, events, decision.count);
-    record_sign(w, r, order, command_id);
+    PbRecord *record = record_of(w, events, decision.count);
+    record_sign(w, record, order, command_id);
     after = before;
     for (uint32_t i = 0; i < decision.count; i++)
-        evolve(&after, events[i], r->first_seq + i, w->now_ms);
-    SET(r, case_id, after.id);
-    SET(r, division, after.division);
+        evolve(&after, events[i], record->first_seq + i, w->now_ms);
+    SET(record, case_id, after.id);
+    SET(record, division, after.division);
     *ret_case = after.id;
-    return store_record(w->store, r, &before, &after, &w->room);
+    return store_record(w->store, record, &before, &after, &w->room);
 }
 
 static PbReport *report_of(struct world *w, const char *category, uint64_t division) {

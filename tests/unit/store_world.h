@@ -22,6 +22,8 @@ struct world {
     int64_t now_ms;
     uint64_t dice;
     uint64_t ids;                                 /* command ids given out */
+    const char *origin;                           /* the system that orders come from; NULL: none */
+    const uint8_t *batch;                         /* that orders are part of; NULL: none */
 };
 
 /* ---- a store ----------------------------------------------------------------------------------------------------- */

@@ -136,7 +136,8 @@ bool store_admits(struct store *s, enum admission what) {
         return false;
     unsigned percent = space_look(s)->percent;
     switch (what) {
-    case ADMIT_REPORT: return percent < REPORTS_PERCENT && journal_segments_ready(s->journal) > 0;
+    case ADMIT_REPORT:
+        return percent < REPORTS_PERCENT && journal_segments_ready(s->journal) > 0 && store_slots_reach(s) == 0;
     case ADMIT_ANSWER: return percent < URGENT_PERCENT;
     case ADMIT_CLOSURE: return true;
     default: return false;

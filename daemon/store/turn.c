@@ -118,7 +118,7 @@ int store_record(struct store *s, PbRecord *record, const struct case_state *bef
     size_t used = room->used;
     struct slice bytes = codec_packed(CODEC_RECORD, record, room);
     CHECK(bytes.at);
-    int r = store_slots_reach(s);
+    int r = c && before->id == 0 ? store_slots_reach(s) : 0;      /* a case takes a slot; all else goes on without */
     if (r == 0)
         r = journal_add(s->journal, bytes, (uint32_t)record->n_events);
     room->used = used;                            /* it has been copied */

@@ -90,6 +90,16 @@ static void desk_step(struct actor *a) {
 
 /* ---- consoles ---------------------------------------------------------------------------------------------------- */
 
+static void leave(struct actor *a, int64_t for_ns) {
+    sim_uid = a->uid;
+    if (a->client) whistle_client_close(a->client);
+    if (a->worker) whistle_worker_close(a->worker);
+    if (a->feed) whistle_feed_close(a->feed);
+    a->client = NULL, a->worker = NULL, a->feed = NULL;
+    a->in_hand = 0;
+    a->wakes_ns = sim_now_ns() + for_ns;
+}
+
 static void console_step(struct actor *a) {
     struct whistle_update u;
     if (!only_wait && !a->absent && actor_chance(a, 10)) {
@@ -100,7 +110,10 @@ static void console_step(struct actor *a) {
     if (!only_wait && (a->absent || actor_chance(a, 300))) return;        /* it does not read for a while */
     for (unsigned i = 0; i < 256 && whistle_feed_next(a->feed, 0, &u) == 1; i++) {
         if (u.kind == WHISTLE_OTHER_PAST) sim_broken("O5: console %u knows more than the journal", a->number);
-        if (u.kind == WHISTLE_REFUSED) sometimes("console.refused");
+        if (u.kind == WHISTLE_REFUSED) {
+            sometimes("console.refused");
+            if (a->mistyped) return leave(a, 1000000000);                 /* and types it again */
+        }
         if (u.kind != WHISTLE_UPDATE) continue;
         a->last_seq = u.seq;
         oracle_heard(a->number, u.update, u.seq);
@@ -148,11 +161,14 @@ static void console_open(struct actor *a) {
     static const uint64_t prefixes[][2] = {{FIXTURE_DISTRICT, 0}, {FIXTURE_COMMUNITY, 0},
                                            {FIXTURE_GRID2, FIXTURE_COMMUNITY2}};
     const uint64_t *mine = prefixes[a->number % COUNT_OF(prefixes)];
+    static const uint64_t no_division = FIXTURE_DISTRICT / 10;
     unsigned count = mine[1] ? 2 : 1;
     struct whistle_feed_options o = {.endpoint = "sim:feed", .prefixes = mine, .prefixes_count = count,
                                      .from_seq = a->last_seq};
+    a->mistyped = !only_wait && swarm.mistyped && sim_chance(SIM_LATER, swarm.mistyped);
+    if (a->mistyped) o.prefixes = &no_division, o.prefixes_count = 1;
+    else oracle_console_is(a->number, mine, count);
     if (a->last_seq) sometimes("console.resumed");
-    oracle_console_is(a->number, mine, count);
     CHECK(whistle_feed_open(&a->feed, &o) == 0);
 }
 
@@ -173,6 +189,7 @@ static void client_open(struct actor *a) {
 static const struct { void (*open)(struct actor *a), (*step)(struct actor *a); } manners[] = {
     [REPORTER] = {client_open, client_step}, [OFFICE] = {client_open, client_step}, [DESK] = {desk_open, desk_step},
     [CONSOLE] = {console_open, console_step}, [STRANGER] = {NULL, stranger_step},
+    [INSISTENT] = {client_open, client_step},
 };
 
 static bool is_here(const struct actor *a) {
@@ -195,6 +212,7 @@ void actors_open(void) {
     add(OFFICE, 2, 16);
     add(DESK, swarm.desks, 20);
     if (swarm.strange) add(STRANGER, 1, 30);
+    if (swarm.habit) add(INSISTENT, 1, 24);
 }
 
 int64_t actors_next_ns(void) {
@@ -214,16 +232,6 @@ void actors_step(void) {
         a->wakes_ns = sim_now_ns() + 1 + (int64_t)actor_roll(a, (uint64_t)think * 2);
         manners[a->kind].step(a);
     }
-}
-
-static void leave(struct actor *a, int64_t for_ns) {
-    sim_uid = a->uid;
-    if (a->client) whistle_client_close(a->client);
-    if (a->worker) whistle_worker_close(a->worker);
-    if (a->feed) whistle_feed_close(a->feed);
-    a->client = NULL, a->worker = NULL, a->feed = NULL;
-    a->in_hand = 0;
-    a->wakes_ns = sim_now_ns() + for_ns;
 }
 
 void actors_leave(void) {

@@ -15,7 +15,8 @@
 #define WORLD_BEGINS_MS FIXTURE_MONDAY_MS
 enum {
     LOOK_MS = 100, LOOK_MOST_MS = 60000, RESTART_MS = 200, RESTART_MOST_MS = 10000,
-    RULES_ROOM_BYTES = 4 << 20, SPINS_MAX = 5000,
+    RULES_ROOM_BYTES = 4 << 20, SPINS_MAX = 5000, MAP_BYTES = 256 << 20, MAP_LEAST_BYTES = 512 << 10,
+    NO_ROOM_MAX = 20,
 };
 
 static struct daemon d;
@@ -27,7 +28,7 @@ static bool alive, adopted, wants_more, housework;   /* adopted: rules, once */
 static int64_t wakes_ns, busy_until_ns, up_since_ns, paused_until_ns, wall_step_ms;
 static int64_t look_ms = LOOK_MS, rests_ms, restart_ms;
 static uint64_t passes, syncs;
-static unsigned spins;
+static unsigned spins, no_room;
 static bool synchronised = true;
 
 static struct {
@@ -46,8 +47,7 @@ static bool clock_is_synchronised(void) { return synchronised; }
 
 /* ---- the disk, as fate has it ------------------------------------------------------------------------------------ */
 
-static int asks(enum disk_call call, size_t bytes) {
-    (void)bytes;
+static int asks(enum disk_call call, uint64_t grows) {
     if (!life_here()) return 0;
     if (fate.power_after > 0 && --fate.power_after == 0) life_over(LIFE_NO_POWER);
     if (fate.kill_after > 0 && --fate.kill_after == 0) life_over(LIFE_KILLED);
@@ -56,7 +56,7 @@ static int asks(enum disk_call call, size_t bytes) {
         sometimes(call == DISK_SYNC ? "disk.sync_failed" : "disk.write_failed");
         return EIO;
     }
-    if (call != DISK_SYNC && sim_now_ns() < fate.full_until_ns) return sometimes("disk.full"), ENOSPC;
+    if (grows && sim_now_ns() < fate.full_until_ns) return sometimes("disk.full"), ENOSPC;
     return 0;
 }
 
@@ -211,6 +211,18 @@ static void bury(enum life_end how) {
     wakes_ns = sim_now_ns() + restart_ms * 1000000;
 }
 
+/* A map that is full takes another number in the settings, and a restart. */
+static void enlarge(void) {
+    trace("broker.map is enlarged");
+    settings.map_bytes = MAP_BYTES;
+    no_room = 0;
+    if (alive) bury(LIFE_EXIT);
+}
+
+void broker_no_room(void) {
+    no_room++;
+}
+
 /* As whistled.c sleeps, but for its looks: they come further and further apart while nobody is connected, and those
  * that wait for a checkpoint come a few times, not every millisecond. */
 static int64_t sleep_ms(void) {
@@ -238,7 +250,9 @@ void broker_step(void) {
     enum life_end how = life_run(pass, NULL);
     passes++;
     if (how != LIFE_GOES_ON) return bury(how);
-    bool healthy = sim_now_ns() >= fate.full_until_ns && sim_now_ns() - up_since_ns > 5 * SECOND_NS;
+    if (no_room > NO_ROOM_MAX) return enlarge();
+    bool roomy = store_admits(d.store, ADMIT_CLOSURE) && settings.map_bytes == MAP_BYTES;
+    bool healthy = roomy && sim_now_ns() - up_since_ns > 5 * SECOND_NS;
     oracle_passed(d.store, d.now_ms, healthy);
     spins = wants_more && d.commands == 0 && disk_calls(DISK_SYNC) == syncs ? spins + 1 : 0;
     syncs = disk_calls(DISK_SYNC);
@@ -279,6 +293,7 @@ void broker_heal(void) {
     memset(&fate, 0, sizeof fate);
     paused_until_ns = 0;
     synchronised = true;
+    if (settings.map_bytes != MAP_BYTES) enlarge();
 }
 
 /* ---- what others ask --------------------------------------------------------------------------------------------- */
@@ -290,7 +305,7 @@ void broker_world(const char *path) {
     snprintf(dir, sizeof dir, "%s/store", path);
     snprintf(scratch, sizeof scratch, "%s", path);
     settings.segment_bytes = 1 << 20;
-    settings.map_bytes = 256 << 20;
+    settings.map_bytes = swarm.map ? MAP_LEAST_BYTES + ((uint64_t)swarm.map << 10) : MAP_BYTES;
     settings.slots_ahead = 64;
     settings.checkpoint_changes = 50 + sim_roll(SIM_SWARM, 5000);
     settings.checkpoint_idle_ms = 1 + sim_roll(SIM_SWARM, 1000);

@@ -14,7 +14,7 @@
 
 enum { SECTOR = 512, FDS_MAX = 1024, OPS_MAX = 1 << 16 };
 
-int (*disk_asks)(enum disk_call call, size_t bytes);
+int (*disk_asks)(enum disk_call call, uint64_t grows);
 
 /* A write that may yet be lost: where, what was there, what came. A resize has no bytes but those it cut off. */
 struct op {
@@ -152,12 +152,17 @@ static bool ours(int fd) {
     return fd >= 0 && fd < FDS_MAX && fds[fd].ours;
 }
 
-static int asks(enum disk_call call, size_t bytes) {
+static int asks(enum disk_call call, uint64_t grows) {
     calls[call]++;
-    int error = disk_asks ? disk_asks(call, bytes) : 0;
+    int error = disk_asks ? disk_asks(call, grows) : 0;
     if (error) errno = error;
     failed_syncs += error && call == DISK_SYNC;
     return error;
+}
+
+static uint64_t grows_to(int fd, uint64_t size) {
+    uint64_t now = size_of(fd);
+    return size > now ? size - now : 0;
 }
 
 static int opened(int fd, int flags) {
@@ -197,15 +202,16 @@ int close(int fd) {
 
 ssize_t pwrite(int fd, const void *bytes, size_t len, off_t offset) {
     if (!ours(fd)) return syscall(SYS_pwrite64, fd, bytes, len, offset);
-    if (asks(DISK_WRITE, len)) return -1;
+    if (asks(DISK_WRITE, grows_to(fd, (uint64_t)offset + len))) return -1;
     if (!fds[fd].through) remember_write(fd, bytes, len, (uint64_t)offset);
     return syscall(SYS_pwrite64, fd, bytes, len, offset);
 }
 
 ssize_t write(int fd, const void *bytes, size_t len) {
     if (!ours(fd)) return syscall(SYS_write, fd, bytes, len);
-    if (asks(DISK_WRITE, len)) return -1;
-    if (!fds[fd].through) remember_write(fd, bytes, len, (uint64_t)lseek(fd, 0, SEEK_CUR));
+    uint64_t offset = (uint64_t)lseek(fd, 0, SEEK_CUR);
+    if (asks(DISK_WRITE, grows_to(fd, offset + len))) return -1;
+    if (!fds[fd].through) remember_write(fd, bytes, len, offset);
     return syscall(SYS_write, fd, bytes, len);
 }
 
@@ -244,15 +250,16 @@ int fsync(int fd) {
 
 int ftruncate(int fd, off_t len) {
     if (!ours(fd)) return (int)syscall(SYS_ftruncate, fd, len);
-    if (asks(DISK_RESIZE, 0)) return -1;
+    if (asks(DISK_RESIZE, grows_to(fd, (uint64_t)len))) return -1;
     op_new(fd, (uint64_t)len, UINT64_MAX);
     return (int)syscall(SYS_ftruncate, fd, len);
 }
 
 int fallocate(int fd, int mode, off_t from, off_t len) {
     if (!ours(fd)) return (int)syscall(SYS_fallocate, fd, mode, from, len);
-    if (asks(DISK_RESIZE, (size_t)len)) return -1;
-    if ((uint64_t)(from + len) > size_of(fd)) op_new(fd, (uint64_t)(from + len), 0);
+    uint64_t grows = grows_to(fd, (uint64_t)(from + len));
+    if (asks(DISK_RESIZE, grows)) return -1;
+    if (grows) op_new(fd, (uint64_t)(from + len), 0);
     return (int)syscall(SYS_fallocate, fd, mode, from, len);
 }
 

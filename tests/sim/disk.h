@@ -8,7 +8,8 @@
  *   D2  a sector of 512 bytes is never torn.
  *   D3  names (create, rename, unlink) are durable at once; tests/crash looks at those that are not.
  *
- * Before each write and sync the world is asked whether it happens, fails, or never comes back. */
+ * Before each write and sync the world is asked whether it happens, fails, or never comes back. It is told by how much
+ * the file grows: a full disk takes what only overwrites. */
 #ifndef DISK_H
 #define DISK_H
 #include "lib/base/base.h"
@@ -16,7 +17,7 @@
 enum disk_call { DISK_WRITE, DISK_SYNC, DISK_RESIZE, DISK_CALLS };
 
 /* 0: it happens; an errno: it fails. Need not return: then the power is gone before the call. */
-extern int (*disk_asks)(enum disk_call call, size_t bytes);
+extern int (*disk_asks)(enum disk_call call, uint64_t grows);
 
 void disk_attach(const char *root);
 /* The power is gone. roll(n) draws a number below n. Descriptors of the dead are closed. */

@@ -127,6 +127,7 @@ int __wrap_store_commit(struct store *s) {
 int __wrap_store_abandon(struct store *s) {
     sometimes("turn.abandoned");
     oracle_abandoned();
+    broker_no_room();
     return __real_store_abandon(s);
 }
 

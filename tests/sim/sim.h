@@ -21,7 +21,10 @@ enum { SIM_PATHS_MAX = 256, SIM_COUNTS_MAX = 8 };
 
 /* ---- the world (sim.c) ------------------------------------------------------------------------------------------- */
 
-enum sim_stream { SIM_SWARM, SIM_NET, SIM_DISK, SIM_FATE, SIM_BROKER, SIM_ACTOR, SIM_STREAMS = SIM_ACTOR + 32 };
+/* SIM_LATER: what worlds have since seeds were kept; one that draws none of it is as it was. */
+enum sim_stream {
+    SIM_SWARM, SIM_NET, SIM_DISK, SIM_FATE, SIM_BROKER, SIM_ACTOR, SIM_LATER = SIM_ACTOR + 32, SIM_STREAMS
+};
 
 /* Which world, for how long. `without`: a bit for each switch of swarm.c. */
 struct sim_run { uint64_t seed, steps, until, without; };
@@ -73,6 +76,9 @@ struct swarm {
                                                   /* per thousand fate steps */
     unsigned tables;                              /* of a thousand ends of the broker: its tables are removed */
     unsigned wrong, again, strange, batches, imports, playbook;  /* of a thousand commands; playbook: drawn or not */
+    unsigned mistyped;                            /* of a thousand subscriptions */
+    unsigned habit;                               /* of words.c; 0: nobody has one */
+    unsigned map;                                 /* KiB of the tables' map, which is soon full; 0: there is room */
 };
 extern struct swarm swarm;
 
@@ -100,6 +106,7 @@ int64_t broker_wakes_ns(void);                    /* when it wants to run next *
 void broker_step(void);                           /* starts it, or lets it pass once */
 void broker_fate(void);                           /* something happens to it, perhaps */
 void broker_heal(void);
+void broker_no_room(void);                        /* for this turn; often enough, and somebody sees to it */
 struct store *broker_store(void);                 /* NULL: it is not alive */
 int64_t broker_now_ms(void);
 int64_t broker_up_since_ns(void);

@@ -1,6 +1,6 @@
 /* swarm.c: what a world is like, drawn before anything else; and the switches by which a broken one is made smaller. */
+#include "tests/sim/actors.h"
 #include "tests/sim/net.h"
-#include "tests/sim/sim.h"
 
 #define SECOND_NS 1000000000LL
 
@@ -15,7 +15,7 @@ static const struct { const char *name; unsigned *at; } switches[] = {
     {"queue", &net_faults.queue_max},
     {"strangers", &swarm.strange}, {"consoles", &swarm.consoles}, {"desks", &swarm.desks}, {"wrong", &swarm.wrong},
     {"again", &swarm.again}, {"batches", &swarm.batches}, {"imports", &swarm.imports},
-    {"playbook", &swarm.playbook},
+    {"playbook", &swarm.playbook}, {"mistyped", &swarm.mistyped}, {"habit", &swarm.habit}, {"map", &swarm.map},
 };
 _Static_assert(COUNT_OF(switches) <= 64, "a bit each");
 
@@ -42,8 +42,12 @@ bool swarm_parse(struct slice names, uint64_t *ret_without) {
 }
 
 /* In so many of a hundred worlds, up to so much. */
+static unsigned drawn_of(enum sim_stream stream, unsigned of_a_hundred, unsigned most) {
+    return sim_roll(stream, 100) < of_a_hundred ? 1 + (unsigned)sim_roll(stream, most) : 0;
+}
+
 static unsigned drawn(unsigned of_a_hundred, unsigned most) {
-    return sim_roll(SIM_SWARM, 100) < of_a_hundred ? 1 + (unsigned)sim_roll(SIM_SWARM, most) : 0;
+    return drawn_of(SIM_SWARM, of_a_hundred, most);
 }
 
 void swarm_draw(uint64_t without) {
@@ -65,6 +69,9 @@ void swarm_draw(uint64_t without) {
     net_faults = (struct net_faults){.delay_us_max = (unsigned)sim_roll(SIM_SWARM, (uint64_t)delay_us + 1),
                                      .cut = drawn(30, 2000), .drop = drawn(25, 20000), .twice = drawn(25, 50000),
                                      .out_of_order = drawn(25, 50000), .queue_max = drawn(33, 40)};
+    swarm.mistyped = drawn_of(SIM_LATER, 30, 400);
+    swarm.habit = drawn_of(SIM_LATER, 60, HABITS);
+    swarm.map = drawn_of(SIM_LATER, 8, 1024);
     for (unsigned i = 0; i < COUNT_OF(switches); i++)
         if (without >> i & 1) *switches[i].at = 0;
 }

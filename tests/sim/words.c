@@ -382,7 +382,7 @@ static void say_import(const struct actor *a, PbEnvelope *e) {
     char *external_id = made(EXTERNAL_ID_BYTES_MAX + 1);
     int64_t now_ms = broker_now_ms();
     w->report = a_report(a);
-    snprintf(external_id, EXTERNAL_ID_BYTES_MAX, "%u", (unsigned)roll(a, 5000));
+    snprintf(external_id, EXTERNAL_ID_BYTES_MAX, "%u", (unsigned)roll(a, 300));
     w->report->external_id = external_id;
     SET(w, opened_at_ms, now_ms - (int64_t)roll(a, 60 * 86400) * 1000);
     SET(w, state, (PbState)(STATE_REPORTED + (int)roll(a, 4)));
@@ -437,9 +437,102 @@ static void say_question(const struct actor *a, PbEnvelope *e) {
     }
 }
 
-void words_say(const struct actor *a, struct arena *in, const uint8_t id[16], PbEnvelope *e) {
+/* ---- who keeps at one thing -------------------------------------------------------------------------------------- */
+
+static bool waits_for_time(const struct case_state *c) {
+    return c->state == STATE_HANDLING && (c->more.extension_amount || !c->more.extensions);
+}
+
+/* Those who handle it want more time, and somebody above them gives it, mostly. */
+static void want_more_time(const struct actor *a, const struct case_state *c, PbEnvelope *e) {
+    static const char *const above[] = {"community-desk@610402006001", "street-desk@610402006", "district-desk@610402"};
+    if (!c->more.extension_amount) return say_ask_extension(a, c, e);
+    say_decide_extension(a, c, e);
+    e->decide_extension->party = ANY(a, above);
+}
+
+static const struct ask *asked_first(const struct case_state *c) {
+    for (unsigned i = 0; i < c->asks_count; i++)
+        if (ask_at_cursor(c, &c->asks[i]) && ask_is_open(&c->asks[i]) && c->asks[i].lead) return &c->asks[i];
+    return NULL;
+}
+
+static bool goes_to_and_fro(const struct case_state *c) {
+    return c->state == STATE_ACCEPTED || (asked_first(c) && c->state != STATE_RESOLVED);
+}
+
+/* "Not ours", whoever rules that it is; and they are asked again. */
+static void send_back(const struct actor *a, const struct case_state *c, PbEnvelope *e) {
+    const struct ask *k = asked_first(c);
+    if (!k) return say_dispatch(a, c, e);
+    say_answer(a, c, e);
+    SET(e->answer, stage, k->stage);
+    SET(e->answer, attempt, k->attempt);
+    SET(e->answer, kind, ANSWER_RETURN);
+    e->answer->party = (char *)k->party;
+    e->answer->milestone = NULL;
+    e->answer->proposed = (char *)"greenery@610402";
+    e->answer->text = (char *)"不归我们管";
+}
+
+static bool was_asked(const struct case_state *c) {
+    return c->asks_count > 0;
+}
+
+/* An app whose button makes a new command every time. */
+static void say_it_again(const struct actor *a, const struct case_state *c, PbEnvelope *e) {
+    const struct ask *k = &c->asks[0];
+    (void)a;
+    SAY(answer, COMMAND_ANSWER, PbAnswer);
+    SET(w, stage, k->stage);
+    SET(w, attempt, k->attempt);
+    SET(w, kind, ANSWER_ACCEPT);
+    w->party = (char *)k->party;
+}
+
+static bool somebody_else_reported(const struct case_state *c) {
+    return c->reporter[0] != 0;
+}
+
+static void meddle(const struct actor *a, const struct case_state *c, PbEnvelope *e) {
+    char *neighbour = (char *)"grid-worker@610402006001002";
+    switch (roll(a, 4)) {
+    case 0: say_withdraw(a, c, e), e->withdraw->party = neighbour; break;
+    case 1: say_follow_up(a, c, e), e->follow_up->party = neighbour; break;
+    case 2: say_appeal(a, c, e), e->appeal->party = neighbour; break;
+    default: say_reopen(a, c, e), SET(e->reopen, reporter, true), e->reopen->party = neighbour;
+    }
+}
+
+/* Of one case, so often, while it fits; then of the youngest that does, or of one of those before. */
+static const struct {
+    unsigned times;
+    bool (*fits)(const struct case_state *c);
+    void (*say)(const struct actor *a, const struct case_state *c, PbEnvelope *e);
+} habits[] = {
+    [HABIT_MORE_TIME] = {12, waits_for_time, want_more_time}, [HABIT_SENDS_BACK] = {60, goes_to_and_fro, send_back},
+    [HABIT_SAYS_AGAIN] = {40, was_asked, say_it_again}, [HABIT_MEDDLES] = {4, somebody_else_reported, meddle},
+};
+
+static void say_as_always(struct actor *a, PbEnvelope *e) {
+    const struct case_state *c = NULL;
+    bool (*fits)(const struct case_state *c) = habits[swarm.habit].fits;
+    for (unsigned i = oracle_cases(); i-- > 0 && !(c && c->id == a->about);) {
+        const struct case_state *other = &oracle_case(i)->state;
+        bool same = other->id == a->about && a->times < habits[swarm.habit].times;
+        if (fits(other) && (same || !c || roll(a, 4) == 0)) c = other;
+        if (oracle_cases() - i > 100) break;
+    }
+    if (!c) return say_question(a, e);
+    if (c->id != a->about) a->about = c->id, a->times = 0;
+    a->times++;
+    habits[swarm.habit].say(a, c, e);
+}
+
+void words_say(struct actor *a, struct arena *in, const uint8_t id[16], PbEnvelope *e) {
     room = in;
     if (oracle_cases() == 0) say_report(a, e);
+    else if (a->kind == INSISTENT) say_as_always(a, e);
     else if (roll(a, 50) == 0) say_question(a, e);
     else if (a->kind == REPORTER) say_report(a, e);
     else if (actor_chance(a, swarm.batches)) say_batch(a, id, e);

@@ -185,6 +185,27 @@ static void a_start_that_fails_leaves_everything_for_the_next(void **state) {
     openings_fail(w, "clean", &digest, EIO);
 }
 
+static void without_room_for_key_slots_reports_wait_and_all_else_goes_on(void **state) {
+    struct world *w = *state;
+    PbClockDoubted doubted = {.has_followed = 1};
+    PbEvent e = {.event_case = EVENT_CLOCK_DOUBTED, .clock_doubted = &doubted}, *events = &e;
+    w->options.slots_ahead = 4;
+    world_create(w);
+    assert_int_equal(store_prepare_now(w->store), 0);
+    world_begin(w);
+    break_disk(1, FROM_THEN_ON, ENOSPC);
+    for (unsigned i = 0; i < 4; i++) {
+        assert_true(store_admits(w->store, ADMIT_REPORT));
+        (void)world_report(w, "rubbish", FIXTURE_GRID);
+    }
+    assert_false(store_admits(w->store, ADMIT_REPORT));
+    assert_true(store_admits(w->store, ADMIT_ANSWER));
+    assert_int_equal(world_events(w, &events, 1), 0);
+    assert_true(mend_disk());
+    assert_true(store_admits(w->store, ADMIT_REPORT));
+    world_commit(w);
+}
+
 static void a_last_instant_that_cannot_be_read_is_a_fault_of_the_disk(void **state) {
     struct world *w = *state;
     world_create(w);
@@ -276,6 +297,7 @@ int main(void) {
         WORLD(whatever_fails_in_a_turn_or_a_rest_the_next_start_knows_what_was_acknowledged),
         WORLD(a_checkpoint_without_space_goes_on_or_is_final_and_says_which),
         WORLD(a_start_that_fails_leaves_everything_for_the_next),
+        WORLD(without_room_for_key_slots_reports_wait_and_all_else_goes_on),
         WORLD(a_last_instant_that_cannot_be_read_is_a_fault_of_the_disk),
         WORLD(a_verification_that_fails_never_says_equal),
         WORLD(a_purge_that_fails_leaves_a_store_that_opens_and_can_be_purged),

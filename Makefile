@@ -200,7 +200,7 @@ run: deps          ## builds everything and runs ctl/run.sh, which is told ONCE=
 test: deps         ## runs everything that can fail: tidy, unit tests (release and sanitized), black-box tests
 	@MAKE='$(MAKE)' tests/run.sh
 
-build/release/sim: $(SIM:%.c=build/release/%.o) build/release/tests/unit/rules_fixture.o \
+build/release/sim: $(SIM:%.c=build/release/%.o) $(patsubst %,build/release/tests/unit/%.o,laws rules_fixture) \
 		$(patsubst %,build/release/lib%.a,worker daemon store whistle-all)
 	@echo "  LD release $@"; $(COMPILE.release) -rdynamic $(SIM_SEES:%=-Wl,--wrap=%) -o $@ $^ $(LDLIBS)
 

@@ -9,6 +9,7 @@
  *   J6  working time by hand: hours and days of the fixture's office, counted window by window; under the first rules,
  *       because the holidays of later ones are drawn */
 #include "tests/sim/sim.h"
+#include "tests/unit/laws.h"
 #include "tests/unit/rules_fixture.h"
 
 #include <string.h>
@@ -52,18 +53,8 @@ static void judge_tally(const struct case_state *before, const PbEvent *e) {
 
 /* ---- J2, J3 ------------------------------------------------------------------------------------------------------ */
 
-static const struct timer *first_due(const struct case_state *c) {
-    const struct timer *first = NULL;
-    for (unsigned i = 0; i < c->timers_count; i++) {
-        const struct timer *t = &c->timers[i];
-        if (t->stopped) continue;
-        if (!first || t->due_ms < first->due_ms || (t->due_ms == first->due_ms && t->kind < first->kind)) first = t;
-    }
-    return first;
-}
-
 static void judge_fired(const struct case_state *before, const struct case_state *after, int64_t at_ms) {
-    const struct timer *was = first_due(before);
+    const struct timer *was = first_timer(before);
     if (!was || was->due_ms > at_ms)
         sim_broken("O3: case %llu: a deadline fired early", (unsigned long long)before->id);
     const struct timer *is = case_timer(after, (PbTimerKind)was->kind);

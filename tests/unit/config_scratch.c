@@ -122,7 +122,7 @@ void expect_error(const struct config_error *error, const char *file, unsigned l
     assert_non_null(strstr(error->what, what));
 }
 
-void refused(const char *file, unsigned line, const char *key, const char *what) {
+void config_refused(const char *file, unsigned line, const char *key, const char *what) {
     struct config_error error;
     PbRules *rules = NULL;
     assert_int_equal(config_load(scratch, &room, &rules, &error), -EINVAL);

@@ -22,6 +22,6 @@ void file_put(const char *file, const char *bytes, size_t size);
 unsigned change(const char *file, const char *after, const char *from, const char *to);
 
 PbRules *loaded(const char *dir);             /* or the test fails, with the error printed */
-void refused(const char *file, unsigned line, const char *key, const char *what);     /* the copy is, and just so */
+void config_refused(const char *file, unsigned line, const char *key, const char *what);  /* the copy is, and just so */
 void expect_error(const struct config_error *error, const char *file, unsigned line, const char *key, const char *what);
 #endif

@@ -4,6 +4,7 @@
 #define FAKE_BROKER_H
 #include "lib/client/whistle.h"
 #include "lib/wire/wire.h"
+#include "tests/unit/ipc_scratch.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -34,7 +35,7 @@ static inline void time_passes_ms(int64_t ms) {
 /* ---- the broker -------------------------------------------------------------------------------------------------- */
 
 struct broker {
-    char dir[64], path[96], ipc[104];
+    char dir[IPC_DIR_BYTES], path[IPC_PATH_BYTES], ipc[IPC_NAME_BYTES];
     struct wire *wire;
     struct wire_socket *gate;                     /* NULL: it is down */
     struct wire_peer peer;                        /* who spoke last */
@@ -47,14 +48,8 @@ static inline int broker_open(void **state) {
     memset(&broker, 0, sizeof(broker));
     time_added_ns = 0;
     clock_source.mono_ns = later_mono_ns;
-    const char *base = getenv("TMPDIR");
-    if (base == NULL || strlen(base) > 30)
-        base = "/tmp";
-    snprintf(broker.dir, sizeof(broker.dir), "%s/whistle.XXXXXX", base);
-    if (mkdtemp(broker.dir) == NULL)
+    if (ipc_scratch(broker.dir, broker.path, broker.ipc) < 0)
         return -1;
-    snprintf(broker.path, sizeof(broker.path), "%s/gate", broker.dir);
-    snprintf(broker.ipc, sizeof(broker.ipc), "ipc://%s", broker.path);
     broker.wire = wire_open();
     arena_wrap(&broker.room, memory_or_die(MESSAGE_ROOM), MESSAGE_ROOM);
     *state = &broker;

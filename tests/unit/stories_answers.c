@@ -137,10 +137,7 @@ static void milestones_are_done_in_order_and_the_last_one_resolves(void **state)
 
 static void each_milestone_climbs_when_it_is_overdue(void **state) {
     (void)state;
-    story("2026-03-02 09:00");
-    report("gas");
-    dispatch("grid-worker");
-    answer("grid-worker", ANSWER_ACCEPT);
+    story_handling("gas");
     wait_until("10:00");
     dispatch("outer-worker");
     milestone("outer-worker", "isolate");

@@ -27,10 +27,7 @@ static const PbRules *with_another_first_rung(void) {
 
 static void another_category_has_other_limits_from_the_same_beginning_and_its_own_urgency(void **state) {
     (void)state;
-    story("2026-03-02 09:00");
-    report("rubbish");
-    dispatch("grid-worker");
-    answer("grid-worker", ANSWER_ACCEPT);
+    story_handling("rubbish");
     at("09:30");
     correct_category("gas");
     assert_int_equal(story_case()->urgency, URGENCY_I);
@@ -53,10 +50,7 @@ static void another_category_has_other_limits_from_the_same_beginning_and_its_ow
 
 static void a_correction_never_makes_overdue_what_was_not_and_keeps_what_was_granted(void **state) {
     (void)state;
-    story("2026-03-02 09:00");
-    report("paint");
-    dispatch("grid-worker");
-    answer("grid-worker", ANSWER_ACCEPT);
+    story_handling("paint");
     ask_extension("grid-worker", NULL);
     decide_on_extension("community-desk", true);
     correct_category("rubbish");
@@ -151,10 +145,7 @@ static void whoever_leaves_hands_over_what_is_asked_of_him(void **state) {
 
 static void whoever_gave_more_time_takes_over_no_verifying(void **state) {
     (void)state;
-    story("2026-03-02 09:00");
-    report("rubbish");
-    dispatch("grid-worker");
-    answer("grid-worker", ANSWER_ACCEPT);
+    story_handling("rubbish");
     ask_extension("grid-worker", NULL);
     decide_on_extension("community-desk", true);
     answer("grid-worker", ANSWER_DONE);
@@ -193,10 +184,7 @@ static void a_case_stays_with_its_rules_when_those_in_force_know_no_such_categor
 
 static void a_case_goes_by_the_rules_in_force_when_its_stages_are_the_same_there(void **state) {
     (void)state;
-    story("2026-03-02 09:00");
-    report("rubbish");
-    dispatch("grid-worker");
-    answer("grid-worker", ANSWER_ACCEPT);
+    story_handling("rubbish");
     move_case();
     story_rules_become(with_another_first_rung());
     move_case();
@@ -249,10 +237,7 @@ static void what_was_moved_stays_where_both_calendars_agree(void **state) {
     PbCalendar ends[2], *calendars[] = { &ends[0], &ends[1] };
     for (size_t i = 0; i < COUNT_OF(ends); i++) ends[i] = *far.calendars[i], ends[i].last_date--;
     far.calendars = calendars;
-    story("2026-03-02 09:00");
-    report("rubbish");
-    dispatch("grid-worker");
-    answer("grid-worker", ANSWER_ACCEPT);
+    story_handling("rubbish");
     ask_extension("grid-worker", NULL);
     decide_on_extension("street-desk", true);
     at("03-04 10:00");

@@ -44,10 +44,7 @@ static void more_time_is_asked_for_before_due_and_granted_by_a_leader_who_does_n
 
 static void the_second_time_one_level_up_and_then_never_again(void **state) {
     (void)state;
-    story("2026-03-02 09:00");
-    report("paint");
-    dispatch("grid-worker");
-    answer("grid-worker", ANSWER_ACCEPT);
+    story_handling("paint");
     ask_extension("grid-worker", NULL);
     decide_on_extension("grid-leader", true);
     ask_extension("grid-worker", NULL);
@@ -73,10 +70,7 @@ static void the_second_time_one_level_up_and_then_never_again(void **state) {
 
 static void all_of_it_together_is_no_more_than_the_limit_itself(void **state) {
     (void)state;
-    story("2026-03-02 09:00");
-    report("paint");
-    dispatch("grid-worker");
-    answer("grid-worker", ANSWER_ACCEPT);
+    story_handling("paint");
     ask_extension("grid-worker", LIMIT(WORK_DAYS, 6));
     decide_on_extension("street-desk", true);
     decide_on_extension("street-desk", false);
@@ -107,10 +101,7 @@ static void all_of_it_together_is_no_more_than_the_limit_itself(void **state) {
 
 static void undecided_when_the_limit_is_over_it_is_refused(void **state) {
     (void)state;
-    story("2026-03-02 09:00");
-    report("paint");
-    dispatch("grid-worker");
-    answer("grid-worker", ANSWER_ACCEPT);
+    story_handling("paint");
     ask_extension("grid-worker", NULL);
     wait_until("03-09 09:00");
     decide_on_extension("street-desk", true);
@@ -127,10 +118,7 @@ static void undecided_when_the_limit_is_over_it_is_refused(void **state) {
 
 static void a_limit_that_is_over_is_not_put_off_though_its_deadline_is_late(void **state) {
     (void)state;
-    story("2026-03-02 09:00");
-    report("paint");
-    dispatch("grid-worker");
-    answer("grid-worker", ANSWER_ACCEPT);
+    story_handling("paint");
     at("03-09 08:59");
     ask_extension("grid-worker", NULL);
     told("the broker is down for an hour");
@@ -168,10 +156,7 @@ static void on_the_last_rung_nothing_is_left_to_put_off(void **state) {
 
 static void what_was_asked_for_is_forgotten_when_the_case_goes_back_to_the_desk(void **state) {
     (void)state;
-    story("2026-03-02 09:00");
-    report("paint");
-    dispatch("grid-worker");
-    answer("grid-worker", ANSWER_ACCEPT);
+    story_handling("paint");
     ask_extension("grid-worker", NULL);
     answer("grid-worker", ANSWER_DECLINE);
     wait_until("11:00");
@@ -192,10 +177,7 @@ static void what_was_asked_for_is_forgotten_when_the_case_goes_back_to_the_desk(
 
 static void a_promise_that_is_the_limit_is_put_off_and_the_verdict_with_it(void **state) {
     (void)state;
-    story("2026-03-02 09:00");
-    report("lamp");
-    dispatch("grid-worker");
-    answer("grid-worker", ANSWER_ACCEPT);
+    story_handling("lamp");
     ask_extension("grid-worker", LIMIT(CLOCK_HOURS, 24));
     decide_on_extension("community-desk", true);
     wait_until("03-09 18:00");
@@ -213,10 +195,7 @@ static void a_promise_that_is_the_limit_is_put_off_and_the_verdict_with_it(void 
 
 static void whoever_gave_more_time_verifies_only_where_nobody_else_is_left(void **state) {
     (void)state;
-    story("2026-03-02 09:00");
-    report("paint");
-    dispatch("grid-worker");
-    answer("grid-worker", ANSWER_ACCEPT);
+    story_handling("paint");
     ask_extension("grid-worker", NULL);
     decide_on_extension("community-desk", true);
     answer("grid-worker", ANSWER_DONE);

@@ -213,10 +213,7 @@ static void supervision_never_ends_and_never_grows_over_its_most(void **state) {
 
 static void the_reminder_comes_at_four_fifths_and_not_when_that_is_past(void **state) {
     (void)state;
-    story("2026-03-02 09:00");
-    report("lamp");
-    dispatch("grid-worker");
-    answer("grid-worker", ANSWER_ACCEPT);
+    story_handling("lamp");
     wait_until("03-06 09:30");
     told("declined after the reminder: another is asked, and not reminded again of the same promise");
     answer("grid-worker", ANSWER_DECLINE);

@@ -12,12 +12,16 @@
 
 /* ---- the promise ------------------------------------------------------------------------------------------------- */
 
-static void at_the_very_instant_of_due_is_on_time(void **state) {
-    (void)state;
+static void promised_till_noon(void) {
     story("2026-03-02 09:00");
     report_promised("rubbish", 3 * HOUR_MS);
     dispatch("grid-worker");
     answer("grid-worker", ANSWER_ACCEPT);
+}
+
+static void at_the_very_instant_of_due_is_on_time(void **state) {
+    (void)state;
+    promised_till_noon();
     at("12:00");
     answer("grid-worker", ANSWER_DONE);
     expect("[09:00] reported to community | desk 11:00, promise 12:00\n"
@@ -31,10 +35,7 @@ static void at_the_very_instant_of_due_is_on_time(void **state) {
 
 static void one_millisecond_after_due_is_late(void **state) {
     (void)state;
-    story("2026-03-02 09:00");
-    report_promised("rubbish", 3 * HOUR_MS);
-    dispatch("grid-worker");
-    answer("grid-worker", ANSWER_ACCEPT);
+    promised_till_noon();
     at("12:00:00.001");
     answer("grid-worker", ANSWER_DONE);
     expect("[09:00] reported to community | desk 11:00, promise 12:00\n"
@@ -49,10 +50,7 @@ static void one_millisecond_after_due_is_late(void **state) {
 
 static void the_answer_and_the_deadline_in_one_millisecond_end_alike_in_either_order(void **state) {
     (void)state;
-    story("2026-03-02 09:00");
-    report_promised("rubbish", 3 * HOUR_MS);
-    dispatch("grid-worker");
-    answer("grid-worker", ANSWER_ACCEPT);
+    promised_till_noon();
     wait_until("12:00");
     answer("grid-worker", ANSWER_DONE);
     expect("[09:00] reported to community | desk 11:00, promise 12:00\n"
@@ -81,10 +79,7 @@ static void a_handling_limit_is_met_at_the_very_instant_of_due_and_missed_after(
 
 static void the_promise_stands_still_while_resolved_and_resumes_on_rework(void **state) {
     (void)state;
-    story("2026-03-02 09:00");
-    report("lamp");
-    dispatch("grid-worker");
-    answer("grid-worker", ANSWER_ACCEPT);
+    story_handling("lamp");
     at("03-05 09:00");
     answer("grid-worker", ANSWER_DONE);
     at("03-06 09:00");
@@ -170,10 +165,7 @@ static void a_promise_that_has_passed_leaves_rework_its_limit(void **state) {
 
 static void an_overdue_promise_climbs(void **state) {
     (void)state;
-    story("2026-03-02 09:00");
-    report("lamp");
-    dispatch("grid-worker");
-    answer("grid-worker", ANSWER_ACCEPT);
+    story_handling("lamp");
     wait_until("03-09 09:00");
     dispatch("outer-worker");
     told("the promise has passed: the street's own limit stands");

@@ -10,10 +10,7 @@
 
 static void what_was_left_is_left(void **state) {
     (void)state;
-    story("2026-03-02 09:00");
-    report("rubbish");
-    dispatch("grid-worker");
-    answer("grid-worker", ANSWER_ACCEPT);
+    story_handling("rubbish");
     at("03-03 09:00");
     suspend("grid-leader", CAUSE_ENGINEERING, "03-20 09:00");
     tell_timers();
@@ -34,10 +31,7 @@ static void what_was_left_is_left(void **state) {
 
 static void it_ends_by_itself_on_its_review_date(void **state) {
     (void)state;
-    story("2026-03-02 09:00");
-    report("lamp");
-    dispatch("grid-worker");
-    answer("grid-worker", ANSWER_ACCEPT);
+    story_handling("lamp");
     at("03-03 09:00");
     suspend("street-desk", CAUSE_FUNDING, "03-10 09:00");
     wait_until("03-16 09:00");
@@ -189,10 +183,7 @@ static void supervised_while_it_is_suspended_it_is_supervised_when_it_goes_on(vo
 
 static void the_review_comes_late_and_takes_nothing_away(void **state) {
     (void)state;
-    story("2026-03-02 09:00");
-    report("rubbish");
-    dispatch("grid-worker");
-    answer("grid-worker", ANSWER_ACCEPT);
+    story_handling("rubbish");
     suspend("street-desk", CAUSE_SEASON, "03-09 09:00");
     told("the broker is down for a day");
     story_skip("03-10 09:00");

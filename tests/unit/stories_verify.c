@@ -8,10 +8,7 @@
 
 /* Up to the first `done`, which the community's own desk is to verify. */
 static void resolved(void) {
-    story("2026-03-02 09:00");
-    report("rubbish");
-    dispatch("grid-worker");
-    answer("grid-worker", ANSWER_ACCEPT);
+    story_handling("rubbish");
     at("10:00");
     answer("grid-worker", ANSWER_DONE);
 }

@@ -8,6 +8,16 @@
 
 #define HOUR_MS 3600000LL
 
+/* A case that was merged into the one aside. */
+static void merged(void) {
+    story("2026-03-02 09:00");
+    other_case();
+    report("rubbish");
+    other_case();
+    report("rubbish");
+    merge_into(101);
+}
+
 static void a_case_is_merged_into_an_open_one_and_split_off_again(void **state) {
     (void)state;
     story("2026-03-02 09:00");
@@ -54,12 +64,7 @@ static void a_promise_that_was_over_before_is_not_over_twice(void **state) {
 
 static void nobody_is_merged_into_what_has_ended_nor_split_from_it(void **state) {
     (void)state;
-    story("2026-03-02 09:00");
-    other_case();
-    report("rubbish");
-    other_case();
-    report("rubbish");
-    merge_into(101);
+    merged();
     other_case();
     reject_case(CAUSE_NOT_A_FACT);
     other_case();
@@ -197,12 +202,7 @@ static void what_is_a_matter_for_the_street_does_not_go_further_down(void **stat
 
 static void sent_up_and_down_without_asking_anybody_no_attempt_is_used_twice_and_not_for_ever(void **state) {
     (void)state;
-    story("2026-03-02 09:00");
-    other_case();
-    report("rubbish");
-    other_case();
-    report("rubbish");
-    merge_into(101);
+    merged();
     split();
     for (unsigned i = 0; i < 3; i++) {
         escalate();
@@ -323,12 +323,7 @@ static void two_persons_within_a_week_void_a_case(void **state) {
 
 static void what_has_ended_may_be_voided_too(void **state) {
     (void)state;
-    story("2026-03-02 09:00");
-    other_case();
-    report("rubbish");
-    other_case();
-    report("rubbish");
-    merge_into(101);
+    merged();
     story_by("0017");
     void_case();
     story_by("0018");

@@ -110,6 +110,13 @@ void story(const char *when) {
     w.now_ms = w.began_ms;
 }
 
+void story_handling(const char *category) {
+    story("2026-03-02 09:00");
+    report(category);
+    dispatch("grid-worker");
+    answer("grid-worker", ANSWER_ACCEPT);
+}
+
 void at(const char *when) {
     pass(story_instant(when), false);
 }

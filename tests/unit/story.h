@@ -17,6 +17,7 @@
 /* ---- telling ----------------------------------------------------------------------------------------------------- */
 
 void story(const char *when);                          /* a new one, with a case yet to be reported */
+void story_handling(const char *category);             /* a new one: reported, dispatched and accepted, 03-02 09:00 */
 void at(const char *when);                             /* fires what is due before; at one instant orders come first */
 void wait_until(const char *when);                     /* fires what is due then, too */
 void story_skip(const char *when);                     /* nothing fires: the broker is down */

@@ -80,8 +80,8 @@ static void a_limit_of_a_detour_that_is_none_is_told_at_its_line(void **state) {
     (void)state;
     for (size_t i = 0; i < COUNT_OF(limits); i++) {
         for (size_t k = 0; k < COUNT_OF(wrong); k++)
-            refused(INCIDENT, put(limits[i], wrong[k]), limits[i], "must be a limit such as");
-        refused(INCIDENT, put(limits[i], "[2wd]"), limits[i], "must be a single value");
+            config_refused(INCIDENT, put(limits[i], wrong[k]), limits[i], "must be a limit such as");
+        config_refused(INCIDENT, put(limits[i], "[2wd]"), limits[i], "must be a single value");
         put(limits[i], "2wd");
         loaded(scratch);
     }
@@ -110,7 +110,7 @@ static void a_number_of_a_detour_out_of_its_range_is_told_with_the_range(void **
         snprintf(range, sizeof range, "must be a number from %u to %u", numbers[i].least, numbers[i].most);
         const char *const wrong[] = {over, "-1", "two", "1.5", "99999999999999999999", numbers[i].least ? "0" : "2x"};
         for (size_t k = 0; k < COUNT_OF(wrong); k++)
-            refused(INCIDENT, put(numbers[i].key, wrong[k]), numbers[i].key, range);
+            config_refused(INCIDENT, put(numbers[i].key, wrong[k]), numbers[i].key, range);
         put(numbers[i].key, "1");
         loaded(scratch);
     }
@@ -119,9 +119,9 @@ static void a_number_of_a_detour_out_of_its_range_is_told_with_the_range(void **
 static void a_detour_nobody_knows_is_told_with_the_nearest(void **state) {
     (void)state;
     unsigned line = change(INCIDENT, "calendar: china", "reopens_max", "reopen_max");
-    refused(INCIDENT, line, "reopen_max", "'reopens_max'");
+    config_refused(INCIDENT, line, "reopen_max", "'reopens_max'");
     change(INCIDENT, "calendar: china", "reopen_max", "returns_max");
-    refused(INCIDENT, line, "returns_max", "twice");
+    config_refused(INCIDENT, line, "returns_max", "twice");
 }
 
 /* ---- categories ------------------------------------------------------------------------------------------------ */
@@ -154,9 +154,9 @@ static void evidence_and_extensions_that_are_none_are_told_at_their_row(void **s
     static const char *const counts[] = {"9", "-1", "one", "1.0"}, *const extensions[] = {"3", "0wd", "3 wd", "later"};
     (void)state;
     for (size_t i = 0; i < COUNT_OF(counts); i++)
-        refused(CATEGORIES, columns_put(counts[i], "3wd"), "evidence_min", "must be a number from 0 to 8");
+        config_refused(CATEGORIES, columns_put(counts[i], "3wd"), "evidence_min", "must be a number from 0 to 8");
     for (size_t i = 0; i < COUNT_OF(extensions); i++)
-        refused(CATEGORIES, columns_put("1", extensions[i]), "extension", "must be a limit such as");
+        config_refused(CATEGORIES, columns_put("1", extensions[i]), "extension", "must be a limit such as");
 }
 
 int main(void) {

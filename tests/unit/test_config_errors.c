@@ -13,81 +13,81 @@
 static void an_unknown_key_is_told_with_the_nearest_one(void **state) {
     (void)state;
     unsigned line = change(INCIDENT, "street:\n", "remind_percent: 80", "remind_procent: 80");
-    refused(INCIDENT, line, "remind_procent", "'remind_percent'");
+    config_refused(INCIDENT, line, "remind_procent", "'remind_percent'");
 }
 
 static void a_missing_key_is_told_where_it_should_be(void **state) {
     (void)state;
     unsigned line = change(INCIDENT, "street:\n", "    kind: handle\n", "");
-    refused(INCIDENT, line - 1, "kind", "is missing");
+    config_refused(INCIDENT, line - 1, "kind", "is missing");
 }
 
 static void what_only_the_checks_miss_is_named_at_the_nearest_line(void **state) {
     (void)state;
     change(INCIDENT, "  verify:\n", "    supervise_first: 5wd ", "    # ");
     unsigned line = change(INCIDENT, "  verify:\n", "verify", "verify");
-    refused(INCIDENT, line, "verify", "supervise_first: is missing");
+    config_refused(INCIDENT, line, "verify", "supervise_first: is missing");
 }
 
 static void a_value_of_the_wrong_type_is_refused(void **state) {
     (void)state;
     unsigned line = change(INCIDENT, "street:\n", "attempts_max: 3", "attempts_max: three");
-    refused(INCIDENT, line, "attempts_max", "a number from 1 to 100");
+    config_refused(INCIDENT, line, "attempts_max", "a number from 1 to 100");
 }
 
 static void a_list_where_a_word_belongs_is_refused(void **state) {
     (void)state;
     unsigned line = change("roles.yaml", "grid-leader:", "name_zh: 网格长", "name_zh: [网格长]");
-    refused("roles.yaml", line, "name_zh", "must be a single value");
+    config_refused("roles.yaml", line, "name_zh", "must be a single value");
 }
 
 static void a_word_that_is_none_of_the_choices_is_refused_with_the_choices(void **state) {
     (void)state;
     unsigned line = change("roles.yaml", "grid-leader:", "level: community", "level: village");
-    refused("roles.yaml", line, "level", "none of: grid, community, street");
+    config_refused("roles.yaml", line, "level", "none of: grid, community, street");
 }
 
 static void a_role_whose_name_begins_with_no_letter_is_refused(void **state) {
     (void)state;
     unsigned line = change("roles.yaml", "outer-worker:", "outer-worker", "2nd-worker");
-    refused("roles.yaml", line, "2nd-worker", "a role's name is a letter");
+    config_refused("roles.yaml", line, "2nd-worker", "a role's name is a letter");
 }
 
 static void so_is_a_department_whose_role_begins_with_no_letter(void **state) {
     (void)state;
     unsigned line = change("departments.csv", "物业", "dept-property", "-property");
-    refused("departments.csv", line, "role", "a role's name is a letter");
+    config_refused("departments.csv", line, "role", "a role's name is a letter");
 }
 
 static void a_bad_limit_is_refused(void **state) {
     (void)state;
     unsigned line = change(INCIDENT, "district:\n", "handling: 20wd", "handling: 20 days");
-    refused(INCIDENT, line, "handling", "5wd");
+    config_refused(INCIDENT, line, "handling", "5wd");
 }
 
 static void an_alias_is_refused_at_its_own_line(void **state) {
     (void)state;
     change(INCIDENT, "street:\n", "handling: 10wd", "handling: &ten 10wd");
     unsigned line = change(INCIDENT, "district:\n", "handling: 20wd", "handling: *ten");
-    refused(INCIDENT, line, "handling", "alias");
+    config_refused(INCIDENT, line, "handling", "alias");
 }
 
 static void a_duplicate_key_is_refused_at_the_second(void **state) {
     (void)state;
     unsigned line = change(INCIDENT, "district:\n", "handling: 20wd", "handling: 20wd\n    handling: 30wd");
-    refused(INCIDENT, line + 1, "handling", "twice, first in line");
+    config_refused(INCIDENT, line + 1, "handling", "twice, first in line");
 }
 
 static void nesting_deeper_than_sixteen_is_refused(void **state) {
     (void)state;
     unsigned line = change("office.yaml", "managed_by", "[]", "[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]");
-    refused("office.yaml", line, "", "deeper than 16");
+    config_refused("office.yaml", line, "", "deeper than 16");
 }
 
 static void a_second_document_is_refused(void **state) {
     (void)state;
     unsigned line = change("office.yaml", "managed_by", "managed_by: []\n", "managed_by: []\n---\nformat: 1\n");
-    refused("office.yaml", line + 1, "", "second document");
+    config_refused("office.yaml", line + 1, "", "second document");
 }
 
 static void text_that_is_not_yaml_is_refused(void **state) {
@@ -103,7 +103,7 @@ static void text_that_is_not_yaml_is_refused(void **state) {
 static void text_that_is_not_utf8_is_refused(void **state) {
     (void)state;
     unsigned line = change("departments.csv", "物业,", "物业", "\xCE\xEF\xD2\xB5");      /* GBK */
-    refused("departments.csv", line, "", "not UTF-8");
+    config_refused("departments.csv", line, "", "not UTF-8");
 }
 
 static void a_file_over_four_mebibytes_is_refused(void **state) {
@@ -113,13 +113,13 @@ static void a_file_over_four_mebibytes_is_refused(void **state) {
     memset(bytes, '#', size);
     file_put("roles.yaml", bytes, size);
     free(bytes);
-    refused("roles.yaml", 0, "", "4 MiB");
+    config_refused("roles.yaml", 0, "", "4 MiB");
 }
 
 static void an_impossible_date_is_refused(void **state) {
     (void)state;
     unsigned line = change(CHINA, "days:", "date: 2026-02-16", "date: 2026-02-30");
-    refused(CHINA, line, "date", "date of the calendar");
+    config_refused(CHINA, line, "date", "date of the calendar");
 }
 
 static void a_day_that_is_there_twice_is_told_at_its_line(void **state) {
@@ -134,7 +134,7 @@ static void a_day_that_is_there_twice_is_told_at_its_line(void **state) {
 static void opening_hours_that_close_before_they_open_are_refused(void **state) {
     (void)state;
     unsigned line = change(CHINA, "friday", "08:30-12:00", "12:00-08:30");
-    refused(CHINA, line, "friday", "opening hours");
+    config_refused(CHINA, line, "friday", "opening hours");
 }
 
 static void a_zone_is_an_offset_or_steps_not_both_and_not_neither(void **state) {
@@ -151,53 +151,53 @@ static void a_stage_that_cannot_be_reached_is_told_at_its_line(void **state) {
     unsigned line = change(INCIDENT, "  verify:\n", "  verify:\n",
                            "  audit:\n    kind: verify\n    tally: first\n    handling: 2wd\n"
         "    loops_max: 3\n    on_done: close\n    supervise_first: 5wd\n    supervise_most: 20wd\n\n  verify:\n");
-    refused(INCIDENT, line, "audit", "cannot be reached");
+    config_refused(INCIDENT, line, "audit", "cannot be reached");
 }
 
 static void an_endless_loop_is_told_at_the_key_that_makes_it(void **state) {
     (void)state;
     unsigned line = change(INCIDENT, "  street:\n", "on_declined: district", "on_declined: community");
-    refused(INCIDENT, line, "on_declined", "endless loop");
+    config_refused(INCIDENT, line, "on_declined", "endless loop");
 }
 
 static void a_stage_that_is_not_there_is_refused(void **state) {
     (void)state;
     unsigned line = change(INCIDENT, "  street:\n", "on_overdue: district", "on_overdue: city");
-    refused(INCIDENT, line, "on_overdue", "name of a stage");
+    config_refused(INCIDENT, line, "on_overdue", "name of a stage");
 }
 
 static void a_department_nobody_knows_is_refused(void **state) {
     (void)state;
     unsigned line = change("categories.csv", "E0104", "环卫", "环围");
-    refused("categories.csv", line, "departments", "'环围' is not in departments.csv");
+    config_refused("categories.csv", line, "departments", "'环围' is not in departments.csv");
 }
 
 static void a_handling_limit_that_differs_from_the_last_milestone_is_refused(void **state) {
     (void)state;
     unsigned line = change("categories.csv", "E0104", "2wh,R1", "3wh,R1");
-    refused("categories.csv", line, "handling_limit", "differs from the last milestone");
+    config_refused("categories.csv", line, "handling_limit", "differs from the last milestone");
 }
 
 static void milestones_out_of_order_are_told_at_their_column(void **state) {
     (void)state;
     unsigned line = change("categories.csv", "E0101", "penalise=7wd", "penalise=27wd");
-    refused("categories.csv", line, "milestones", "after penalise");
+    config_refused("categories.csv", line, "milestones", "after penalise");
 }
 
 static void a_csv_file_without_a_column_it_needs_is_refused(void **state) {
     (void)state;
     change("divisions.csv", "code", "level", "rank");
-    refused("divisions.csv", 1, "rank", "not a column");
+    config_refused("divisions.csv", 1, "rank", "not a column");
     change("divisions.csv", "code", ",rank", "");
-    refused("divisions.csv", 1, "level", "column is missing");
+    config_refused("divisions.csv", 1, "level", "column is missing");
 }
 
 static void a_row_that_is_too_short_or_too_long_is_refused(void **state) {
     (void)state;
     unsigned line = change("departments.csv", "环卫", ",street", "");
-    refused("departments.csv", line, "level", "ends before this column");
+    config_refused("departments.csv", line, "level", "ends before this column");
     change("departments.csv", "环卫", "dept-sanitation", "dept-sanitation,street,extra");
-    refused("departments.csv", line, "", "more than the header's 3");
+    config_refused("departments.csv", line, "", "more than the header's 3");
 }
 
 static void quoted_fields_may_hold_commas_quotes_and_line_ends(void **state) {
@@ -206,21 +206,21 @@ static void quoted_fields_may_hold_commas_quotes_and_line_ends(void **state) {
                            "\"环卫\",\"dept-sanitation\",street\r");
     loaded(scratch);
     change("departments.csv", "\"环卫\"", "\"环卫\"", "\"环\"\"\n卫\"");
-    refused("departments.csv", line, "name_zh", "one line");
+    config_refused("departments.csv", line, "name_zh", "one line");
     change("departments.csv", "\"环", "street\r", "street\"");
-    refused("departments.csv", line + 1, "", "quote in the wrong place");
+    config_refused("departments.csv", line + 1, "", "quote in the wrong place");
 }
 
 static void a_code_that_does_not_lie_in_its_parent_is_refused(void **state) {
     (void)state;
     unsigned line = change("divisions.csv", "610402006001", ",610402006\n", ",610402005\n");
-    refused("divisions.csv", line, "parent", "cut by one level");
+    config_refused("divisions.csv", line, "parent", "cut by one level");
 }
 
 static void grids_of_a_community_that_is_not_there_are_refused(void **state) {
     (void)state;
     unsigned line = change("office.yaml", "but:", "610402006005: 18", "610402006055: 18");
-    refused("office.yaml", line, "610402006055", "no community of the district");
+    config_refused("office.yaml", line, "610402006055", "no community of the district");
 }
 
 static void a_category_that_is_there_twice_is_told_at_its_line(void **state) {
@@ -235,7 +235,7 @@ static void a_category_that_is_there_twice_is_told_at_its_line(void **state) {
 static void a_calendar_that_is_not_there_is_told_at_its_key(void **state) {
     (void)state;
     unsigned line = change("office.yaml", "calendar: china", "calendar: china", "calendar: chine");
-    refused("office.yaml", line, "calendar", "chine");
+    config_refused("office.yaml", line, "calendar", "chine");
 }
 
 static void a_file_outside_the_sets_is_refused_and_a_missing_one_is_told(void **state) {
@@ -243,7 +243,7 @@ static void a_file_outside_the_sets_is_refused_and_a_missing_one_is_told(void **
     PbRules *rules;
     (void)state;
     unsigned line = change("office.yaml", "roles:", "roles.yaml", "../../etc/passwd");
-    refused("office.yaml", line, "roles", "a file of this set or of one beside it");
+    config_refused("office.yaml", line, "roles", "a file of this set or of one beside it");
     change("office.yaml", "roles:", "../../etc/passwd", "rolls.yaml");
     assert_int_equal(config_load(scratch, &room, &rules, &error), -ENOENT);
     expect_error(&error, "rolls.yaml", 0, "", "No such file");

@@ -172,33 +172,28 @@ static void a_checkpoint_ahead_of_the_journal_is_refused(void **state) {
     opens_as(w, "serve", &digest);
 }
 
-static void the_tables_of_another_store_are_refused(void **state) {
-    struct world *w = *state;
+/* A second store, of so many turns, gets the tables of a first one. They are refused, and it can be folded anew. */
+static void foreign_tables_are_refused(struct world *w, unsigned turns, const char *decision, const char *words) {
     char other[192];
     (void)lived(w, 5);
     keep(w, "state.mdb", "foreign");
     (void)snprintf(other, sizeof other, "%s.other", w->dir);
     assert_int_equal(rename(w->dir, other), 0);
-    struct hash digest = lived(w, 5);
+    struct hash digest = lived(w, turns);
     put_back(w, "foreign", "state.mdb");
-    refuses(w, "other-store", "another store");
+    refuses(w, decision, words);
     assert_int_equal(store_rebuild(&w->options, &w->found), 0);
     opens_as(w, "serve", &digest);
 }
 
+static void the_tables_of_another_store_are_refused(void **state) {
+    foreign_tables_are_refused(*state, 5, "other-store", "another store");
+}
+
 static void the_tables_of_another_history_are_refused(void **state) {
     struct world *w = *state;
-    char other[192];
     w->options.drill = true;                      /* two drills have one id */
-    (void)lived(w, 5);
-    keep(w, "state.mdb", "foreign");
-    (void)snprintf(other, sizeof other, "%s.other", w->dir);
-    assert_int_equal(rename(w->dir, other), 0);
-    struct hash digest = lived(w, 9);
-    put_back(w, "foreign", "state.mdb");
-    refuses(w, "other-history", "another history");
-    assert_int_equal(store_rebuild(&w->options, &w->found), 0);
-    opens_as(w, "serve", &digest);
+    foreign_tables_are_refused(w, 9, "other-history", "another history");
 }
 
 /* ---- what the tables cannot make good ---------------------------------------------------------------------------- */

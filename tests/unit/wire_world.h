@@ -3,6 +3,7 @@
 #ifndef WIRE_WORLD_H
 #define WIRE_WORLD_H
 #include "lib/wire/wire.h"
+#include "tests/unit/ipc_scratch.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -18,9 +19,9 @@ static const struct wire_peer NOBODY = {0};
 /* ---- a world: one directory, one context, one router ------------------------------------------------------------ */
 
 struct world {
-    char dir[64];
-    char path[96];                                /* of an ipc socket inside it */
-    char ipc[104];
+    char dir[IPC_DIR_BYTES];
+    char path[IPC_PATH_BYTES];                    /* of an ipc socket inside it */
+    char ipc[IPC_NAME_BYTES];
     struct wire *wire;
     struct wire_socket *router;                   /* NULL until bound */
     struct wire_socket *dealers[3];               /* whoever is there; the world ends with all sockets closed */
@@ -30,14 +31,8 @@ struct world {
 static inline int world_open(void **state) {
     static struct world world;
     memset(&world, 0, sizeof(world));
-    const char *base = getenv("TMPDIR");
-    if (base == NULL || strlen(base) > 30)
-        base = "/tmp";
-    snprintf(world.dir, sizeof(world.dir), "%s/wire.XXXXXX", base);
-    if (mkdtemp(world.dir) == NULL)
+    if (ipc_scratch(world.dir, world.path, world.ipc) < 0)
         return -1;
-    snprintf(world.path, sizeof(world.path), "%s/gate", world.dir);
-    snprintf(world.ipc, sizeof(world.ipc), "ipc://%s", world.path);
     world.wire = wire_open();
     *state = &world;
     return 0;

@@ -157,7 +157,7 @@ static bool judge(struct daemon *d) {
         bool same = hash_equal(&now, &f->adoption.hash);
         if (!same && !r->dry_run) return true;
         if (!same) tell_difference(d, store_rules(d->store, to.rules), f->rules, &to);
-        log_info("rules.%s", same ? "same" : "dry_run");
+        log_info(same ? "rules.same" : "rules.dry_run");
     }
     answer(d, &to);
     return false;

@@ -138,12 +138,29 @@ def scratch(prefix="wb.", at=None):
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def needs(root=False, programs=()):
+    """Skips, and says why, where this machine cannot; make test counts that as a failure unless ALLOW_SKIP=1."""
+    if root and os.geteuid() != 0:
+        pytest.skip("needs root: namespaces and mounts of its own")
+    for program in programs:
+        if shutil.which(program) is None and shutil.which(program, path="/usr/sbin:/sbin") is None:
+            pytest.skip(f"needs {program}: make deps")
+
+
+def before_mount():
+    """The words to put there where we are not root but may act as root without being asked for a password."""
+    if os.geteuid() == 0:
+        return []
+    if shutil.which("sudo") is None or run("sudo", "-n", "true").returncode != 0:
+        needs(root=True)
+    return ["sudo", "-n"]
+
+
 @contextmanager
 def small_disk(folder, mebibytes):
     """A filesystem of its own where we may mount one."""
-    at = folder / "disk"
+    become, at = before_mount(), folder / "disk"
     at.mkdir()
-    become = [] if os.geteuid() == 0 else ["sudo", "-n"]
     options = f"size={mebibytes}m,mode=0777"
     subprocess.run([*become, "mount", "-t", "tmpfs", "-o", options, "tmpfs", str(at)], check=True)
     try:
@@ -161,15 +178,6 @@ def fill(disk):
                     f.write(bytes(size))
             except OSError:
                 pass
-
-
-def needs(root=False, programs=()):
-    """Skips, and says why, where this machine cannot; make test counts that as a failure unless ALLOW_SKIP=1."""
-    if root and os.geteuid() != 0:
-        pytest.skip("needs root: namespaces and mounts of its own")
-    for program in programs:
-        if shutil.which(program) is None and shutil.which(program, path="/usr/sbin:/sbin") is None:
-            pytest.skip(f"needs {program}: make deps")
 
 
 @pytest.fixture

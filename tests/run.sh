@@ -3,6 +3,11 @@
 # is left out; one that exists and reports no count has failed.
 set -u
 cd "$(dirname "$0")/.." || exit
+# Root may open what its modes forbid, and the broker's user may not: so root does without that here.
+ordinary=(setpriv --bounding-set=-dac_override,-dac_read_search)
+if [ "$(id -u)" -eq 0 ] && [ -z "${ORDINARY:-}" ] && "${ordinary[@]}" test -w . 2> /dev/null; then
+    ORDINARY=yes exec "${ordinary[@]}" "$BASH" tests/run.sh
+fi
 make=${MAKE:-make}
 log=$(mktemp -d)
 trap 'rm -rf "$log"' EXIT

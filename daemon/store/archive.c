@@ -43,9 +43,9 @@ static int compare(int dir, const char *name, const struct hash *with) {
 }
 
 static int copy(int original, const char *part, int to, struct hash *ret) {
-    int fd = openat(to, part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int fd = file_fresh(to, part, 0600);
     if (fd < 0)
-        return -errno;
+        return fd;
     int r = pour(original, fd, ret);
     if (r == 0 && (fchmod(fd, 0400) < 0 || fsync(fd) < 0))
         r = -errno;
@@ -62,8 +62,6 @@ static int archive(int original, const char *name, int to) {
     if (r != -ENOENT)
         return r;
     (void)snprintf(part, sizeof part, "%.255s.part", name);
-    if (unlinkat(to, part, 0) < 0 && errno != ENOENT)
-        return -errno;
     r = copy(original, part, to, &h);
     if (r == 0)
         r = compare(to, part, &h);

@@ -117,9 +117,9 @@ int base_write(struct tables *t, int dir, struct journal_base *ret) {
     char name[BASE_NAME_SIZE];
     struct out o = {.fault = 0};
     struct journal_base made = {.seq = t->meta.folded_seq};
-    o.fd = openat(dir, "base.tmp", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    o.fd = file_fresh(dir, "base.tmp", 0600);
     if (o.fd < 0)
-        return -errno;
+        return o.fd;
     int r = put_all(&o, t, &made.hash);
     base_name(made.seq, name);
     if (r == 0 && (fchmod(o.fd, 0400) < 0 || fsync(o.fd) < 0))

@@ -57,9 +57,9 @@ int file_hash(int fd, uint64_t from, uint64_t to, struct hash *ret) {
 }
 
 int file_copy(int from, uint64_t offset, uint64_t bytes, int dir, const char *name, mode_t mode, struct hash *ret) {
-    int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
+    int fd = file_fresh(dir, name, mode);
     if (fd < 0)
-        return -errno;
+        return fd;
     int r = pass_bytes(from, offset, bytes, fd, ret);
     if (r == 0 && fsync(fd) < 0)
         r = -errno;
@@ -73,9 +73,9 @@ int file_put_text(int dir, const char *name, struct slice text, mode_t mode) {
     char fresh[ARCHIVED_NAME_SIZE];
     int len = snprintf(fresh, sizeof fresh, "%s.new", name);
     CHECK(len > 0 && len < (int)sizeof fresh);
-    int fd = openat(dir, fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
+    int fd = file_fresh(dir, fresh, mode);
     if (fd < 0)
-        return -errno;
+        return fd;
     int r = file_write(fd, text, 0);
     if (r == 0 && fsync(fd) < 0)
         r = -errno;

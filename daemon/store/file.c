@@ -1,6 +1,7 @@
 /* file.c: whole reads and writes at an offset. A short one is tried on, an interrupted one again. */
 #include "daemon/store/file.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,6 +15,13 @@ uint64_t round_up(uint64_t n, uint64_t to) {
 /* Zeroes compared with themselves, one byte on: as fast as memcmp is. */
 bool bytes_zero(const uint8_t *at, size_t len) {
     return len == 0 || (at[0] == 0 && memcmp(at, at + 1, len - 1) == 0);
+}
+
+int file_fresh(int dir, const char *name, mode_t mode) {
+    if (unlinkat(dir, name, 0) < 0 && errno != ENOENT)
+        return -errno;
+    int fd = openat(dir, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+    return fd < 0 ? -errno : fd;
 }
 
 int file_write(int fd, struct slice s, uint64_t offset) {

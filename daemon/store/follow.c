@@ -213,13 +213,20 @@ static int prove_base(int fd, uint64_t size) {
     return r < 0 ? r : hash_equal(&is, &said) ? 0 : -EBADMSG;
 }
 
+static int base_open(const struct follow *f, uint64_t offset) {
+    if (offset == 0)
+        return file_fresh(f->dir, "base.new", 0600);
+    int fd = openat(f->dir, "base.new", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    return fd < 0 ? -errno : fd;
+}
+
 int follow_base(struct follow *f, uint64_t seq, uint64_t offset, struct slice bytes, bool last,
                 char problem[static STORE_PROBLEM_SIZE]) {
     char name[BASE_NAME_SIZE];
     base_name(seq, name);
     CHECK(f->ordinal == 0);
-    int fd = openat(f->dir, "base.new", O_RDWR | O_CREAT | (offset ? 0 : O_TRUNC) | O_CLOEXEC | O_NOFOLLOW, 0600);
-    int r = fd < 0 ? -errno : file_write(fd, bytes, offset);
+    int fd = base_open(f, offset);
+    int r = fd < 0 ? fd : file_write(fd, bytes, offset);
     if (r == 0 && last)
         r = prove_base(fd, offset + bytes.len);
     if (r == 0 && last && (fchmod(fd, 0400) < 0 || fsync(fd) < 0 || renameat(f->dir, "base.new", f->dir, name) < 0

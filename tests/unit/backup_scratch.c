@@ -72,7 +72,7 @@ void same_digest(const struct hash *a, const struct hash *b) {
     assert_memory_equal(a, b, sizeof *a);
 }
 
-void refused(int r, int expected, const char *problem, const char *words) {
+void told_why(int r, int expected, const char *problem, const char *words) {
     if (r != expected || !strstr(problem, words))
         print_message("%d, \"%s\", not %d, \"%s\"\n", r, problem, expected, words);
     assert_int_equal(r, expected);

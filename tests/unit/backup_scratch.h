@@ -9,7 +9,7 @@ enum { PATH_BYTES = 200 };
 
 void place(const struct world *w, const char *name, char to[static PATH_BYTES]);
 void live(struct world *w);                       /* small batches for an hour, then large ones: several segments */
-void refused(int r, int expected, const char *problem, const char *words);
+void told_why(int r, int expected, const char *problem, const char *words);
 void same_digest(const struct hash *a, const struct hash *b);
 
 /* What the broker of a living store says when it is asked how far it is durable: `to` is its world. */

@@ -91,6 +91,7 @@ void world_flip(const struct world *w, const char *name, long offset) {
     char path[192];
     uint8_t byte;
     world_path(w, name, path);
+    assert_int_equal(chmod(path, 0600), 0);
     FILE *f = fopen(path, "r+b");
     assert_non_null(f);
     assert_int_equal(fseek(f, offset, offset < 0 ? SEEK_END : SEEK_SET), 0);

@@ -92,7 +92,7 @@ static void a_rotten_copy_is_made_good_by_the_next_backup(void **state) {
     place(w, "backup/journal/00000001.seg", path);
     FILE *f = fopen(path, "r+b");
     assert_true(f && fseek(f, 100000, SEEK_SET) == 0 && fputc(7, f) == 7 && fclose(f) == 0);
-    refused(check(w, "backup", &b), -EBADMSG, b.problem, "journal/00000001.seg");
+    told_why(check(w, "backup", &b), -EBADMSG, b.problem, "journal/00000001.seg");
     (void)backup(w, "backup");
     assert_int_equal(check(w, "backup", &b), 0);
 }
@@ -183,9 +183,9 @@ static void what_cannot_be_reached_is_refused(void **state) {
     world_create(w);
     world_random_turns(w, 3, 5);
     uint64_t last = backup(w, "backup").seq;
-    refused(restore_try(w, "backup", "back", (struct wish){.until_seq = last + 1}, &back), -ERANGE, back.problem,
+    told_why(restore_try(w, "backup", "back", (struct wish){.until_seq = last + 1}, &back), -ERANGE, back.problem,
             "there is no seq");
-    refused(restore_try(w, "backup", "back", (struct wish){.until_ms = 5}, &back), -ERANGE, back.problem,
+    told_why(restore_try(w, "backup", "back", (struct wish){.until_ms = 5}, &back), -ERANGE, back.problem,
             "nothing had");
     (void)restore(w, "backup", "back", (struct wish){.until_seq = last});
 }
@@ -255,14 +255,14 @@ static void an_archive_of_slots_that_does_not_fit_is_refused(void **state) {
     place(w, "backup.slots", archive);
     place(w, "old.slots", old);
     assert_int_equal(rename(archive, old), 0);
-    refused(restore_try(w, "backup", "back", (struct wish){0}, &back), -ENOENT, back.problem, "backup.slots");
+    told_why(restore_try(w, "backup", "back", (struct wish){0}, &back), -ENOENT, back.problem, "backup.slots");
     world_random_turns(w, 200, 40);
     (void)backup(w, "backup");
     assert_int_equal(rename(old, archive), 0);
-    refused(restore_try(w, "backup", "back", (struct wish){0}, &back), -ESTALE, back.problem, "older than the journal");
+    told_why(restore_try(w, "backup", "back", (struct wish){0}, &back), -ESTALE, back.problem, "older than the journal");
     FILE *f = fopen(archive, "r+b");
     assert_true(f && fseek(f, 5000, SEEK_SET) == 0 && fputc(7, f) == 7 && fclose(f) == 0);
-    refused(restore_try(w, "backup", "back", (struct wish){0}, &back), -EBADMSG, back.problem, "damaged");
+    told_why(restore_try(w, "backup", "back", (struct wish){0}, &back), -EBADMSG, back.problem, "damaged");
     place(w, "back", archive);
     assert_int_equal(access(archive, F_OK), -1);  /* nothing half made has that name */
 }
@@ -302,7 +302,7 @@ static void harm_and_mend(struct world *w, const char *name) {
     path_copy(path, safe);
     for (size_t i = 0; i < COUNT_OF(harms); i++) {
         harms[i](path, (uint64_t)st.st_size);
-        refused(check(w, "backup", &b), -EBADMSG, b.problem, strcmp(name, "MANIFEST") == 0 ? "MANIFEST" : name);
+        told_why(check(w, "backup", &b), -EBADMSG, b.problem, strcmp(name, "MANIFEST") == 0 ? "MANIFEST" : name);
         bool followed = strcmp(name, "MANIFEST") == 0 && harms[i] == lose;
         int r = restore_try(w, "backup", "back", (struct wish){0}, &back);
         assert_true(followed || strcmp(name, "FORMAT") == 0 || r < 0);
@@ -344,7 +344,7 @@ static void a_damaged_store_does_not_replace_a_good_backup(void **state) {
     uint64_t now = store_durable_seq(w->store);
     world_close(w);
     world_flip(w, "journal/00000002.seg", 300000);
-    refused(backup_try(w, "backup", &b), -EBADMSG, b.problem, "00000002.seg");
+    told_why(backup_try(w, "backup", &b), -EBADMSG, b.problem, "00000002.seg");
     assert_int_equal(check(w, "backup", &b), 0);
     assert_true(b.seq == seq && seq < now);
 }
@@ -358,21 +358,21 @@ static void a_target_that_holds_something_else_is_refused(void **state) {
     char path[PATH_BYTES];
     world_create(w);
     world_random_turns(w, 2, 5);
-    refused(backup_try(w, "store/inside", &b), -EINVAL, b.problem, "inside the store");
-    refused(backup_try(w, "store", &b), -EINVAL, b.problem, "inside the store");
-    refused(backup_try(w, "", &b), -EEXIST, b.problem, "not empty");
+    told_why(backup_try(w, "store/inside", &b), -EINVAL, b.problem, "inside the store");
+    told_why(backup_try(w, "store", &b), -EINVAL, b.problem, "inside the store");
+    told_why(backup_try(w, "", &b), -EEXIST, b.problem, "not empty");
     place(w, "other", path);
     assert_int_equal(mkdir(path, 0700), 0);
     place(w, "other/file", path);
     FILE *f = fopen(path, "wb");
     assert_true(f && fclose(f) == 0);
-    refused(backup_try(w, "other", &b), -EEXIST, b.problem, "not empty");
+    told_why(backup_try(w, "other", &b), -EEXIST, b.problem, "not empty");
     (void)backup(w, "backup");
-    refused(restore_try(w, "backup", "other", (struct wish){0}, &back), -EEXIST, back.problem, "not empty");
-    refused(restore_try(w, "backup", "store", (struct wish){0}, &back), -EBUSY, back.problem, "in use");
-    refused(restore_try(w, "store", "back", (struct wish){0}, &back), -EBUSY, back.problem, "in use");
+    told_why(restore_try(w, "backup", "other", (struct wish){0}, &back), -EEXIST, back.problem, "not empty");
+    told_why(restore_try(w, "backup", "store", (struct wish){0}, &back), -EBUSY, back.problem, "in use");
+    told_why(restore_try(w, "store", "back", (struct wish){0}, &back), -EBUSY, back.problem, "in use");
     world_close(w);
-    refused(restore_try(w, "store", "back", (struct wish){0}, &back), -EEXIST, back.problem, "not a backup");
+    told_why(restore_try(w, "store", "back", (struct wish){0}, &back), -EEXIST, back.problem, "not a backup");
 }
 
 static void a_backup_of_another_store_is_not_mixed_with_this_one(void **state) {
@@ -383,7 +383,7 @@ static void a_backup_of_another_store_is_not_mixed_with_this_one(void **state) {
     world_close(w);
     (void)snprintf(w->dir, sizeof w->dir, "%.90s/second", w->top);
     world_create(w);
-    refused(backup_try(w, "backup", &b), -EEXIST, b.problem, "another store");
+    told_why(backup_try(w, "backup", &b), -EEXIST, b.problem, "another store");
 }
 
 /* ---- a purged journal -------------------------------------------------------------------------------------------- */
@@ -411,13 +411,13 @@ static void a_purged_store_comes_back_upon_its_base(void **state) {
     same_digest(&back.digest, &digest);
     back = restore(w, "backup", "back3", (struct wish){.until_seq = p.base_seq});
     same_digest(&back.digest, &bare);
-    refused(restore_try(w, "backup", "back4", (struct wish){.until_seq = p.base_seq - 1}, &back), -ERANGE, back.problem,
+    told_why(restore_try(w, "backup", "back4", (struct wish){.until_seq = p.base_seq - 1}, &back), -ERANGE, back.problem,
             "purged");
     (void)snprintf(name, sizeof name, "backup/base-%llu.dump", (unsigned long long)p.base_seq);
     place(w, name, path);
     assert_int_equal(unlink(path), 0);
     struct backup_result b;
-    refused(check(w, "backup", &b), -EBADMSG, b.problem, "base-");
+    told_why(check(w, "backup", &b), -EBADMSG, b.problem, "base-");
     assert_true(restore_try(w, "backup", "back5", (struct wish){.until_seq = p.base_seq}, &back) < 0);
 }
 

@@ -269,6 +269,7 @@ static void damage_in_what_was_followed_is_refused_by_place(void **state) {
     assert_true(at.ordinal >= 3);
     follower_close(&p);
     place(&p, "journal/00000002.seg", path);
+    assert_int_equal(chmod(path, 0600), 0);
     assert_int_equal(truncate(path, 200), 0);
     assert_int_equal(follow_open(&p.f, p.dir, p.problem), -EBADMSG);
     assert_non_null(strstr(p.problem, "followed journal"));

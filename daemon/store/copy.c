@@ -134,7 +134,7 @@ static int clear_files(int at, const char *name) {
     }
     int r = 0;
     for (struct dirent *e; r == 0 && (e = readdir(d));)
-        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 && strcmp(e->d_name, "journal") != 0)
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
             r = unlinkat(dirfd(d), e->d_name, 0) < 0 ? -errno : 0;
     (void)closedir(d);
     return r;

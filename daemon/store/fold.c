@@ -19,8 +19,10 @@ static bool same_key(const struct row *a, const struct row *b) {
     return a->table == b->table && slice_equal(key_bytes(&a->key), key_bytes(&b->key));
 }
 
+/* Of one table, whose rows are of one length. */
 static bool same_value(const struct row *a, const struct row *b) {
-    return a->value_len == b->value_len && memcmp(a->value, b->value, a->value_len) == 0;
+    CHECK(a->value_len == b->value_len);
+    return memcmp(a->value, b->value, a->value_len) == 0;
 }
 
 static const struct row *row_find(const struct row *rows, unsigned count, const struct row *like) {

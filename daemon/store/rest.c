@@ -118,7 +118,7 @@ static const struct space *space_look(struct store *s) {
     int64_t now = mono_ms();
     if (p->looked_ms != 0 && now - p->looked_ms < SPACE_LOOK_MS)
         return p;
-    p->looked_ms = now ? now : 1;
+    p->looked_ms = now;
     p->used = journal_bytes(s->journal) + db_file_bytes(s->tables.db) + slots_bytes(s->slots);
     p->quota = s->options.store_max_bytes ? s->options.store_max_bytes : UINT64_MAX;
     if (fstatvfs(s->dir_fd, &fs) == 0) {
@@ -135,13 +135,9 @@ bool store_admits(struct store *s, enum admission what) {
     if (s->fault || s->options.read_only || store_turn_room(s) < COMMAND_BYTES_MAX)
         return false;
     unsigned percent = space_look(s)->percent;
-    switch (what) {
-    case ADMIT_REPORT:
+    if (what == ADMIT_REPORT)
         return percent < REPORTS_PERCENT && journal_segments_ready(s->journal) > 0 && store_slots_reach(s) == 0;
-    case ADMIT_ANSWER: return percent < URGENT_PERCENT;
-    case ADMIT_CLOSURE: return true;
-    default: return false;
-    }
+    return what == ADMIT_CLOSURE || percent < URGENT_PERCENT;
 }
 
 void store_figures(struct store *s, struct store_figures *ret) {

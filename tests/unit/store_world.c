@@ -334,6 +334,19 @@ uint64_t world_self_handle(struct world *w, const uint8_t *command_id) {
     return id;
 }
 
+int world_import(struct world *w, const char *origin, const char *number, uint64_t *ret_case) {
+    PbReport *report = report_of(w, "rubbish", FIXTURE_GRID);
+    PbImport import = {.report = report, .state = STATE_REPORTED};
+    PbRefusal refusal;
+    report->external_id = (char *)number;
+    SET(&import, opened_at_ms, w->now_ms - 10 * MINUTE_MS);
+    w->origin = origin;
+    int r = world_order(w, &(struct order){.kind = ORDER_IMPORT, .import = &import}, 0, NULL, &refusal, ret_case);
+    w->origin = NULL;
+    assert_int_equal(refusal, REFUSED_NOTHING);
+    return r;
+}
+
 /* ---- dice -------------------------------------------------------------------------------------------------------- */
 
 uint64_t world_roll(struct world *w, uint64_t sides) {

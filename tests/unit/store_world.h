@@ -58,6 +58,8 @@ uint64_t world_report(struct world *w, const char *category, uint64_t division);
 uint64_t world_report_as(struct world *w, const char *category, uint64_t division, const uint8_t *command_id);
 /* What a grid worker found and did on the spot: reported, done and closed at once. command_id may be NULL. */
 uint64_t world_self_handle(struct world *w, const uint8_t *command_id);
+/* A case of another system's, under its number there; what world_order returns. */
+int world_import(struct world *w, const char *origin, const char *number, uint64_t *ret_case);
 
 /* ---- dice -------------------------------------------------------------------------------------------------------- */
 

@@ -107,6 +107,102 @@ static void a_row_that_is_no_batch_is_never_taken_for_one(void **state) {
     assert_int_equal(store_abandon(w->store), -EBADMSG);     /* what may follow from it is not known: final */
 }
 
+/* A case, reported and given to a worker; of what the second record became. */
+static int dispatched(struct world *w) {
+    PbAskedParty asked = {.party = (char *)WORKER}, *parties[] = {&asked};
+    PbDispatch dispatch = {.n_parties = 1, .parties = parties};
+    PbRefusal refusal;
+    const uint8_t *batch = w->batch;
+    w->batch = NULL;
+    made = world_report(w, "rubbish", FIXTURE_GRID);
+    w->batch = batch;
+    SET(&dispatch, case_id, made), SET(&dispatch, stage, 1), SET(&dispatch, attempt, 1);
+    struct order order = {.kind = ORDER_DISPATCH, .dispatch = &dispatch};
+    int r = world_order(w, &order, made, NULL, &refusal, &made);
+    assert_int_equal(refusal, REFUSED_NOTHING);
+    return r;
+}
+
+static void one_is_done(struct world *w) {
+    struct batch_state b;
+    assert_int_equal(store_batch(w->store, batch_id, &b), 0);
+    assert_int_equal(b.done, 1);
+}
+
+static void what_a_batch_has_done_is_counted(void **state) {
+    struct world *w = *state;
+    static const uint8_t nobodys[16] = {7};
+    world_create(w);
+    world_begin(w);
+    ask(w);
+    w->batch = batch_id;
+    assert_int_equal(dispatched(w), 0);
+    at_every_time(w, one_is_done);
+    w->batch = nobodys;                           /* as only a damaged journal has it */
+    assert_int_equal(dispatched(w), -EBADMSG);
+}
+
+/* ---- rules and the broker's own ---------------------------------------------------------------------------------- */
+
+static void say(struct world *w, PbEvent *e) {
+    assert_int_equal(world_events(w, &e, 1), 0);
+}
+
+static uint32_t recomputed;
+
+static void so_it_says(struct world *w) {
+    struct hash in_force = store_rules_hash(w->store), of_one;
+    assert_int_equal(store_recompute(w->store), recomputed);
+    assert_int_equal(store_rules_hash_of(w->store, 1, &of_one), 0);
+    assert_memory_equal(&of_one, &in_force, sizeof of_one);
+    assert_int_equal(store_rules_hash_of(w->store, 2, &of_one), -ENOENT);
+}
+
+/* A start goes on with what a broker that was killed had begun. */
+static void a_recomputing_is_under_way_until_it_is_said_to_be_over(void **state) {
+    struct world *w = *state;
+    PbRecomputeBegun begun = {.by = (char *)"0018"};
+    PbRecomputeEnded ended = {0};
+    PbDrained drained = {.by = (char *)"0018"};
+    SET(&begun, rules, 1), SET(&ended, rules, 1), SET(&drained, on, 1);
+    world_create(w);
+    world_begin(w);
+    say(w, &(PbEvent){.event_case = EVENT_DRAINED, .drained = &drained});
+    say(w, &(PbEvent){.event_case = EVENT_RECOMPUTE_BEGUN, .recompute_begun = &begun});
+    recomputed = 1;
+    at_every_time(w, so_it_says);
+    say(w, &(PbEvent){.event_case = EVENT_RECOMPUTE_ENDED, .recompute_ended = &ended});
+    recomputed = 0;
+    at_every_time(w, so_it_says);
+    world_commit(w);
+}
+
+/* ---- keys -------------------------------------------------------------------------------------------------------- */
+
+static void a_key_that_was_wiped_is_gone_for_good(void **state) {
+    struct world *w = *state;
+    struct key k;
+    world_create(w);
+    world_begin(w);
+    (void)world_report(w, "rubbish", FIXTURE_GRID);
+    (void)world_report(w, "rubbish", FIXTURE_GRID);
+    world_commit(w);
+    assert_int_equal(store_slot_key(w->store, 0, &k), 0);
+    assert_int_equal(store_wipe_slot(w->store, 0), 0);
+    for (unsigned start = 0; start < 2; start++) {
+        assert_int_equal(store_slot_key(w->store, 0, &k), -ENODATA);
+        assert_int_equal(store_slot_key(w->store, 1, &k), 0);
+        world_close(w);
+        world_open(w);
+    }
+    world_close(w);
+    w->options.read_only = true;
+    world_open(w);
+    assert_int_equal(store_slot_key(w->store, 1, &k), 0);
+    assert_int_equal(store_slot_key(w->store, store_next_slot(w->store), &k), 0);      /* filled ahead */
+    assert_int_equal(store_slot_key(w->store, 1 << 20, &k), -ENOENT);
+}
+
 /* ---- numbers and places ------------------------------------------------------------------------------------------ */
 
 static void it_is_found(struct world *w) {
@@ -145,18 +241,93 @@ static void it_is_asked_of_the_worker(struct world *w) {
     assert_int_equal(store_next_ask(w->store, "grid-worker@61040200600100", NULL, &row), -ENOENT);
 }
 
-static void an_open_ask_is_found_by_who_is_asked(void **state) {
+/* The key of its work is when, for whom and which: where is only in the row. */
+static void it_waits_in_the_other_grid(struct world *w) {
+    struct work_row work;
+    uint64_t id = 0, division = 0;
+    assert_int_equal(store_next_work(w->store, LEVEL_COMMUNITY, NULL, &work), 0);
+    assert_true(work.case_id == made && work.division == FIXTURE_GRID2);
+    assert_int_equal(store_next_open(w->store, FIXTURE_GRID2, 0, 0, &division, &id), 0);
+    assert_true(id == made && division == FIXTURE_GRID2);
+    assert_int_equal(store_next_open(w->store, FIXTURE_GRID, 0, 0, &division, &id), -ENOENT);
+    assert_int_equal(store_next_open(w->store, 12345678901234567890u, 0, 0, &division, &id), -ENOENT);
+    assert_int_equal(store_next_open(w->store, 0, 12345678901234567890u, id, &division, &id), -ENOENT);
+}
+
+static void a_case_that_was_put_right_waits_where_it_really_is(void **state) {
     struct world *w = *state;
-    PbAskedParty asked = {.party = (char *)WORKER}, *parties[] = {&asked};
-    PbDispatch dispatch = {.n_parties = 1, .parties = parties};
+    PbPlace place = {.has_division = 1, .division = FIXTURE_GRID2};
+    PbCorrect correct = {.place = &place};
     PbRefusal refusal;
     world_create(w);
     world_begin(w);
     made = world_report(w, "rubbish", FIXTURE_GRID);
-    SET(&dispatch, case_id, made), SET(&dispatch, stage, 1), SET(&dispatch, attempt, 1);
-    struct order order = {.kind = ORDER_DISPATCH, .dispatch = &dispatch};
+    SET(&correct, case_id, made);
+    struct order order = {.kind = ORDER_CORRECT, .correct = &correct};
     assert_int_equal(world_order(w, &order, made, NULL, &refusal, &made), 0);
     assert_int_equal(refusal, REFUSED_NOTHING);
+    at_every_time(w, it_waits_in_the_other_grid);
+    world_commit(w);
+}
+
+static void it_is_known_under_their_number(struct world *w) {
+    struct case_state c;
+    uint64_t id = 0;
+    assert_int_equal(store_external(w->store, "city", "12345-7", &id), 0);
+    assert_int_equal(id, made);
+    assert_int_equal(store_case(w->store, id, &c), 0);
+    assert_string_equal(c.more.origin, "city");
+    assert_int_equal(store_external(w->store, "city", "12345-8", &id), -ENOENT);
+    assert_int_equal(store_external(w->store, "province", "12345-7", &id), -ENOENT);
+}
+
+static void an_imported_case_is_found_by_the_number_of_where_it_comes_from(void **state) {
+    struct world *w = *state;
+    world_create(w);
+    world_begin(w);
+    assert_int_equal(world_import(w, "city", "12345-7", &made), 0);
+    at_every_time(w, it_is_known_under_their_number);
+    world_commit(w);
+}
+
+/* ---- what is due ------------------------------------------------------------------------------------------------- */
+
+static int64_t earliest_ms;
+
+static void the_earliest_is_first(struct world *w) {
+    struct due_row due, next;
+    assert_int_equal(store_first_due(w->store, &due), 0);
+    assert_int_equal(due.due_ms, earliest_ms);
+    assert_int_equal(store_next_due(w->store, &due, &next), 0);
+    assert_true(next.due_ms > due.due_ms || (next.due_ms == due.due_ms && next.case_id >= due.case_id));
+}
+
+/* It is remembered, and not looked for in every turn: what comes in between must be noticed. */
+static void the_first_deadline_is_known_as_cases_come_in_any_order(void **state) {
+    struct world *w = *state;
+    struct due_row due;
+    struct case_state c;
+    world_create(w);
+    assert_int_equal(store_first_due(w->store, &due), -ENOENT);
+    assert_int_equal(store_first_due(w->store, &due), -ENOENT);
+    world_begin(w);
+    w->now_ms += 3600000;
+    (void)world_report(w, "rubbish", FIXTURE_GRID);
+    assert_int_equal(store_first_due(w->store, &due), 0);
+    w->now_ms -= 3600000;                         /* the machine's clock was put right */
+    made = world_report(w, "rubbish", FIXTURE_GRID);
+    assert_int_equal(store_case(w->store, made, &c), 0);
+    earliest_ms = c.timers[0].due_ms;
+    assert_true(earliest_ms < due.due_ms);
+    at_every_time(w, the_earliest_is_first);
+    world_commit(w);
+}
+
+static void an_open_ask_is_found_by_who_is_asked(void **state) {
+    struct world *w = *state;
+    world_create(w);
+    world_begin(w);
+    assert_int_equal(dispatched(w), 0);
     at_every_time(w, it_is_asked_of_the_worker);
     world_commit(w);
 }
@@ -166,6 +337,12 @@ int main(void) {
         WORLD(a_batch_is_kept_with_both_who_said_so),
         WORLD(a_row_that_is_no_batch_is_never_taken_for_one),
         WORLD(a_batch_that_nobody_asked_for_is_not_confirmed),
+        WORLD(what_a_batch_has_done_is_counted),
+        WORLD(a_recomputing_is_under_way_until_it_is_said_to_be_over),
+        WORLD(a_key_that_was_wiped_is_gone_for_good),
+        WORLD(a_case_that_was_put_right_waits_where_it_really_is),
+        WORLD(an_imported_case_is_found_by_the_number_of_where_it_comes_from),
+        WORLD(the_first_deadline_is_known_as_cases_come_in_any_order),
         WORLD(a_case_is_found_by_its_number_and_its_place),
         WORLD(an_open_ask_is_found_by_who_is_asked),
     };

@@ -59,7 +59,6 @@ static void every_word_of_lmdb_becomes_the_errno_that_says_what_to_do(void **sta
 
 static uint64_t made;
 static const uint8_t batch_id[16] = {1, 2, 3};
-static const int64_t opened_ms = FIXTURE_MONDAY_MS - 600000;
 
 static int by_id(struct store *s) {
     struct case_state c;
@@ -228,14 +227,7 @@ static int order(struct world *w, const struct order *o, uint64_t case_id) {
 }
 
 static int imported(struct world *w) {
-    PbPlace place = {.has_division = 1, .division = FIXTURE_GRID};
-    PbReport report = {.place = &place, .category = (char *)"rubbish", .external_id = (char *)"12345-2026-0001"};
-    PbImport import = {.report = &report, .state = STATE_REPORTED};
-    SET(&import, opened_at_ms, opened_ms);
-    w->origin = "city";
-    int r = order(w, &(struct order){.kind = ORDER_IMPORT, .import = &import}, 0);
-    w->origin = NULL;
-    return r;
+    return world_import(w, "city", "12345-2026-0001", &made);
 }
 
 static int event(struct world *w, PbEvent *e) {
@@ -372,6 +364,28 @@ static void a_record_whose_fold_finds_damage_is_the_last(void **state) {
     }
 }
 
+/* The facts are written for a digest: without space it is not given, and the turns go on. */
+static void a_digest_without_space_is_no_fault_of_the_tables(void **state) {
+    struct world *w = *state;
+    struct hash hash;
+    uint64_t seq = 0;
+    world_create(w);
+    struct hash before = world_digest(w);
+    fill_tables(1);
+    assert_int_equal(store_digest(w->store, &hash, &seq), -ENOSPC);
+    assert_true(mend_tables());
+    struct hash now = world_digest(w);
+    assert_memory_equal(&now, &before, sizeof now);
+    fill_tables(1);
+    assert_int_equal(store_digest(w->store, &hash, &seq), -ENOSPC);
+    fill_tables(1);
+    world_begin(w);
+    assert_int_equal(self_handled(w), -ENOSPC);
+    break_tables(1, EIO);                         /* and it cannot be folded again: that is final */
+    assert_int_equal(store_abandon(w->store), -EIO);
+    assert_int_equal(store_digest(w->store, &hash, &seq), -EIO);
+}
+
 /* The number of a new case is asked for where no fault can be given: so it is kept, and ends what is written next. */
 static void a_day_number_that_cannot_be_read_ends_the_turn(void **state) {
     struct world *w = *state;
@@ -464,6 +478,7 @@ int main(void) {
         WORLD(no_question_is_answered_by_tables_that_fail),
         WORLD(a_record_that_could_not_be_folded_was_never_there),
         WORLD(a_record_whose_fold_finds_damage_is_the_last),
+        WORLD(a_digest_without_space_is_no_fault_of_the_tables),
         WORLD(a_day_number_that_cannot_be_read_ends_the_turn),
         WORLD(rows_that_could_not_be_derived_are_not_called_derived),
         WORLD(tables_that_fail_are_not_opened_and_the_next_opening_has_everything),

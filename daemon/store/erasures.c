@@ -33,9 +33,8 @@ static int redo_since(struct store *s, uint64_t after_seq, uint64_t *count) {
         PbRecord *record = NULL;
         arena_reset(&s->tables.room);
         r = codec_unpack_own(CODEC_RECORD, bytes, &s->tables.room, &record);
-        uint64_t case_id = r == 0 ? record->case_id : 0;
-        if (case_id)
-            r = redo(s, case_id, count);
+        if (r == 0 && record->case_id)
+            r = redo(s, record->case_id, count);
     }
     journal_cursor_close(at);
     return r;

@@ -203,6 +203,9 @@ static void a_purged_store_is_followed_from_its_base(void **state) {
     assert_int_equal(store_purge(&w->options, w->top, &o, &purged, NULL, NULL), 0);
     world_open(w);
     world_random_turns(w, 3, 5);
+    struct journal_segment first;
+    assert_true(journal_segment(store_journal(w->store), 0, &first) && first.ordinal > 1);
+    assert_false(journal_segment(store_journal(w->store), 1, &first));
     struct hash digest = world_digest(w);
     store_id(w->store, id);
     follower_open(&p, w, "follower");
@@ -211,6 +214,7 @@ static void a_purged_store_is_followed_from_its_base(void **state) {
     id[0] ^= 1;
     assert_false(follow_is_of(p.f, id));
     assert_int_equal(fetch_base(&p, PART_MAX, 1), -EBADMSG);
+    assert_int_equal(follow_base(p.f, 1, 0, SLICE("short"), true, p.problem), -EBADMSG);
     assert_int_equal(fetch_base(&p, 1000, 0), 0);
     catch_up(&p, PART_MAX);
     follower_close(&p);
@@ -256,6 +260,116 @@ static void a_broker_with_another_history_is_refused(void **state) {
     follower_close(&p);
 }
 
+/* The next bytes that `w` has for it, without a look at whether they fit. */
+static int take_blindly(struct follower *p, uint64_t ordinal, size_t cap) {
+    static uint8_t bytes[PART_MAX];
+    struct follow_place at;
+    struct journal_part part;
+    follow_where(p->f, &at);
+    p->problem[0] = '\0';
+    assert_int_equal(journal_part(store_journal(p->w->store), ordinal, at.offset, bytes, cap, &part), 0);
+    assert_true(part.bytes > 0);
+    return follow_take(p->f, ordinal, slice_from(bytes, part.bytes), p->problem);
+}
+
+static void move_world(struct world *w, const char *as) {
+    world_close(w);
+    (void)snprintf(w->dir, sizeof w->dir, "%.90s/%.30s", w->top, as);
+}
+
+static void grow_to_segment(struct world *w, uint64_t ordinal) {
+    struct journal_segment s;
+    while (!journal_segment(store_journal(w->store), ordinal, &s))
+        world_random_turns(w, 5, 40);
+}
+
+static void a_header_of_another_store_is_refused_and_nothing_of_it_stays(void **state) {
+    struct world *w = *state;
+    struct follower p;
+    struct follow_place at;
+    world_create(w);
+    follower_open(&p, w, "follower");
+    introduce(&p);
+    move_world(w, "second");
+    world_create(w);
+    assert_int_equal(take_blindly(&p, 1, 4096), -EBADMSG);
+    assert_non_null(strstr(p.problem, "another store"));
+    follow_where(p.f, &at);
+    assert_true(at.offset == 0 && at.last_bytes == 0);
+    follower_close(&p);
+    follow_close(NULL);                           /* of an opening that failed */
+}
+
+static void a_segment_that_does_not_continue_the_one_before_it_is_refused(void **state) {
+    struct world *w = *state;
+    struct follower p;
+    struct follow_place at = {.ordinal = 0};
+    char twin[PATH_BYTES];
+    world_create(w);
+    world_close(w);
+    (void)snprintf(twin, sizeof twin, "%.95s/twin", w->top);
+    path_copy(w->dir, twin);
+    world_open(w);
+    grow_to_segment(w, 3);
+    follower_open(&p, w, "follower");
+    for (; at.ordinal < 2; follow_where(p.f, &at))
+        assert_int_equal(step(&p, PART_MAX), 1);
+    assert_int_equal(at.offset, 0);
+    move_world(w, "twin");
+    world_open(w);
+    grow_to_segment(w, 2);
+    assert_int_equal(take_blindly(&p, 2, 4096), -EBADMSG);
+    assert_non_null(strstr(p.problem, "does not continue"));
+    follower_close(&p);
+}
+
+static void a_segment_is_not_sealed_before_all_of_it_is_here(void **state) {
+    struct world *w = *state;
+    struct follower p;
+    world_create(w);
+    world_random_turns(w, 3, 20);
+    follower_open(&p, w, "follower");
+    introduce(&p);
+    assert_int_equal(follow_seal(p.f, p.problem), -EBADMSG);      /* nothing has come */
+    assert_int_equal(take_blindly(&p, 1, 4000), 0);
+    p.problem[0] = '\0';
+    assert_int_equal(follow_seal(p.f, p.problem), -EBADMSG);      /* half a batch lies at the end */
+    assert_non_null(strstr(p.problem, "does not continue"));
+    catch_up(&p, PART_MAX);
+    same_files(&p, w);
+    follower_close(&p);
+}
+
+/* A crash leaves what was not synced, and no more than that is cut. */
+static void what_no_crash_can_have_left_behind_the_last_batch_is_refused(void **state) {
+    struct world *w = *state;
+    struct follower p;
+    struct follow_place at;
+    char path[PATH_BYTES];
+    world_create(w);
+    grow_to_segment(w, 3);
+    follower_open(&p, w, "follower");
+    catch_up(&p, PART_MAX);
+    follow_where(p.f, &at);
+    follower_close(&p);
+    place(&p, "journal/00000003.seg", path);
+    assert_int_equal(truncate(path, (off_t)at.offset + 5000), 0);
+    follower_open(&p, w, "follower");
+    follow_where(p.f, &at);
+    assert_int_equal(at.cut_bytes, 5000);
+    follower_close(&p);
+    assert_int_equal(truncate(path, (off_t)at.offset + (9 << 20)), 0);
+    assert_int_equal(follow_open(&p.f, p.dir, p.problem), -EBADMSG);
+    assert_non_null(strstr(p.problem, "zeroes"));
+    assert_int_equal(truncate(path, (off_t)at.offset), 0);
+    place(&p, "journal/00000002.seg", path);
+    assert_int_equal(chmod(path, 0600), 0);
+    FILE *f = fopen(path, "r+b");
+    assert_true(f && fseek(f, 300000, SEEK_SET) == 0 && fputs("damage", f) >= 0 && fclose(f) == 0);
+    assert_int_equal(follow_open(&p.f, p.dir, p.problem), -EBADMSG);
+    assert_non_null(strstr(p.problem, "00000002.seg"));
+}
+
 static void damage_in_what_was_followed_is_refused_by_place(void **state) {
     struct world *w = *state;
     struct follower p;
@@ -293,12 +407,23 @@ static void a_follower_wants_a_directory_of_its_own(void **state) {
     world_close(w);
     assert_int_equal(follow_open(&second.f, w->dir, problem), -EEXIST);
     assert_non_null(strstr(problem, "a store"));
+    char path[PATH_BYTES];
+    place(&p, "MANIFEST", path);
+    FILE *f = fopen(path, "wb");
+    assert_true(f && fclose(f) == 0);
+    assert_int_equal(follow_open(&second.f, p.dir, problem), -EEXIST);
+    assert_non_null(strstr(problem, "a backup"));
 }
 
 static int note_last(void *to, const struct segment_seen *s) {
     uint64_t *last = to;
     *last = s->begun ? s->last_seq : *last;
     return 0;
+}
+
+static int refuse_all(void *to, const struct segment_seen *s) {
+    (void)to, (void)s;
+    return -ECANCELED;
 }
 
 static void a_survey_sees_every_segment_of_a_living_store_and_names_damage(void **state) {
@@ -312,10 +437,24 @@ static void a_survey_sees_every_segment_of_a_living_store_and_names_damage(void 
     last = 0;
     assert_int_equal(store_survey(w->dir, 4, note_last, &last, problem), 0);
     assert_int_equal(last, store_durable_seq(w->store));
+    last = 0;
+    assert_int_equal(store_survey(w->dir, 100, note_last, &last, problem), 0);
+    assert_int_equal(last, store_durable_seq(w->store));
+    assert_int_equal(store_survey(w->dir, 0, refuse_all, NULL, problem), -ECANCELED);
     world_close(w);
     world_flip(w, "journal/00000001.seg", 200000);
     assert_int_equal(store_survey(w->dir, 0, note_last, &last, problem), -EBADMSG);
     assert_non_null(strstr(problem, "00000001.seg"));
+    world_flip(w, "journal/00000001.seg", 50);
+    assert_int_equal(store_survey(w->dir, 0, note_last, &last, problem), -EBADMSG);
+    assert_non_null(strstr(problem, "header is damaged"));
+    char from[192], to[192];
+    world_path(w, "journal", from);
+    world_path(w, "diary", to);
+    assert_int_equal(rename(from, to), 0);
+    assert_int_equal(store_survey(w->dir, 0, note_last, &last, problem), -ENOENT);
+    assert_int_equal(store_survey(w->top, 0, note_last, &last, problem), -ENOENT);
+    assert_non_null(strstr(problem, "no FORMAT"));
 }
 
 int main(void) {
@@ -326,6 +465,10 @@ int main(void) {
         WORLD(a_followed_journal_becomes_a_store),
         WORLD(a_purged_store_is_followed_from_its_base),
         WORLD(a_broker_with_another_history_is_refused),
+        WORLD(a_header_of_another_store_is_refused_and_nothing_of_it_stays),
+        WORLD(a_segment_that_does_not_continue_the_one_before_it_is_refused),
+        WORLD(a_segment_is_not_sealed_before_all_of_it_is_here),
+        WORLD(what_no_crash_can_have_left_behind_the_last_batch_is_refused),
         WORLD(damage_in_what_was_followed_is_refused_by_place),
         WORLD(a_follower_wants_a_directory_of_its_own),
         WORLD(a_survey_sees_every_segment_of_a_living_store_and_names_damage),

@@ -277,17 +277,6 @@ static int learn_durable(struct backup *b) {
 /* What the segment before has said of the one to come. */
 struct link { bool known; struct hash chain; uint64_t next_seq, bytes; };
 
-/* Begun segments are whole and synced up to their last byte once the next one is begun. A header that is being written
- * just now reads as damaged: then it is not begun, and the tail is in this one. */
-static bool next_is_begun(struct backup *b, uint64_t ordinal) {
-    struct segment_walk next;
-    char ignored[STORE_PROBLEM_SIZE];
-    int r = walk_open(&next, b->journal, ordinal + 1, &b->id, ignored);
-    if (r == 0)
-        walk_close(&next);
-    return r == 0;
-}
-
 static int pass_batches(struct backup *b, struct segment_walk *w, bool sealed) {
     int r = 1;
     while (r == 1 && (sealed || w->next_seq <= b->durable))
@@ -330,8 +319,9 @@ static int put_journal(struct backup *b) {
     bool sealed = true;
     for (uint64_t ordinal = b->first; r == 0 && sealed; ordinal++) {
         struct segment_walk w;
-        sealed = next_is_begun(b, ordinal);
-        r = walk_open(&w, b->journal, ordinal, &b->id, b->ret->problem);
+        r = walk_is_sealed(b->journal, ordinal, &b->id, &sealed);
+        if (r == 0)
+            r = walk_open(&w, b->journal, ordinal, &b->id, b->ret->problem);
         if (r < 0)
             break;
         b->fresh.seq = w.header.first_seq - 1;

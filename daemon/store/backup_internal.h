@@ -34,6 +34,9 @@ struct segment_walk {
 /* 0; -ENOENT; -ENODATA: not begun, or its header is not whole yet; -EBADMSG: not a segment of this store. */
 int walk_open(struct segment_walk *w, int journal, uint64_t ordinal, const struct identity *id,
               char problem[static STORE_PROBLEM_SIZE]);
+/* Is the segment behind this one begun? Then this one is whole, and synced up to its last byte. A header that is being
+ * written just now reads as damaged: then it is not begun, and the journal's tail is in this one. */
+int walk_is_sealed(int journal, uint64_t ordinal, const struct identity *id, bool *ret);
 /* Another part of the same chain? -EBADMSG when the segment does not continue what `chain`, `seq` and `bytes` say. */
 int walk_continues(const struct segment_walk *w, const struct hash *chain, uint64_t next_seq, uint64_t bytes,
                    char problem[static STORE_PROBLEM_SIZE]);

@@ -32,15 +32,6 @@ static int look(int journal, uint64_t ordinal, const struct identity *id, struct
     return archive_say(problem, r, "read", "a segment");
 }
 
-static bool is_begun(int journal, uint64_t ordinal, const struct identity *id) {
-    char ignored[STORE_PROBLEM_SIZE];
-    struct segment_walk w;
-    int r = walk_open(&w, journal, ordinal, id, ignored);
-    if (r == 0)
-        walk_close(&w);
-    return r == 0;
-}
-
 int store_survey(const char *path, uint64_t most, int (*seen)(void *to, const struct segment_seen *s), void *to,
                  char problem[static STORE_PROBLEM_SIZE]) {
     struct identity id;
@@ -58,7 +49,8 @@ int store_survey(const char *path, uint64_t most, int (*seen)(void *to, const st
         first = last - most + 1;
     for (uint64_t ordinal = first; r == 0 && ordinal <= last; ordinal++) {
         r = look(journal, ordinal, &id, &s, problem);
-        s.sealed = s.begun && is_begun(journal, ordinal + 1, &id);
+        if (r == 0 && s.begun)
+            r = walk_is_sealed(journal, ordinal, &id, &s.sealed);
         s.witnessed = s.witnessed || s.sealed;    /* by the next segment's header */
         if (r == 0)
             r = seen(to, &s);

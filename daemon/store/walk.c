@@ -52,6 +52,18 @@ int walk_open(struct segment_walk *w, int journal, uint64_t ordinal, const struc
     return 0;
 }
 
+int walk_is_sealed(int journal, uint64_t ordinal, const struct identity *id, bool *ret) {
+    struct segment_walk next;
+    char ignored[STORE_PROBLEM_SIZE];
+    int r = walk_open(&next, journal, ordinal + 1, id, ignored);
+    if (r < 0 && r != -ENOENT && r != -ENODATA && r != -EBADMSG)
+        return r;
+    *ret = r == 0;
+    if (r == 0)
+        walk_close(&next);
+    return 0;
+}
+
 int walk_continues(const struct segment_walk *w, const struct hash *chain, uint64_t next_seq, uint64_t bytes,
                    char problem[static STORE_PROBLEM_SIZE]) {
     const struct segment_header *h = &w->header;

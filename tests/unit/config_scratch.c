@@ -29,7 +29,7 @@ static const char *const set_files[] = {"office.yaml", "divisions.csv", "categor
                                         "roles.yaml",
     "calendars/china-2024-2026.yaml", "playbooks/incident.yaml"};
 
-char *path_in(char to[static 512], const char *dir, const char *file) {
+char *scratch_file(char to[static 512], const char *dir, const char *file) {
     snprintf(to, 512, "%s/%s", dir, file);
     return to;
 }
@@ -45,7 +45,7 @@ static char *file_take(const char *path, size_t *ret_size) {
 
 void file_put(const char *file, const char *bytes, size_t size) {
     char path[512];
-    FILE *f = fopen(path_in(path, scratch, file), "wb");
+    FILE *f = fopen(scratch_file(path, scratch, file), "wb");
     assert_non_null(f);
     assert_int_equal(fwrite(bytes, 1, size, f), size);
     assert_int_equal(fclose(f), 0);
@@ -58,11 +58,11 @@ int set_copied(void **state) {
     (void)state;
     snprintf(scratch, sizeof scratch, "%.150s/test_config.XXXXXX", base ? base : "/tmp");
     assert_non_null(mkdtemp(scratch));
-    assert_int_equal(mkdir(path_in(path, scratch, "calendars"), 0700), 0);
-    assert_int_equal(mkdir(path_in(path, scratch, "playbooks"), 0700), 0);
+    assert_int_equal(mkdir(scratch_file(path, scratch, "calendars"), 0700), 0);
+    assert_int_equal(mkdir(scratch_file(path, scratch, "playbooks"), 0700), 0);
     for (size_t i = 0; i < COUNT_OF(set_files); i++) {
         size_t size;
-        char *bytes = file_take(path_in(path, "config/qindu", set_files[i]), &size);
+        char *bytes = file_take(scratch_file(path, "config/qindu", set_files[i]), &size);
         file_put(set_files[i], bytes, size);
         free(bytes);
     }
@@ -73,18 +73,18 @@ int set_copied(void **state) {
 int set_removed(void **state) {
     char path[512];
     (void)state;
-    unlink(path_in(path, scratch, "settings.yaml"));
+    unlink(scratch_file(path, scratch, "settings.yaml"));
     for (size_t i = 0; i < COUNT_OF(set_files); i++)
-        unlink(path_in(path, scratch, set_files[i]));
-    rmdir(path_in(path, scratch, "calendars"));
-    rmdir(path_in(path, scratch, "playbooks"));
+        unlink(scratch_file(path, scratch, set_files[i]));
+    rmdir(scratch_file(path, scratch, "calendars"));
+    rmdir(scratch_file(path, scratch, "playbooks"));
     return rmdir(scratch);
 }
 
 unsigned change(const char *file, const char *after, const char *from, const char *to) {
     char path[512];
     size_t size;
-    char *bytes = file_take(path_in(path, scratch, file), &size), *whole = calloc(1, size + strlen(to) + 1);
+    char *bytes = file_take(scratch_file(path, scratch, file), &size), *whole = calloc(1, size + strlen(to) + 1);
     char *at = strstr(bytes, after);
     assert_non_null(at);
     at = strstr(at, from);
@@ -116,7 +116,7 @@ void expect_error(const struct config_error *error, const char *file, unsigned l
     char path[512];
     if (error->line != line || strcmp(error->key, key) != 0 || !strstr(error->what, what))
         print_message("%s:%u: %s: %s\n", error->file, error->line, error->key, error->what);
-    assert_string_equal(error->file, path_in(path, scratch, file));
+    assert_string_equal(error->file, scratch_file(path, scratch, file));
     assert_int_equal(error->line, line);
     assert_string_equal(error->key, key);
     assert_non_null(strstr(error->what, what));

@@ -16,7 +16,7 @@ int set_copied(void **state);                 /* of one test */
 int set_removed(void **state);
 #define ON_A_COPY(test) cmocka_unit_test_setup_teardown(test, set_copied, set_removed)
 
-char *path_in(char to[static 512], const char *dir, const char *file);
+char *scratch_file(char to[static 512], const char *dir, const char *file);
 void file_put(const char *file, const char *bytes, size_t size);
 /* Replaces the first `from` after the first `after`; returns the line where the change begins. */
 unsigned change(const char *file, const char *after, const char *from, const char *to);

@@ -95,7 +95,7 @@ static void a_limit_that_no_calendar_reaches_is_told(void **state) {
         put(limits[i], "999999mo");
         assert_true(config_load(scratch, &room, &rules, &error) < 0);
         char path[512];
-        assert_string_equal(error.file, path_in(path, scratch, INCIDENT));
+        assert_string_equal(error.file, scratch_file(path, scratch, INCIDENT));
         assert_string_equal(error.key, limits[i]);
         assert_non_null(strstr(error.what, "is too long"));
         put(limits[i], "2wd");

@@ -274,7 +274,7 @@ static int settings_of(const char *text, struct settings *ret, struct config_err
     char path[512];
     file_put("settings.yaml", text, strlen(text));
     options_default(settings_table, COUNT_OF(settings_table), ret);
-    return config_settings(path_in(path, scratch, "settings.yaml"), settings_table, COUNT_OF(settings_table), ret,
+    return config_settings(scratch_file(path, scratch, "settings.yaml"), settings_table, COUNT_OF(settings_table), ret,
                            error);
 }
 

@@ -97,6 +97,55 @@ static void a_torn_tail_is_saved_byte_for_byte_and_under_a_new_name_each_time(vo
     }
 }
 
+/* Somebody starts it again and again, and each time the power goes before the torn tail is zeroed. */
+static void a_tail_that_cannot_be_saved_under_any_name_is_not_cut(void **state) {
+    (void)state;
+    create_journal();
+    append(5, 500);
+    append(5, 500);
+    close_journal();
+    flip_byte("00000001.seg", ONE + EXTENT + 300);
+    for (unsigned n = 1; n < 1000; n++) {
+        char name[32];
+        (void)snprintf(name, sizeof name, n == 1 ? "torn-6.bin" : "torn-6-%u.bin", n);
+        put_bytes(name, 0, "x", 1);
+    }
+    assert_int_equal(journal_open(&j, &options, false, &found), -EEXIST);
+    assert_int_equal(remove(path_of("torn-6-77.bin")), 0);
+    open_journal();
+    assert_int_equal(found.durable_seq, 5);
+    assert_string_equal(found.torn_file, "torn-6-77.bin");
+}
+
+/* Garbage up to the last byte of a file that ends inside a block. */
+static void a_tail_that_ends_inside_a_block_is_looked_through_to_its_end(void **state) {
+    (void)state;
+    create_journal();
+    append(5, 500);
+    append(5, 500);
+    close_journal();
+    flip_byte("00000001.seg", ONE + EXTENT + 300);
+    cut_file("00000001.seg", ONE + 2 * EXTENT + 100);
+    fill_bytes("00000001.seg", ONE + 2 * EXTENT, 7, 100);
+    assert_refused("00000001.seg at byte 3584 (seq 6)", "no single write reaches");
+    cut_file("00000001.seg", ONE + 2 * EXTENT - 100);
+    assert_refused("00000001.seg at byte 3584 (seq 6)", "the file ends inside this batch");
+}
+
+static void only_the_next_in_turn_may_have_a_torn_header(void **state) {
+    (void)state;
+    create_journal();
+    fill_ahead();
+    append(5, 500);
+    close_journal();
+    put_bytes("00000002.seg", 20, "torn", 4);
+    open_journal();
+    assert_int_equal(journal_segments_ready(j), 2);
+    close_journal();
+    put_bytes("00000003.seg", 20, "torn", 4);
+    assert_refused("00000003.seg", "no journal segment");
+}
+
 static void a_header_forged_inside_a_torn_record_is_not_believed(void **state) {
     (void)state;
     create_journal();
@@ -408,6 +457,9 @@ int main(void) {
         STORY(a_torn_last_batch_is_cut_and_saved_and_what_was_acknowledged_survives),
         STORY(sectors_of_an_unsynced_batch_may_land_in_any_order),
         STORY(a_torn_tail_is_saved_byte_for_byte_and_under_a_new_name_each_time),
+        STORY(a_tail_that_cannot_be_saved_under_any_name_is_not_cut),
+        STORY(a_tail_that_ends_inside_a_block_is_looked_through_to_its_end),
+        STORY(only_the_next_in_turn_may_have_a_torn_header),
         STORY(a_header_forged_inside_a_torn_record_is_not_believed),
         STORY(a_true_header_of_another_segment_is_not_believed_either),
         STORY(every_flipped_byte_is_refused_or_cut_with_the_last_batch),

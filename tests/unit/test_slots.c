@@ -179,6 +179,28 @@ static void another_stores_slots_and_a_damaged_header_are_refused(void **state) 
     assert_int_equal(slots_open(&s, dir, store_id, 0, false), -EBADMSG);
 }
 
+/* Its sum is right: it was written so. */
+static void a_header_of_another_version_is_refused(void **state) {
+    static const uint64_t places[] = {8, 12};     /* the format, the size of a slot */
+    (void)state;
+    create_slots(NULL);
+    slots_close(s);
+    s = NULL;
+    for (size_t i = 0; i < COUNT_OF(places); i++) {
+        uint8_t head[80], good[80];
+        int fd = open(path, O_RDWR);
+        assert_int_equal(pread(fd, head, sizeof head, 0), sizeof head);
+        memcpy(good, head, sizeof good);
+        head[places[i]] ^= 0x40;
+        put_le32(head + 76, crc32c(0, slice_from(head, 76)));
+        assert_int_equal(pwrite(fd, head, sizeof head, 0), sizeof head);
+        assert_int_equal(slots_open(&s, dir, store_id, 0, false), -EBADMSG);
+        assert_int_equal(pwrite(fd, good, sizeof good, 0), sizeof good);
+        (void)close(fd);
+    }
+    assert_int_equal(slots_open(&s, dir, store_id, 0, false), 0);
+}
+
 static void two_drills_have_the_same_keys(void **state) {
     (void)state;
     struct key seed, key;
@@ -222,6 +244,7 @@ int main(void) {
         STORY(a_filling_that_a_crash_cut_short_leaves_no_slot_without_a_key),
         STORY(slots_older_than_the_journal_are_refused),
         STORY(another_stores_slots_and_a_damaged_header_are_refused),
+        STORY(a_header_of_another_version_is_refused),
         STORY(two_drills_have_the_same_keys),
         STORY(opening_read_only_fills_nothing),
     };

@@ -135,6 +135,8 @@ void whistle_feed_close(struct whistle_feed *f) {
 /* The handlers of frames: 1, there is something for the caller; 0, go on. */
 
 static int on_welcome(struct whistle_feed *f, struct whistle_update *ret) {
+    if (f->contact.state == CONTACT_AWAY)
+        return 0;                                 /* to a hello whose subscription may never have gone out */
     f->contact.state = CONTACT_UP;
     f->session_seq = 0;
     f->credit_used = 0;

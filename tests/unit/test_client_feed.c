@@ -296,6 +296,25 @@ static void a_refusal_is_told_and_tried_again_later(void **state) {
     whistle_feed_close(f);
 }
 
+/* Hello may have gone out and its subscription not: the line was full. Who takes that for a session waits for ever. */
+static void a_welcome_to_a_greeting_that_was_given_up_is_none(void **state) {
+    struct broker *b = *state;
+    struct whistle_feed *f = feed_of(b, 0, false);
+    assert_int_equal(hear(b, f)->console_says_case, CONSOLE_SAYS_HELLO);
+    assert_int_equal(hear(b, f)->console_says_case, CONSOLE_SAYS_SUBSCRIBE);
+    say_refused(b, REFUSED_TOO_MANY_SESSIONS);
+    next(f, WHISTLE_REFUSED, 0);
+    say_welcome(b);
+    nothing_more(f);
+    time_passes_ms(5000);
+    say_update(b, 5);
+    nothing_more(f);
+    greeted(b, f);
+    say_update(b, 6);
+    next(f, WHISTLE_UPDATE, 6);
+    whistle_feed_close(f);
+}
+
 static void credit_is_given_back_in_halves(void **state) {
     struct broker *b = *state;
     struct whistle_feed *f = feed_of(b, 0, false);
@@ -366,6 +385,7 @@ int main(void) {
         STORY(a_snapshot_comes_first_and_begins_again_when_it_is_broken_off),
         STORY(another_past_is_told_and_begun_with_a_snapshot),
         STORY(a_refusal_is_told_and_tried_again_later),
+        STORY(a_welcome_to_a_greeting_that_was_given_up_is_none),
         STORY(credit_is_given_back_in_halves),
         STORY(what_cannot_be_read_is_passed_over_and_its_seq_taken),
         STORY(a_console_that_leaves_says_goodbye),

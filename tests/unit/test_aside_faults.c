@@ -87,7 +87,7 @@ static void a_full_disk_is_seen_before_anything_is_written(void **state) {
     uint64_t seq = store_durable_seq(w->store);
     world_random_turns(w, 3, 20);
     disk->full = true;
-    refused(backup_try(w, "backup", &b), -ENOSPC, b.problem, "nothing that was there has changed");
+    told_why(backup_try(w, "backup", &b), -ENOSPC, b.problem, "nothing that was there has changed");
     disk->full = false;
     assert_int_equal(check(w, "backup", &b), 0);
     assert_int_equal(b.seq, seq);
@@ -160,7 +160,7 @@ static void a_later_versions_reserve_may_be_given_and_a_damaged_stores_not(void 
     assert_int_equal(store_ballast_give(w->dir, &g), 0);
     assert_true(g.bytes > 0 && g.problem[0] == '\0');
     assert_int_equal(unlink(path), 0);
-    refused(store_ballast_give(w->dir, &g), -ENOENT, g.problem, "no FORMAT");
+    told_why(store_ballast_give(w->dir, &g), -ENOENT, g.problem, "no FORMAT");
 }
 
 /* ---- where the store lies ---------------------------------------------------------------------------------------- */

@@ -60,9 +60,9 @@ static void a_broker_that_names_another_end_than_the_journals_is_not_believed(vo
     struct world *w = *state;
     struct backup_result b;
     small(w);
-    refused(backup_asking(w, NULL, &b), -EBUSY, b.problem, "no broker to ask");
-    refused(backup_asking(w, told_beyond, &b), -EBADMSG, b.problem, "00000001.seg");
-    refused(backup_asking(w, told_within, &b), -EBADMSG, b.problem, "ends before what is durable");
+    told_why(backup_asking(w, NULL, &b), -EBUSY, b.problem, "no broker to ask");
+    told_why(backup_asking(w, told_beyond, &b), -EBADMSG, b.problem, "00000001.seg");
+    told_why(backup_asking(w, told_within, &b), -EBADMSG, b.problem, "ends before what is durable");
     assert_int_equal(backup_asking(w, told_durable, &b), 0);
 }
 
@@ -92,9 +92,9 @@ static void a_place_is_named_from_here_or_from_the_root_and_must_lie_apart(void 
     memset(long_name, 'x', sizeof long_name - 1);
     small(w);
     world_close(w);
-    refused(backup_to(w, long_name, &b), -ENAMETOOLONG, b.problem, "open");
+    told_why(backup_to(w, long_name, &b), -ENAMETOOLONG, b.problem, "open");
     place(w, "nowhere/backup", path);
-    refused(backup_to(w, path, &b), -ENOENT, b.problem, "directory above");
+    told_why(backup_to(w, path, &b), -ENOENT, b.problem, "directory above");
     place(w, "store-of-yesterday", path);         /* begins like the store's own name */
     assert_int_equal(backup_to(w, path, &b), 0);
     assert_non_null(getcwd(was, sizeof was));
@@ -113,7 +113,7 @@ static void two_backups_do_not_write_to_one_place(void **state) {
     place(w, "backup", path);
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     assert_true(fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0);
-    refused(backup_try(w, "backup", &b), -EBUSY, b.problem, "another backup is being written there");
+    told_why(backup_try(w, "backup", &b), -EBUSY, b.problem, "another backup is being written there");
     assert_int_equal(close(fd), 0);
     (void)backup(w, "backup");
 }
@@ -126,7 +126,7 @@ static void a_copy_of_the_store_that_was_made_by_hand_is_not_written_over(void *
     world_close(w);
     place(w, "copy", path);
     path_copy(w->dir, path);
-    refused(backup_try(w, "copy", &b), -EEXIST, b.problem, "no backup of this store");
+    told_why(backup_try(w, "copy", &b), -EEXIST, b.problem, "no backup of this store");
     place(w, "copy/slots", path);
     assert_int_equal(unlink(path), 0);            /* as a backup that was cut short before its manifest looks */
     (void)backup(w, "copy");
@@ -179,7 +179,7 @@ static void a_resting_journal_that_is_damaged_is_refused_by_place(void **state) 
     small(w);
     world_close(w);
     world_flip(w, "journal/00000001.seg", 50);
-    refused(backup_try(w, "backup", &b), -EBADMSG, b.problem, "00000001.seg");
+    told_why(backup_try(w, "backup", &b), -EBADMSG, b.problem, "00000001.seg");
 }
 
 /* The second segment of a store that was brought back, and of the one it was a copy of: both ours, both whole. */
@@ -203,7 +203,7 @@ static void a_segment_of_another_history_is_refused(void **state) {
         world_random_turns(w, 5, 41);
     world_path(w, "journal/00000002.seg", to);
     path_copy(from, to);
-    refused(backup_try(w, "backup", &b), -EBADMSG, b.problem, "00000002.seg");
+    told_why(backup_try(w, "backup", &b), -EBADMSG, b.problem, "00000002.seg");
     assert_non_null(strstr(b.problem, "does not continue"));
 }
 
@@ -223,7 +223,7 @@ static void a_purged_store_whose_base_is_damaged_is_not_copied(void **state) {
     world_path(w, name, path);
     assert_true(stat(path, &st) == 0 && chmod(path, 0600) == 0);
     world_flip(w, name, (long)st.st_size / 2);
-    refused(backup_try(w, "backup", &b), -EBADMSG, b.problem, "base");
+    told_why(backup_try(w, "backup", &b), -EBADMSG, b.problem, "base");
 }
 
 /* ---- looking at one ---------------------------------------------------------------------------------------------- */
@@ -246,20 +246,20 @@ static void the_archive_of_slots_may_be_gone_but_not_damaged_or_anothers(void **
         place(w, "safe", safe);
         path_copy(archive, safe);
         put_byte(archive, hurt[i], 0x6e);
-        refused(check(w, "backup", &b), -EBADMSG, b.problem, "backup.slots: it is damaged");
+        told_why(check(w, "backup", &b), -EBADMSG, b.problem, "backup.slots: it is damaged");
         assert_int_equal(rename(safe, archive), 0);
     }
     assert_int_equal(check(w, "backup", &b), 0);
     assert_true(b.has_slots);
     assert_int_equal(truncate(archive, 90), 0);
-    refused(check(w, "backup", &b), -EBADMSG, b.problem, "backup.slots: it is damaged");
+    told_why(check(w, "backup", &b), -EBADMSG, b.problem, "backup.slots: it is damaged");
     assert_int_equal(rename(other, archive), 0);
-    refused(check(w, "backup", &b), -EBADMSG, b.problem, "of another store");
+    told_why(check(w, "backup", &b), -EBADMSG, b.problem, "of another store");
     assert_int_equal(unlink(archive), 0);
     assert_int_equal(check(w, "backup", &b), 0);
     assert_false(b.has_slots);
     assert_true(mkdir(archive, 0700) == 0);
-    refused(check(w, "backup", &b), -EISDIR, b.problem, "directory");
+    told_why(check(w, "backup", &b), -EISDIR, b.problem, "directory");
     assert_int_equal(check(w, "nowhere", &b), -ENOENT);
 }
 
@@ -273,7 +273,7 @@ static void a_name_that_is_too_long_to_look_beside_is_refused(void **state) {
     place(w, "backup", path);
     memset(name, '/', sizeof name);
     (void)snprintf(name + sizeof name - 1 - strlen(path), strlen(path) + 1, "%s", path);
-    refused(store_backup_check(name, &b), -ENAMETOOLONG, b.problem, "check");
+    told_why(store_backup_check(name, &b), -ENAMETOOLONG, b.problem, "check");
 }
 
 int main(void) {

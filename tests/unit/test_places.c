@@ -209,10 +209,10 @@ static void a_manifest_that_lacks_a_segment_is_no_backup(void **state) {
     world_close(w);
     (void)backup(w, "backup");
     edit_manifest(w, without_its_second_segment);
-    refused(restore_try(w, "backup", "back", (struct wish){0}, &back), -EBADMSG, back.problem,
+    told_why(restore_try(w, "backup", "back", (struct wish){0}, &back), -EBADMSG, back.problem,
             "MANIFEST lacks journal/00000002.seg");
     edit_manifest(w, without_any_segment);
-    refused(restore_try(w, "backup", "back", (struct wish){0}, &back), -EBADMSG, back.problem,
+    told_why(restore_try(w, "backup", "back", (struct wish){0}, &back), -EBADMSG, back.problem,
             "names no segment of the journal");
 }
 
@@ -231,7 +231,7 @@ static void key_slots_of_another_store_open_nothing_here(void **state) {
     place(w, "backup.slots", ours);
     place(w, "other.slots", theirs);
     assert_int_equal(rename(theirs, ours), 0);
-    refused(restore_try(w, "backup", "back", (struct wish){0}, &back), -EBADMSG, back.problem,
+    told_why(restore_try(w, "backup", "back", (struct wish){0}, &back), -EBADMSG, back.problem,
             "holds the key slots of another store");
     assert_int_equal(restore_try(w, "backup", "back", (struct wish){.no_slots = true}, &back), 0);
 }

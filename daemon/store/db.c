@@ -126,8 +126,7 @@ static int begin(struct db *d) {
         struct table *t = &d->table[i];
         t->stands = 0;
         rc = mdb_cursor_open(d->txn, t->dbi, &t->at);
-        if (rc == 0)
-            rc = mdb_cursor_open(d->txn, t->dbi, &t->walk);
+        if (rc == 0) rc = mdb_cursor_open(d->txn, t->dbi, &t->walk);
     }
     if (rc != 0) return fail(d, rc, "begin a transaction");
     d->changes = 0;
@@ -249,8 +248,7 @@ static int open_tables(struct db *d) {
         struct table *t = &d->table[i];
         unsigned flags = 0;
         rc = mdb_dbi_open(txn, t->name, create ? MDB_CREATE : 0, &t->dbi);
-        if (rc == 0)
-            rc = mdb_dbi_flags(txn, t->dbi, &flags);
+        if (rc == 0) rc = mdb_dbi_flags(txn, t->dbi, &flags);
         if (rc == MDB_NOTFOUND || flags != 0)
             rc = MDB_CORRUPTED;
         if (rc != 0)
@@ -469,8 +467,7 @@ int db_last(struct db *d, unsigned table, struct slice prefix, struct slice *ret
     MDB_val key = val_of(behind(prefix, next)), stored;
     t->stands = 0;
     int rc = key.mv_size > 0 ? mdb_cursor_get(t->walk, &key, &stored, MDB_SET_RANGE) : MDB_NOTFOUND;
-    if (rc == 0)
-        rc = mdb_cursor_get(t->walk, &key, &stored, MDB_PREV);
+    if (rc == 0) rc = mdb_cursor_get(t->walk, &key, &stored, MDB_PREV);
     else if (rc == MDB_NOTFOUND)
         rc = mdb_cursor_get(t->walk, &key, &stored, MDB_LAST);
     if (rc == MDB_NOTFOUND || (rc == 0 && !slice_starts(slice_from(key.mv_data, key.mv_size), prefix)))

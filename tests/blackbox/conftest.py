@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -167,6 +168,15 @@ def small_disk(folder, mebibytes):
         yield at
     finally:
         subprocess.run([*become, "umount", "-l", str(at)], check=True)
+
+
+def until(what, wait_s=20):
+    """What it gives once it gives anything."""
+    end = time.monotonic() + wait_s
+    while not (found := what()):
+        assert time.monotonic() < end, "it never came to that"
+        time.sleep(0.02)
+    return found
 
 
 def fill(disk):

@@ -3,8 +3,7 @@ import pytest
 
 import whistle_pb2 as pb
 import wl
-from conftest import CTL, fill, run, small_disk
-from test_housekeeping import until
+from conftest import CTL, fill, run, small_disk, until
 from world import GRID_WORKER, accept, dispatch, done, report, reports_until_refused
 
 

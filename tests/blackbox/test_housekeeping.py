@@ -7,15 +7,8 @@ import pytest
 
 import whistle_pb2 as pb
 import wl
-from conftest import CTL, run
+from conftest import CTL, run, until
 from world import DAY, DISTRICT, GRID_WORKER, report, story_kinds
-
-
-def until(true, wait_s=10):
-    end = time.monotonic() + wait_s
-    while not true():
-        assert time.monotonic() < end, "it never came to that"
-        time.sleep(0.02)
 
 
 def again(front, envelope):

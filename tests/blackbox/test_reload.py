@@ -8,7 +8,7 @@ import pytest
 
 import whistle_pb2 as pb
 import wl
-from conftest import CTL, QINDU, run
+from conftest import CTL, QINDU, run, until
 from world import BUILDING, DAY, GRID, HOUR, MONDAY, RUBBISH, Clock, at_cursor, dispatch, report, story_kinds, timer
 
 INCIDENT, CHINA = "playbooks/incident.yaml", "calendars/china-2024-2026.yaml"
@@ -52,14 +52,6 @@ def reload(front, dry_run=False, by="1001", **more):
 
 def recompute(front, dry_run=False, by="1001", **more):
     return front.call(pb.Recompute(dry_run=dry_run), **({} if dry_run else {"by": by}), **more)
-
-
-def until(what, wait_s=20):
-    end = time.monotonic() + wait_s
-    while not (found := what()):
-        assert time.monotonic() < end, "it did not come about"
-        time.sleep(0.02)
-    return found
 
 
 def resident(broker):

@@ -6,19 +6,11 @@ import time
 
 import whistle_pb2 as pb
 import wl
-from conftest import CTL, WORKER, Process
+from conftest import CTL, WORKER, Process, until
 from test_feed import everything, updates
 from world import COMMUNITY, DISTRICT, report, story_kinds
 
 STILL_S = 10
-
-
-def until(what, wait_s=15):
-    end = time.monotonic() + wait_s
-    while not (found := what()):
-        assert time.monotonic() < end, "it did not come about"
-        time.sleep(0.05)
-    return found
 
 
 class StoppedBroker:

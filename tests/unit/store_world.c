@@ -110,6 +110,17 @@ struct hash world_digest(struct world *w) {
     return digest;
 }
 
+void world_has(struct world *w, const struct hash *digest) {
+    struct hash now = world_digest(w);
+    assert_memory_equal(&now, digest, sizeof now);
+}
+
+void world_still_has(struct world *w, const struct hash *digest) {
+    world_open(w);
+    world_has(w, digest);
+    world_close(w);
+}
+
 static void file_copy_to(const char *from, const char *to, const struct stat *st) {
     (void)unlink(to);
     int in = open(from, O_RDONLY), out = open(to, O_WRONLY | O_CREAT | O_EXCL, st->st_mode & 0777);

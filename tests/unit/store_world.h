@@ -37,6 +37,8 @@ void world_close(struct world *w);
 void world_path(const struct world *w, const char *name, char to[static 192]);
 void world_flip(const struct world *w, const char *name, long offset);       /* a byte; from the end when negative */
 struct hash world_digest(struct world *w);
+void world_has(struct world *w, const struct hash *digest);                  /* nothing less, nothing else */
+void world_still_has(struct world *w, const struct hash *digest);            /* closed before and afterwards */
 /* A file, or a directory with all that is in it, and their modes; a file that is there already is replaced. */
 void path_copy(const char *from, const char *to);
 int path_remove(const char *path);                 /* with all that is in it; 0, or -1 and errno */

@@ -38,13 +38,6 @@ static void lived(struct world *w) {
     world_random_turns(w, 8, 10);
 }
 
-static void still_has(struct world *w, const struct hash *digest) {
-    world_open(w);
-    struct hash now = world_digest(w);
-    assert_memory_equal(&now, digest, sizeof now);
-    world_close(w);
-}
-
 /* ---- the store --------------------------------------------------------------------------------------------------- */
 
 static void a_store_is_created_whole_or_not_at_all(void **state) {
@@ -80,7 +73,7 @@ static void openings_starve(struct world *w, const struct hash *digest, int how,
         hit = feed();
         assert_true(at < 3000 && (r == 0 || (r < 0 && hit && w->found.problem[0])));
         world_close(w);
-        still_has(w, digest);
+        world_still_has(w, digest);
     }
 }
 

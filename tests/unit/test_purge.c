@@ -134,8 +134,7 @@ static void verifies_as(struct world *w, const struct hash *digest) {
 static void opens_as(struct world *w, const char *decision, const struct hash *digest) {
     world_open(w);
     assert_string_equal(w->found.decision, decision);
-    struct hash now = world_digest(w);
-    assert_memory_equal(&now, digest, sizeof now);
+    world_has(w, digest);
     world_close(w);
 }
 
@@ -286,10 +285,7 @@ static void killed_at_every_step_a_purge_leaves_a_store_that_opens(void **state)
             verifies_as(w, &digest);
         if (n % 4 == 1)
             lose(w, "state.mdb");
-        world_open(w);
-        struct hash now = world_digest(w);
-        assert_memory_equal(&now, &digest, sizeof now);
-        world_close(w);
+        world_still_has(w, &digest);
         assert_int_equal(purge(w, archive, &p), 0);
         assert_true(p.first_seq > 1 && p.base_seq);
         verifies_as(w, &digest);

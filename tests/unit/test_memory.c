@@ -2,9 +2,11 @@
  * negative errno and a sentence, nothing leaks, and the next try, with memory, finds all that was acknowledged. */
 #include "daemon/config/config.h"
 #include "daemon/store/backup.h"
+#include "daemon/store/slots.h"
 #include "tests/unit/broken_memory.h"
 #include "tests/unit/store_world.h"
 
+#include <fcntl.h>
 #include <ftw.h>
 
 /* Allocations far into it are like those beside them: the further, the wider the stride. EVERY=1 (make faults): each */
@@ -159,6 +161,64 @@ static void a_verification_and_a_backup_that_are_refused_memory_say_so(void **st
     }
 }
 
+static int seen_none(void *to, const struct segment_seen *s) {
+    (void)to, (void)s;
+    return 0;
+}
+
+static void a_follower_and_a_survey_that_are_refused_memory_say_so(void **state) {
+    struct world *w = *state;
+    char to[140], problem[STORE_PROBLEM_SIZE];
+    bool hit = true;
+    lived(w);
+    (void)snprintf(to, sizeof to, "%s/follower", w->top);
+    for (unsigned at = 1; hit; at = after(at)) {
+        struct follow *f = NULL;
+        starve(at, ONCE);
+        int r = follow_open(&f, to, problem);
+        hit = feed();
+        assert_true(at < 100 && (r == 0 || (hit && problem[0])));
+        follow_close(f);
+    }
+    hit = true;
+    for (unsigned at = 1; hit; at = after(at)) {
+        starve(at, ONCE);
+        int r = store_survey(w->dir, 0, seen_none, NULL, problem);
+        hit = feed();
+        assert_true(at < 100 && (r == 0 || (hit && r == -ENOMEM && problem[0])));
+    }
+}
+
+static unsigned descriptors(void) {
+    unsigned count = 0;
+    for (int fd = 0; fd < 256; fd++)
+        count += fcntl(fd, F_GETFD) >= 0;
+    return count;
+}
+
+static void key_slots_that_are_refused_memory_leave_nothing_open(void **state) {
+    static const uint8_t id[16] = "a store of tests";
+    struct world *w = *state;
+    struct slots *slots = NULL;
+    bool hit = true;
+    unsigned before = descriptors();
+    for (unsigned at = 1; hit; at++) {
+        starve(at, ONCE);
+        int r = slots_create(w->top, id, 0, 100, NULL);
+        hit = feed();
+        assert_int_equal(r, hit ? -ENOMEM : 0);
+    }
+    hit = true;
+    for (unsigned at = 1; hit; at++) {
+        starve(at, ONCE);
+        int r = slots_open(&slots, w->top, id, 0, false);
+        hit = feed();
+        assert_int_equal(r, hit ? -ENOMEM : 0);
+    }
+    slots_close(slots);
+    assert_int_equal(descriptors(), before);
+}
+
 /* ---- the rules --------------------------------------------------------------------------------------------------- */
 
 static void rules_that_are_refused_memory_are_not_loaded_and_the_file_is_named(void **state) {
@@ -188,6 +248,8 @@ int main(void) {
         WORLD(a_start_that_is_refused_memory_leaves_everything_for_the_next),
         WORLD(whatever_is_refused_in_a_turn_or_a_rest_the_next_start_knows_what_was_acknowledged),
         WORLD(a_verification_and_a_backup_that_are_refused_memory_say_so),
+        WORLD(a_follower_and_a_survey_that_are_refused_memory_say_so),
+        WORLD(key_slots_that_are_refused_memory_leave_nothing_open),
         cmocka_unit_test(rules_that_are_refused_memory_are_not_loaded_and_the_file_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -231,6 +231,24 @@ static void a_verification_that_fails_never_says_equal(void **state) {
     }
 }
 
+static void a_verification_that_is_interrupted_goes_on(void **state) {
+    struct world *w = *state;
+    struct verify_result result;
+    unsigned went_on = 0;
+    world_create(w);
+    world_random_turns(w, 2, 10);
+    world_close(w);
+    bool hit = true;
+    for (unsigned at = 1; hit; at++) {
+        break_disk(at, ONCE, EINTR);
+        int r = store_verify(&w->options, w->top, &result, NULL, NULL);
+        hit = mend_disk();
+        went_on += r == 0 && result.equal;
+        assert_true(at < 500 && (r == 0 ? result.equal || result.problem[0] : hit && result.problem[0]));
+    }
+    assert_true(went_on > 10);                    /* reading, writing, and what the child has seen */
+}
+
 static void folding_again_that_fails_is_done_by_the_next_start(void **state) {
     struct world *w = *state;
     w->options.slots_ahead = 64;
@@ -292,6 +310,7 @@ int main(void) {
         WORLD(a_last_instant_that_cannot_be_read_is_a_fault_of_the_disk),
         WORLD(a_verification_that_fails_never_says_equal),
         WORLD(a_purge_that_fails_leaves_a_store_that_opens_and_can_be_purged),
+        WORLD(a_verification_that_is_interrupted_goes_on),
         WORLD(folding_again_that_fails_is_done_by_the_next_start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,6 +25,7 @@ static char dir[128], scratch[160];
 static void *room;
 static struct arena rules_room;
 static bool alive, adopted, wants_more, housework;   /* adopted: rules, once */
+static bool excused;                              /* what is due now may be late */
 static int64_t wakes_ns, busy_until_ns, up_since_ns, paused_until_ns, wall_step_ms;
 static int64_t look_ms = LOOK_MS, rests_ms, restart_ms;
 static uint64_t passes, syncs;
@@ -220,6 +221,7 @@ static void enlarge(void) {
 }
 
 void broker_no_room(void) {
+    if (settings.map_bytes == MAP_BYTES) sim_broken("O9: a turn was abandoned, and the tables have room");
     no_room++;
 }
 
@@ -243,6 +245,7 @@ void broker_step(void) {
         return;
     }
     if (!alive) {
+        excused = true;
         enum life_end end = life_run(start, NULL);
         if (end != LIFE_GOES_ON) sometimes("broker.ended_while_starting");
         return bury(end);
@@ -252,6 +255,8 @@ void broker_step(void) {
     if (how != LIFE_GOES_ON) return bury(how);
     if (no_room > NO_ROOM_MAX) return enlarge();
     bool roomy = store_admits(d.store, ADMIT_CLOSURE) && settings.map_bytes == MAP_BYTES;
+    struct due_row due;
+    excused = !roomy || (excused && store_first_due(d.store, &due) == 0 && due.due_ms <= d.now_ms);
     bool healthy = roomy && sim_now_ns() - up_since_ns > 5 * SECOND_NS;
     oracle_passed(d.store, d.now_ms, healthy);
     spins = wants_more && d.commands == 0 && disk_calls(DISK_SYNC) == syncs ? spins + 1 : 0;
@@ -261,6 +266,7 @@ void broker_step(void) {
     if (sim_now_ns() < fate.slow_until_ns && d.commands) {
         cost += (int64_t)sim_roll(SIM_BROKER, 5 * SECOND_NS);
         sometimes("disk.slow");
+        excused = true;
     }
     busy_until_ns = sim_now_ns() + cost;
     wakes_ns = busy_until_ns + sleep_ms() * 1000000;
@@ -273,6 +279,7 @@ void broker_fate(void) {
     if (sim_chance(SIM_FATE, swarm.power)) fate.power_after = 1 + (int64_t)sim_roll(SIM_FATE, 60);
     if (sim_chance(SIM_FATE, swarm.pause)) {
         paused_until_ns = sim_now_ns() + 2 * sim_a_while_ns();
+        excused = true;
         sometimes("broker.paused");
     }
     int64_t a_while_ns = sim_now_ns() + sim_a_while_ns();
@@ -280,10 +287,13 @@ void broker_fate(void) {
     if (sim_chance(SIM_FATE, swarm.disk_error)) fate.fails[sim_roll(SIM_FATE, DISK_CALLS)] = true;
     if (sim_chance(SIM_FATE, swarm.disk_slow)) fate.slow_until_ns = a_while_ns;
     if (sim_chance(SIM_FATE, swarm.rules)) edit_rules();
+    if (alive && swarm.backup && sim_chance(SIM_LATER, swarm.backup))
+        backup_take(d.store, scratch, dir, settings.map_bytes);
     if (sim_chance(SIM_FATE, swarm.clock_jump)) {
         int64_t step_ms = (int64_t)sim_roll(SIM_FATE, 2 * 86400000) - 86400000;
         sometimes(step_ms < wall_step_ms ? "clock.jumped_back" : "clock.jumped_forward");
         wall_step_ms = step_ms;
+        excused = true;
         synchronised = sim_roll(SIM_FATE, 2);
         if (synchronised) sometimes("clock.jumped_and_trusted");
     }
@@ -292,7 +302,7 @@ void broker_fate(void) {
 void broker_heal(void) {
     memset(&fate, 0, sizeof fate);
     paused_until_ns = 0;
-    synchronised = true;
+    synchronised = excused = true;
     if (settings.map_bytes != MAP_BYTES) enlarge();
 }
 
@@ -330,6 +340,7 @@ int64_t broker_wakes_ns(void) {
 
 struct store *broker_store(void) { return alive ? d.store : NULL; }
 int64_t broker_now_ms(void) { return d.now_ms; }
+bool broker_excused(void) { return excused; }
 int64_t broker_up_since_ns(void) { return up_since_ns; }
 uint64_t broker_passes(void) { return passes; }
 
@@ -359,5 +370,6 @@ struct hash broker_final(void) {
     disk_close_all();
     if (life_run(verify, &digest) != LIFE_GOES_ON) sim_broken("verifying failed");
     life_bury();
+    backup_restore(settings.map_bytes, settings.segment_bytes, settings.slots_ahead);
     return digest;
 }

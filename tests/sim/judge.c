@@ -7,13 +7,15 @@
  *   J4  a case is voided by two persons, and not away from those who were merged into it
  *   J5  a desk's decision is taken for the try it was offered in, never for an earlier one
  *   J6  working time by hand: hours and days of the fixture's office, counted window by window; under the first rules,
- *       because the holidays of later ones are drawn */
+ *       because the holidays of later ones are drawn
+ *   J7  a deadline fires within a second of its time, unless something kept the broker from it (broker_excused) */
 #include "tests/sim/sim.h"
 #include "tests/unit/laws.h"
 #include "tests/unit/rules_fixture.h"
 
 #include <string.h>
 
+#define SECOND_MS 1000LL
 #define MINUTE_MS 60000LL
 #define DAY_MS (1440 * MINUTE_MS)
 
@@ -60,6 +62,22 @@ static void judge_fired(const struct case_state *before, const struct case_state
     const struct timer *is = case_timer(after, (PbTimerKind)was->kind);
     if (is && is->due_ms <= at_ms)
         sim_broken("J3: case %llu: a deadline fired and is due still", (unsigned long long)before->id);
+}
+
+static void judge_late(const struct case_state *before, const struct shadow *after, int64_t at_ms) {
+    int64_t due_ms = first_timer(before)->due_ms, from_ms = due_ms > after->due_since_ms ? due_ms : after->due_since_ms;
+    if (broker_excused()) return;
+    sim_count(COUNT_JUDGED, 1);
+    if (at_ms - from_ms <= SECOND_MS) return;
+    sim_count(COUNT_LATE, 1);
+    sim_broken("J7: case %llu: a deadline fired %lld ms late", (unsigned long long)before->id,
+               (long long)(at_ms - from_ms));
+}
+
+/* Another is due first, or the same at another time: known only from now on. */
+static void note_first(const struct case_state *before, struct shadow *after, int64_t at_ms) {
+    const struct timer *was = first_timer(before), *is = first_timer(&after->state);
+    if (!was || !is || was->kind != is->kind || was->due_ms != is->due_ms) after->due_since_ms = at_ms;
 }
 
 static void judge_climb(const struct case_state *before, const PbEvent *e) {
@@ -149,9 +167,12 @@ static void judge_timer(const struct case_state *c, const struct timer *t, int64
 
 /* ---- all of it --------------------------------------------------------------------------------------------------- */
 
-void judge(const struct case_state *before, const struct case_state *after, const PbRecord *r) {
+void judge(const struct case_state *before, struct shadow *shadow, const PbRecord *r) {
+    const struct case_state *after = &shadow->state;
     bool timer = strcmp(r->source, "timer") == 0;
     if (timer) judge_fired(before, after, r->at_ms);
+    if (timer) judge_late(before, shadow, r->at_ms);
+    note_first(before, shadow, r->at_ms);
     for (unsigned i = 0; i < after->timers_count; i++) judge_timer(after, &after->timers[i], r->at_ms);
     if (before->id == 0) return;
     judge_lease(before, r);

@@ -8,8 +8,9 @@
  *   O4  the broker's row of a case is the row of its events, byte for byte; so is the whole store at the end (P4)
  *   O5  a console hears every record of its prefixes, in order, once, and no other (P5)
  *   O6  seqs have no gap; nothing committed is ever missing after a start; every start is an epoch of its own
+ *   O7  a case takes no way that lifecycle.c does not have; its laws hold after every event (case_check)
  *   O8  the broker does not turn round and round with nothing to do (broker.c)
- *   O7  a case takes no way that lifecycle.c does not have; its laws hold after every event (case_check) */
+ *   O9  a full disk abandons no turn: only tables without room do (broker.c) */
 #include "daemon/store/rows.h"
 #include "tests/sim/sim.h"
 
@@ -147,7 +148,7 @@ static void apply_case(const PbRecord *r) {
         steps++;
     }
     case_check(&s->state);
-    judge(&before, &s->state, r);
+    judge(&before, s, r);
 }
 
 /* Leases of an earlier life are known by its epoch. */

@@ -29,7 +29,8 @@ static const struct { const char *name; enum rank rank; } named[] = {
     {"desk.rejected", OFTEN}, {"desk.left_with_offers", SELDOM}, {"console.refused", SELDOM},
     {"console.resumed", OFTEN}, {"console.slow", OFTEN}, {"stranger.was_answered", OFTEN},
     {"stranger.changed_a_command", OFTEN}, {"world.night", OFTEN}, {"rules.others_at_start", OFTEN},
-    {"rules.reloaded", OFTEN}, {"recompute.over", OFTEN},
+    {"rules.reloaded", OFTEN}, {"recompute.over", OFTEN}, {"backup.taken", OFTEN},
+    {"backup.again", SELDOM}, {"backup.restored", OFTEN},
 };
 _Static_assert(COUNT_OF(named) <= NAMED_MAX, "room for names");
 

@@ -8,6 +8,7 @@
  *   seeds.c    many worlds, in children; what is broken is made smaller (main)
  *   paths.c    rare paths by name, and how often each was taken
  *   broker.c   the daemon's lives: started, passing, killed, without power, on a full disk
+ *   backup.c   copies of the living store, and what comes back of them
  *   actors.c   reporters, desks, an office, consoles, strangers
  *   oracle.c   what must hold: kept beside the broker from what it says and commits, checked after every step
  *
@@ -17,7 +18,7 @@
 #include "daemon/daemon.h"
 #include "lib/client/whistle.h"
 
-enum { SIM_PATHS_MAX = 256, SIM_COUNTS_MAX = 8 };
+enum { SIM_PATHS_MAX = 256, SIM_COUNTS_MAX = 12 };
 
 /* ---- the world (sim.c) ------------------------------------------------------------------------------------------- */
 
@@ -36,7 +37,10 @@ struct sim_report {
     int line;
     char told[400], dir[40];
 };
-enum sim_count { COUNT_STEPS, COUNT_KERNEL, COUNT_DEADLINES, COUNT_PASSES, COUNT_CASES, COUNT_DONE, COUNT_MS };
+enum sim_count {
+    COUNT_STEPS, COUNT_KERNEL, COUNT_DEADLINES, COUNT_PASSES, COUNT_CASES, COUNT_DONE, COUNT_MS,
+    COUNT_JUDGED, COUNT_LATE,                     /* deadlines that had to be in time; that were not, by a second */
+};
 
 void sim_run(const struct sim_run *run, struct sim_report *report);
 void sim_tidy(const struct sim_report *report);   /* removes what it left on disk */
@@ -77,6 +81,7 @@ struct swarm {
     unsigned tables;                              /* of a thousand ends of the broker: its tables are removed */
     unsigned wrong, again, strange, batches, imports, playbook;  /* of a thousand commands; playbook: drawn or not */
     unsigned mistyped;                            /* of a thousand subscriptions */
+    unsigned backup;                              /* of a thousand fate steps */
     unsigned habit;                               /* of words.c; 0: nobody has one */
     unsigned map;                                 /* KiB of the tables' map, which is soon full; 0: there is room */
 };
@@ -110,8 +115,14 @@ void broker_no_room(void);                        /* for this turn; often enough
 struct store *broker_store(void);                 /* NULL: it is not alive */
 int64_t broker_now_ms(void);
 int64_t broker_up_since_ns(void);
+bool broker_excused(void);                        /* it was away, slow, without room or told another time */
 uint64_t broker_passes(void);
 struct hash broker_final(void);                   /* stops it cleanly, verifies the store; the digest */
+
+/* ---- copies of its store (backup.c) ------------------------------------------------------------------------------ */
+
+void backup_take(struct store *living, const char *scratch, const char *store, uint64_t map_bytes);
+void backup_restore(uint64_t map_bytes, uint64_t segment_bytes, uint64_t slots_ahead);     /* the last; at the end */
 
 /* ---- who acts (actors.c) ----------------------------------------------------------------------------------------- */
 
@@ -130,9 +141,14 @@ void ear_told(const char *door, uint32_t peer, struct slice frame);             
 
 /* ---- what must hold (oracle.c) ----------------------------------------------------------------------------------- */
 
-struct shadow { struct case_state state; bool overdue_told; uint64_t offered_in; };     /* offered_in: an epoch */
+struct shadow {
+    struct case_state state;
+    bool overdue_told;
+    uint64_t offered_in;                          /* an epoch */
+    int64_t due_since_ms;                         /* since when it is known what is due first */
+};
 
-void judge(const struct case_state *before, const struct case_state *after, const PbRecord *r);     /* judge.c */
+void judge(const struct case_state *before, struct shadow *after, const PbRecord *r);               /* judge.c */
 void oracle_recorded(const PbRecord *record);     /* within a turn */
 void oracle_committed(void);                      /* and it is on disk */
 void oracle_abandoned(void);

@@ -16,6 +16,7 @@ static const struct { const char *name; unsigned *at; } switches[] = {
     {"strangers", &swarm.strange}, {"consoles", &swarm.consoles}, {"desks", &swarm.desks}, {"wrong", &swarm.wrong},
     {"again", &swarm.again}, {"batches", &swarm.batches}, {"imports", &swarm.imports},
     {"playbook", &swarm.playbook}, {"mistyped", &swarm.mistyped}, {"habit", &swarm.habit}, {"map", &swarm.map},
+    {"backup", &swarm.backup},
 };
 _Static_assert(COUNT_OF(switches) <= 64, "a bit each");
 
@@ -72,6 +73,7 @@ void swarm_draw(uint64_t without) {
     swarm.mistyped = drawn_of(SIM_LATER, 30, 400);
     swarm.habit = drawn_of(SIM_LATER, 60, HABITS);
     swarm.map = drawn_of(SIM_LATER, 8, 1024);
+    swarm.backup = drawn_of(SIM_LATER, 35, 60);
     for (unsigned i = 0; i < COUNT_OF(switches); i++)
         if (without >> i & 1) *switches[i].at = 0;
 }

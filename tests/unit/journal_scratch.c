@@ -82,6 +82,13 @@ void append(unsigned records, size_t len) {
     assert_int_equal(journal_append(j), 0);
 }
 
+void append_other(uint64_t from, uint64_t epoch) {
+    journal_begin(j, 1000, epoch);
+    for (uint64_t i = 0; i < 5; i++)
+        assert_int_equal(journal_add(j, record_of(from + i, 500), 1), 0);
+    assert_int_equal(journal_append(j), 0);
+}
+
 void append_two_segments(void) {
     fill_ahead();
     append(5, 500);

@@ -30,6 +30,7 @@ void close_journal(void);
 void fill_ahead(void);
 struct slice record_of(uint64_t seq, size_t len); /* valid until the next call */
 void append(unsigned records, size_t len);        /* one batch */
+void append_other(uint64_t from, uint64_t epoch); /* a batch of five records that say what later ones would */
 void append_two_segments(void);                   /* batches of five records: two in a sealed segment, one behind it */
 void assert_holds(uint64_t from, uint64_t to, size_t len);
 void assert_refused(const char *file, const char *words);

@@ -133,10 +133,7 @@ static void a_walk_stops_where_a_batch_does_not_verify_and_says_why(void **state
     get_bytes("00000001.seg", ONE + EXTENT, second, sizeof second);
     remove_journal();
     create_journal();
-    journal_begin(j, 7, 1);
-    for (unsigned i = 0; i < 5; i++)
-        assert_int_equal(journal_add(j, record_of(100 + i, 500), 1), 0);
-    assert_int_equal(journal_append(j), 0);
+    append_other(100, 1);
     close_journal();
     put_bytes("00000001.seg", ONE + EXTENT, second, sizeof second);
     assert_stops(1, 1, "the chain of hashes is broken here", false);

@@ -126,15 +126,9 @@ static void a_segment_of_another_history_is_told_when_it_is_read(void **state) {
     rename_journal("journal", "ours");
     create_journal();
     fill_ahead();
-    journal_begin(j, 0, 2);
-    for (unsigned i = 0; i < 5; i++)
-        assert_int_equal(journal_add(j, record_of(100 + i, 500), 1), 0);
-    assert_int_equal(journal_append(j), 0);
+    append_other(100, 2);
     assert_int_equal(journal_turn_over(j), 0);
-    journal_begin(j, 0, 2);
-    for (unsigned i = 0; i < 5; i++)
-        assert_int_equal(journal_add(j, record_of(200 + i, 500), 1), 0);
-    assert_int_equal(journal_append(j), 0);
+    append_other(200, 2);
     fill_ahead();
     assert_int_equal(journal_turn_over(j), 0);
     close_journal();

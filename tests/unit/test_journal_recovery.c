@@ -330,10 +330,7 @@ static void a_true_batch_of_another_history_breaks_the_chain(void **state) {
     remove_journal();
     create_journal();
     fill_ahead();
-    journal_begin(j, 1, 1);
-    for (unsigned i = 0; i < 5; i++)
-        assert_int_equal(journal_add(j, record_of(100 + i, 500), 1), 0);
-    assert_int_equal(journal_append(j), 0);
+    append_other(100, 1);
     append(5, 500);
     put_bytes("00000001.seg", ONE + EXTENT, second, sizeof second);
     struct journal_cursor *c = NULL;

@@ -86,10 +86,8 @@ int store_rest(struct store *s, int64_t now_mono_ms, int64_t now_ms, bool idle) 
     int r = rested ? journal_witness(s->journal, now_ms, s->tables.meta.epoch) : 0;
     if (r == -EAGAIN)
         r = 0;                                    /* no room for a witness: the checkpoint covers the batch as well */
-    if (r < 0) {
-        s->fault = r;
-        return r;
-    }
+    if (r < 0)
+        return store_lost(s, r);
     if (checkpoint_due(s, now_mono_ms, rested))
         r = store_checkpoint(s);
     if (r < 0)

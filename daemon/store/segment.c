@@ -145,9 +145,12 @@ int segment_allocate(int dir, uint64_t bytes, int *ret_fd) {
 int segment_publish(int dir, int fd, uint64_t ordinal) {
     char name[JOURNAL_NAME_SIZE];
     journal_segment_name(ordinal, name);
-    if (fsync(fd) < 0 || renameat2(dir, "next.tmp", dir, name, RENAME_NOREPLACE) < 0 || fsync(dir) < 0)
+    if (fsync(fd) < 0 || renameat2(dir, "next.tmp", dir, name, RENAME_NOREPLACE) < 0)
         return -errno;
-    return 0;
+    int r = fsync(dir) < 0 ? -errno : 0;
+    if (r < 0)
+        (void)unlinkat(dir, name, 0);             /* it is tried again, and must not find the name taken */
+    return r;
 }
 
 int segment_seal(int fd, uint64_t bytes) {

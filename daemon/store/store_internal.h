@@ -107,6 +107,7 @@ int state_copy(const struct store_options *o, const char *path, int fd);
 
 int store_slots_reach(struct store *s);                               /* the next slot has its key. -ENOSPC */
 int store_return(struct store *s);                                    /* the tables go back to the last durable seq */
+int store_lost(struct store *s, int r);                               /* r is final; gives what every write gives now */
 int store_given(struct store *s, int r);                              /* what a read returns: notes doubt on disk */
 int64_t mono_ms(void);
 #endif

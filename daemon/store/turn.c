@@ -160,7 +160,12 @@ int store_commit(struct store *s) {
     return 0;
 }
 
-/* What fails here is final, and so never called a lack of space: that would be waited out. */
+/* What is final is never called a lack of space: that would be waited out. */
+int store_lost(struct store *s, int r) {
+    s->fault = r == -ENOSPC ? -ENOTRECOVERABLE : r;
+    return store_given(s, s->fault);
+}
+
 int store_return(struct store *s) {
     uint64_t records = 0;
     int r = tables_return(&s->tables);
@@ -170,8 +175,7 @@ int store_return(struct store *s) {
         CHECK(s->tables.meta.folded_seq == journal_durable_seq(s->journal));
         return 0;
     }
-    s->fault = r == -ENOSPC ? -ENOTRECOVERABLE : r;
-    return store_given(s, s->fault);
+    return store_lost(s, r);
 }
 
 int store_abandon(struct store *s) {

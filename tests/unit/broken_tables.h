@@ -10,11 +10,12 @@
  *   } */
 #ifndef BROKEN_TABLES_H
 #define BROKEN_TABLES_H
+#include "tests/unit/no_sync.h"
+
 #include <dlfcn.h>
 #include <lmdb.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <unistd.h>
 
 static struct broken_tables {
     unsigned seen;                                /* calls so far */
@@ -44,16 +45,6 @@ static bool mend_tables(void) {
 static int says_no(bool write) {
     bool counts = broken_tables.armed && (write || !broken_tables.writes);
     return counts && ++broken_tables.seen == broken_tables.at ? broken_tables.why : 0;
-}
-
-/* Nothing here loses power: no sync is waited for. */
-int fsync(int fd) {
-    (void)fd;
-    return 0;
-}
-
-int fdatasync(int fd) {
-    return fsync(fd);
 }
 
 /* The one that LMDB has under that name. */

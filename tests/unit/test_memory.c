@@ -4,6 +4,7 @@
 #include "daemon/store/backup.h"
 #include "daemon/store/slots.h"
 #include "tests/unit/broken_memory.h"
+#include "tests/unit/no_sync.h"
 #include "tests/unit/store_world.h"
 
 #include <fcntl.h>
@@ -12,16 +13,6 @@
 /* Allocations far into it are like those beside them: the further, the wider the stride. EVERY=1 (make faults): each */
 static unsigned after(unsigned at) {
     return at + 1 + (getenv("EVERY") ? 0 : at / 10);
-}
-
-/* Nothing here loses power: no sync is waited for. */
-int fsync(int fd) {
-    (void)fd;
-    return 0;
-}
-
-int fdatasync(int fd) {
-    return fsync(fd);
 }
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *f) {

@@ -1,5 +1,6 @@
 /* Records that no healthy broker writes: what folding them says, and that the tables say what is wrong. */
 #include "daemon/store/tables.h"
+#include "daemon/store/texts.h"
 #include "lib/codec/codec.h"
 #include "tests/unit/store_world.h"
 
@@ -187,6 +188,67 @@ static void more_rules_than_are_kept_are_all_found_again(void **state) {
     says("this is no event of theirs");
 }
 
+/* Told to a follower in pieces, each as large as it can take: only their own parts, and all of them. */
+static void parts_are_told_up_to_the_last_of_their_rules(void **state) {
+    static uint8_t parts[128 << 10];
+    struct hash hash;
+    struct rules_packed told;
+    (void)state;
+    struct slice packed = packed_rules(&hash);
+    assert_true(packed.len > STORE_RULES_PART_BYTES && packed.len < sizeof parts);
+    for (uint32_t number = 1; number <= 2; number++) {
+        assert_int_equal(begun(number, &hash, packed.len, 1), 0);
+        assert_int_equal(chunk(number, 0, packed), 0);
+        assert_int_equal(adopted(number, &hash), 0);
+    }
+    assert_int_equal(rules_packed(&t, 1, 0, parts, sizeof parts, &told), 0);
+    assert_true(told.bytes == packed.len && told.length == packed.len && told.next_part == 0);
+    assert_memory_equal(parts, packed.at, packed.len);
+    assert_int_equal(rules_packed(&t, 1, 0, parts, packed.len - 1, &told), 0);
+    assert_true(told.bytes < packed.len && told.next_part > 0);
+    size_t first = told.bytes;
+    assert_int_equal(rules_packed(&t, 1, told.next_part, parts + first, sizeof parts - first, &told), 0);
+    assert_true(first + told.bytes == packed.len && told.next_part == 0);
+    assert_memory_equal(parts, packed.at, packed.len);
+    assert_int_equal(rules_packed(&t, 3, 0, parts, sizeof parts, &told), -ENOENT);
+}
+
+/* The rows of the next rules stand where the missing ones should. */
+static void rules_that_lost_a_part_are_not_made_up_from_the_next(void **state) {
+    struct hash hash;
+    const PbRules *rules = NULL;
+    (void)state;
+    struct slice packed = packed_rules(&hash);
+    for (uint32_t number = 1; number <= 2; number++) {
+        assert_int_equal(begun(number, &hash, packed.len, 1), 0);
+        assert_int_equal(chunk(number, 0, packed), 0);
+        assert_int_equal(adopted(number, &hash), 0);
+    }
+    uint32_t last = (uint32_t)((packed.len + STORE_RULES_PART_BYTES - 1) / STORE_RULES_PART_BYTES);
+    struct row_key key = key_rules(1, last);
+    assert_int_equal(db_delete(t.db, TABLE_RULES, key_bytes(&key)), 0);
+    rules_forget(&t, 0);
+    assert_int_equal(rules_find(&t, 1, &rules), -EBADMSG);
+    says("rules 1: parts are missing");
+    assert_int_equal(rules_find(&t, 2, &rules), 0);
+}
+
+static void a_hash_of_another_length_is_no_promise(void **state) {
+    struct hash hash;
+    (void)state;
+    struct slice packed = packed_rules(&hash);
+    PbRulesBegun begins = {.rules = 1, .bytes = packed.len, .chunks = 1, .hash = {HASH_SIZE - 1, hash.byte}};
+    PbRulesAdopted adopts = {.rules = 1, .hash = {HASH_SIZE - 1, hash.byte}};
+    assert_int_equal(fold(&(PbEvent){.event_case = EVENT_RULES_BEGUN, .rules_begun = &begins}), -EBADMSG);
+    says("a promise that cannot be kept");
+    assert_int_equal(begun(1, &hash, packed.len, 1), 0);
+    assert_int_equal(chunk(1, 0, packed), 0);
+    assert_int_equal(fold(&(PbEvent){.event_case = EVENT_RULES_ADOPTED, .rules_adopted = &adopts}), -EBADMSG);
+    says("adopted without having been begun");
+    adopts.rules = 0;
+    assert_int_equal(fold(&(PbEvent){.event_case = EVENT_RULES_ADOPTED, .rules_adopted = &adopts}), -EBADMSG);
+}
+
 /* Adopted rules whose row is gone are what a start folds again. */
 static void rules_that_were_begun_and_lost_a_row_make_the_tables_wrong(void **state) {
     struct hash hash;
@@ -270,6 +332,57 @@ static void tables_that_do_not_say_how_far_they_are_are_doubted(void **state) {
     assert_int_equal(tables_commit(&t), 0);
     assert_int_equal(db_delete(t.db, TABLE_FACTS, key_bytes(&key)), 0);
     assert_int_equal(tables_load(&t), -EBADMSG);
+}
+
+/* Every receipt answers a repeat; only one with the hash of its command tells whether it is one. */
+static void a_command_without_a_hash_has_a_receipt_all_the_same(void **state) {
+    static uint8_t id[16] = {5}, hash[HASH_SIZE] = {8};
+    struct receipt kept;
+    struct slice row;
+    (void)state;
+    for (unsigned hashed = 0; hashed < 2; hashed++) {
+        PbEvent e = {.event_case = EVENT_CLOCK_DOUBTED, .clock_doubted = make(sizeof(PbClockDoubted))}, *events = &e;
+        PbRecord r = {.n_events = 1, .events = &events, .source = (char *)"uid:1000", .command_id = {sizeof id, id}};
+        r.command_hash = (ProtobufCBinaryData){hashed ? sizeof hash : 0, hash};
+        SET(&r, first_seq, t.meta.folded_seq + 1);
+        assert_int_equal(fold_record(&t, &r, NULL, NULL), 0);
+        struct row_key key = key_receipt(SLICE("uid:1000"), id);
+        assert_int_equal(tables_get(&t, TABLE_RECEIPTS, &key, &row), 0);
+        assert_true(receipt_of_row(row, &kept) && kept.seq == r.first_seq && kept.hash[0] == (hashed ? 8 : 0));
+    }
+}
+
+/* What a verification opens and an erasure closes: forgotten here, it would be kept for ever. */
+static void a_text_is_found_wherever_an_event_has_one(void **state) {
+    PbSealed said, where, done;
+    PbReported report = {.text = &said, .address = &where};
+    PbImported imported = {.report = &report};
+    PbSelfHandled handled = {.report = &report, .text = &done};
+    PbNoted noted = {.text = &done};
+    struct sealed_text found[EVENT_TEXTS_MAX];
+    (void)state;
+    PbEvent e = {.event_case = EVENT_REPORTED, .reported = &report};
+    assert_int_equal(event_texts(&e, found), 2);
+    assert_true(found[0].sealed == &said && found[1].sealed == &where);
+    e = (PbEvent){.event_case = EVENT_IMPORTED, .imported = &imported};
+    assert_int_equal(event_texts(&e, found), 2);
+    assert_string_equal(found[1].context, "address");
+    e = (PbEvent){.event_case = EVENT_SELF_HANDLED, .self_handled = &handled};
+    assert_int_equal(event_texts(&e, found), 3);
+    assert_true(found[0].sealed == &done && found[1].sealed == &said);
+    assert_string_equal(found[0].context, "deed");
+    report.address = NULL;
+    report.text = NULL;
+    assert_int_equal(event_texts(&e, found), 1);
+    e = (PbEvent){.event_case = EVENT_NOTED, .noted = &noted};
+    assert_int_equal(event_texts(&e, found), 1);
+    assert_string_equal(found[0].context, "text");
+    noted.text = NULL;
+    assert_int_equal(event_texts(&e, found), 0);
+    e = (PbEvent){.event_case = EVENT_CLOCK_DOUBTED};
+    assert_int_equal(event_texts(&e, found), 0);
+    e = (PbEvent){.event_case = (PbEvent__EventCase)9999};                  /* of a later version */
+    assert_int_equal(event_texts(&e, found), 0);
 }
 
 /* ---- questions to a store ---------------------------------------------------------------------------------------- */
@@ -360,6 +473,11 @@ int main(void) {
         TABLES(rules_are_adopted_as_they_were_promised_or_not_at_all),
         TABLES(more_rules_than_are_kept_are_all_found_again),
         TABLES(rules_that_were_begun_and_lost_a_row_make_the_tables_wrong),
+        TABLES(parts_are_told_up_to_the_last_of_their_rules),
+        TABLES(rules_that_lost_a_part_are_not_made_up_from_the_next),
+        TABLES(a_hash_of_another_length_is_no_promise),
+        TABLES(a_command_without_a_hash_has_a_receipt_all_the_same),
+        TABLES(a_text_is_found_wherever_an_event_has_one),
         TABLES(an_epoch_never_goes_back_and_doubts_about_the_clock_are_counted),
         TABLES(an_event_of_a_case_stands_in_no_record_without_one),
         TABLES(a_record_of_a_case_that_is_not_there_is_refused_by_its_number),

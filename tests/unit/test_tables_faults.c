@@ -362,6 +362,33 @@ static void a_record_whose_fold_finds_damage_is_the_last(void **state) {
     }
 }
 
+/* The way of a restart: cases from their rows, and events from the journal. */
+static void a_journal_that_cannot_be_folded_again_is_final_until_it_can(void **state) {
+    struct world *w = *state;
+    struct store_figures f;
+    world_create(w);
+    for (unsigned i = 0; i < COUNT_OF(records); i++) {
+        world_begin(w);
+        assert_int_equal(records[i].record(w), 0);
+        world_commit(w);
+    }
+    struct hash live = world_digest(w);
+    bool hit = true;
+    for (unsigned at = 1; hit; at += 1 + at / 32) {
+        break_tables(at, at % 2 ? EIO : MDB_CORRUPTED);
+        int r = store_return(w->store);
+        hit = mend_tables();
+        assert_int_equal(r, !hit ? 0 : at % 2 ? -EIO : -EBADMSG);
+        assert_int_equal(store_checkpoint(w->store), r);
+        w->store->fault = 0;                      /* another start */
+        assert_int_equal(store_return(w->store), 0);
+    }
+    struct hash again = world_digest(w);
+    assert_memory_equal(&again, &live, sizeof live);
+    store_figures(w->store, &f);
+    assert_int_equal(f.cases_all, 2);
+}
+
 /* The facts are written for a digest: without space it is not given, and the turns go on. */
 static void a_digest_without_space_is_no_fault_of_the_tables(void **state) {
     struct world *w = *state;
@@ -471,6 +498,7 @@ int main(void) {
         WORLD(no_question_is_answered_by_tables_that_fail),
         WORLD(a_record_that_could_not_be_folded_was_never_there),
         WORLD(a_record_whose_fold_finds_damage_is_the_last),
+        WORLD(a_journal_that_cannot_be_folded_again_is_final_until_it_can),
         WORLD(a_digest_without_space_is_no_fault_of_the_tables),
         WORLD(a_day_number_that_cannot_be_read_ends_the_turn),
         WORLD(rows_that_could_not_be_derived_are_not_called_derived),

@@ -259,7 +259,8 @@ static void an_archive_of_slots_that_does_not_fit_is_refused(void **state) {
     world_random_turns(w, 200, 40);
     (void)backup(w, "backup");
     assert_int_equal(rename(old, archive), 0);
-    told_why(restore_try(w, "backup", "back", (struct wish){0}, &back), -ESTALE, back.problem, "older than the journal");
+    told_why(restore_try(w, "backup", "back", (struct wish){0}, &back), -ESTALE, back.problem,
+             "older than the journal");
     FILE *f = fopen(archive, "r+b");
     assert_true(f && fseek(f, 5000, SEEK_SET) == 0 && fputc(7, f) == 7 && fclose(f) == 0);
     told_why(restore_try(w, "backup", "back", (struct wish){0}, &back), -EBADMSG, back.problem, "damaged");
@@ -411,8 +412,8 @@ static void a_purged_store_comes_back_upon_its_base(void **state) {
     same_digest(&back.digest, &digest);
     back = restore(w, "backup", "back3", (struct wish){.until_seq = p.base_seq});
     same_digest(&back.digest, &bare);
-    told_why(restore_try(w, "backup", "back4", (struct wish){.until_seq = p.base_seq - 1}, &back), -ERANGE, back.problem,
-            "purged");
+    told_why(restore_try(w, "backup", "back4", (struct wish){.until_seq = p.base_seq - 1}, &back), -ERANGE,
+             back.problem, "purged");
     (void)snprintf(name, sizeof name, "backup/base-%llu.dump", (unsigned long long)p.base_seq);
     place(w, name, path);
     assert_int_equal(unlink(path), 0);

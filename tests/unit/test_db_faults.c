@@ -188,7 +188,7 @@ static void what_lmdb_takes_for_its_own_bug_is_one_of_ours(void **state) {
     assert_string_equal(broken_law, "mc->mc_top > 0");
 }
 
-static int gets(struct db *d) {
+static int looks_up(struct db *d) {
     struct number n;
     struct slice value;
     return db_get(d, CASES, key_of(&n, 1), &value);
@@ -209,7 +209,7 @@ static int asks_for_the_last(struct db *d) {
 
 /* A reader takes a fresh snapshot now and then: when it gets none, nothing is read from the old one, which is gone. */
 static void a_reader_that_gets_no_new_snapshot_says_so_until_it_is_closed(void **state) {
-    static int (*const readers[])(struct db *d) = {gets, walks, asks_for_the_last};
+    static int (*const readers[])(struct db *d) = {looks_up, walks, asks_for_the_last};
     enum { SNAPSHOT_READS = 1024 };
     (void)state;
     struct db_options o = options_for(64 << 20);

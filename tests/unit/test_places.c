@@ -216,6 +216,34 @@ static void a_manifest_that_lacks_a_segment_is_no_backup(void **state) {
             "names no segment of the journal");
 }
 
+static char damaged[PATH_BYTES];
+
+static void with_the_hash_of_what_is_there(struct manifest *m) {
+    for (size_t i = 0; i < m->files_count; i++)
+        if (strcmp(m->files[i].name, "journal/00000001.seg") == 0) {
+            int fd = open(damaged, O_RDONLY | O_CLOEXEC);
+            assert_int_equal(file_hash(fd, 0, m->files[i].bytes, &m->files[i].hash), 0);
+            assert_int_equal(close(fd), 0);
+        }
+}
+
+/* Every file is what the manifest says; only the journal's own chain tells. */
+static void a_backup_of_a_damaged_segment_is_refused_by_place(void **state) {
+    struct world *w = *state;
+    struct restore_result back;
+    live(w);
+    world_close(w);
+    (void)backup(w, "backup");
+    place(w, "backup/journal/00000001.seg", damaged);
+    assert_int_equal(chmod(damaged, 0600), 0);
+    int fd = open(damaged, O_RDWR | O_CLOEXEC);
+    assert_int_equal(pwrite(fd, "not what it was", 15, 5000), 15);
+    assert_int_equal(close(fd), 0);
+    edit_manifest(w, with_the_hash_of_what_is_there);
+    assert_int_equal(restore_try(w, "backup", "back", (struct wish){0}, &back), -EBADMSG);
+    assert_non_null(strstr(back.problem, "journal/00000001.seg at byte"));
+}
+
 static void key_slots_of_another_store_open_nothing_here(void **state) {
     struct world *w = *state;
     struct restore_result back;
@@ -274,6 +302,7 @@ int main(void) {
         WORLD(a_purge_takes_bases_that_nothing_names_and_nothing_else),
         WORLD(a_store_that_does_not_verify_is_not_purged),
         WORLD(a_manifest_that_lacks_a_segment_is_no_backup),
+        WORLD(a_backup_of_a_damaged_segment_is_refused_by_place),
         WORLD(key_slots_of_another_store_open_nothing_here),
         WORLD(a_followed_journal_that_lost_a_segment_or_holds_none_is_told),
     };

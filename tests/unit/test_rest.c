@@ -1,5 +1,6 @@
 /* Between turns, on a disk that says no: what may wait is tried again, what may not is final, and a doubt gets onto the
  * disk as soon as it can. */
+#include "daemon/store/base.h"
 #include "daemon/store/store_internal.h"
 #include "tests/unit/broken_disk.h"
 #include "tests/unit/store_world.h"
@@ -102,6 +103,42 @@ static void a_rest_without_space_waits_and_one_without_a_disk_is_the_last(void *
     rests_fail(w, FROM_THEN_ON, EIO);
 }
 
+/* The same beside all that a rest does, and some of which may fail without a word. */
+static void a_rest_that_could_not_prepare_a_segment_is_made_good_by_the_next(void **state) {
+    struct world *w = *state;
+    bool hit = true;
+    assert_int_equal(store_create(&w->options, (char[STORE_PROBLEM_SIZE]){0}), 0);
+    for (unsigned at = 1; hit; at++) {
+        world_open(w);
+        break_disk(at, ONCE, ENOSPC);
+        int r = rest(w);
+        hit = mend_disk();
+        assert_true(r == 0 || (hit && r == -ENOSPC));
+        assert_int_equal(rest(w), 0);
+        assert_int_equal(journal_segments_ready(store_journal(w->store)), w->options.segments_ahead);
+        w->options.segments_ahead++;
+        world_close(w);
+    }
+}
+
+/* Read from its first byte to its last: what the disk does not give is no damage of the base. */
+static void a_base_that_cannot_be_read_is_not_called_damaged(void **state) {
+    struct world *w = *state;
+    struct journal_base b;
+    struct hash digest;
+    char problem[STORE_PROBLEM_SIZE];
+    bool hit = true;
+    world_create(w);
+    world_random_turns(w, 40, 20);                /* more than is read at a time */
+    assert_int_equal(base_write(&w->store->tables, w->store->dir_fd, &b), 0);
+    for (unsigned at = 1; hit; at++) {
+        break_disk(at, ONCE, EIO);
+        int r = base_check(w->store->dir_fd, &b, true, &digest, problem);
+        hit = mend_disk();
+        assert_int_equal(r, hit ? -EIO : 0);
+    }
+}
+
 /* How full the disk is cannot be told: then only what an operator allows counts. */
 static void a_disk_that_does_not_say_how_full_it_is_is_not_full(void **state) {
     struct world *w = *state;
@@ -124,6 +161,8 @@ int main(void) {
         WORLD(nobody_waits_for_whoever_prepares_a_segment),
         WORLD(a_segment_that_could_not_be_prepared_is_prepared_when_there_is_space),
         WORLD(a_rest_without_space_waits_and_one_without_a_disk_is_the_last),
+        WORLD(a_rest_that_could_not_prepare_a_segment_is_made_good_by_the_next),
+        WORLD(a_base_that_cannot_be_read_is_not_called_damaged),
         WORLD(a_disk_that_does_not_say_how_full_it_is_is_not_full),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -209,6 +209,7 @@ static void it_is_found(struct world *w) {
     struct case_state c;
     uint64_t id = 0, division = 0, seq = 0;
     assert_int_equal(store_case(w->store, made, &c), 0);
+    assert_int_equal(store_case(w->store, 0, &c), -ENOENT);
     assert_int_equal(store_case_by_number(w->store, c.district, c.day, c.day_number, &id), 0);
     assert_int_equal(id, made);
     assert_int_equal(store_case_by_number(w->store, c.district, c.day, c.day_number + 1, &id), -ENOENT);

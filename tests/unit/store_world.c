@@ -1,4 +1,5 @@
 #include "tests/unit/store_world.h"
+#include "daemon/store/tables.h"
 
 #include "lib/codec/codec.h"
 
@@ -101,6 +102,19 @@ void world_flip(const struct world *w, const char *name, long offset) {
     assert_int_equal(fseek(f, at, SEEK_SET), 0);
     assert_int_equal(fwrite(&byte, 1, 1, f), 1);
     assert_int_equal(fclose(f), 0);
+}
+
+void world_add_deadline(const struct world *w) {
+    struct tables t;
+    char path[192];
+    world_path(w, "state.mdb", path);
+    const struct tables_options o = {.path = path, .map_bytes = w->options.map_bytes};
+    assert_int_equal(tables_open(&t, &o), 0);
+    assert_int_equal(tables_load(&t), 0);
+    struct row_key key = key_deadline(&(struct due_row){1, 999999, TIMER_DESK});
+    assert_int_equal(tables_put(&t, TABLE_DEADLINES, &key, (struct slice){NULL, 0}), 0);
+    assert_int_equal(tables_commit(&t), 0);
+    tables_close(&t);
 }
 
 struct hash world_digest(struct world *w) {

@@ -36,6 +36,7 @@ void world_open(struct world *w);
 void world_close(struct world *w);
 void world_path(const struct world *w, const char *name, char to[static 192]);
 void world_flip(const struct world *w, const char *name, long offset);       /* a byte; from the end when negative */
+void world_add_deadline(const struct world *w);    /* that no case speaks of, to the tables of a closed store */
 struct hash world_digest(struct world *w);
 void world_has(struct world *w, const struct hash *digest);                  /* nothing less, nothing else */
 void world_still_has(struct world *w, const struct hash *digest);            /* closed before and afterwards */

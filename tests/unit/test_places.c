@@ -1,6 +1,5 @@
 /* Where a store is made, purged and brought back: names as people type them, and places that hold something else. */
 #include "daemon/store/backup_internal.h"
-#include "daemon/store/tables.h"
 #include "tests/unit/backup_scratch.h"
 
 #include <dirent.h>
@@ -154,20 +153,12 @@ static void a_purge_takes_bases_that_nothing_names_and_nothing_else(void **state
 static void a_store_that_does_not_verify_is_not_purged(void **state) {
     struct world *w = *state;
     struct purge_result p;
-    struct tables t;
     char path[192];
     w->options.drill = true;
     world_create(w);
     world_random_turns(w, 450, 1);
     world_close(w);
-    world_path(w, "state.mdb", path);
-    const struct tables_options o = {.path = path, .map_bytes = w->options.map_bytes};
-    assert_int_equal(tables_open(&t, &o), 0);
-    assert_int_equal(tables_load(&t), 0);
-    struct row_key key = key_deadline(&(struct due_row){1, 999999, TIMER_DESK});
-    assert_int_equal(tables_put(&t, TABLE_DEADLINES, &key, (struct slice){NULL, 0}), 0);
-    assert_int_equal(tables_commit(&t), 0);
-    tables_close(&t);
+    world_add_deadline(w);
     assert_int_equal(purge(w, &(struct purge_options){.before_ms = w->now_ms + 1, .open_too = true}, &p), -EBADMSG);
     assert_non_null(strstr(p.problem, "not what the journal folds to"));
     assert_true(p.segments_gone > 0 && p.base_seq == 0);                    /* would have gone */

@@ -1,5 +1,4 @@
 /* What a crash, a bad disk or a wrong hand can leave, and what the next start makes of it. */
-#include "daemon/store/tables.h"
 #include "tests/unit/store_world.h"
 
 #include <fcntl.h>
@@ -300,17 +299,8 @@ static void verification_finds_a_flip_in_the_tables_and_in_the_journal(void **st
 static void verification_finds_a_deadline_that_no_case_speaks_of(void **state) {
     struct world *w = *state;
     struct verify_result result;
-    struct tables t;
-    char path[192];
     (void)lived(w, 10);
-    world_path(w, "state.mdb", path);
-    const struct tables_options o = {.path = path, .map_bytes = w->options.map_bytes};
-    assert_int_equal(tables_open(&t, &o), 0);
-    assert_int_equal(tables_load(&t), 0);
-    struct row_key key = key_deadline(&(struct due_row){1, 999999, TIMER_DESK});
-    assert_int_equal(tables_put(&t, TABLE_DEADLINES, &key, (struct slice){NULL, 0}), 0);
-    assert_int_equal(tables_commit(&t), 0);
-    tables_close(&t);
+    world_add_deadline(w);
     assert_int_equal(store_verify(&w->options, w->top, &result, NULL, NULL), 0);
     assert_false(result.equal);
     assert_non_null(strstr(result.problem, "not what the journal folds to"));

@@ -110,11 +110,11 @@ static void print_verified(const struct ctl *c, const struct verify_result *v) {
     const struct { const char *zh, *en; uint64_t value; } rows[] = {
         {"起始序号", "first seq", v->first_seq}, {"基线序号", "base at seq", v->base_seq},
         {"序号", "seq", v->seq}, {"记录", "records", v->records}, {"批次", "batches", v->batches},
-        {"案件", "cases", v->cases},
+        {"案件", "cases", v->cases}, {"撕裂的尾部字节", "torn bytes behind the last batch", v->torn_bytes},
     };
     struct sheet *t;
     sheet_open(&t, 3);
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    for (size_t i = 0; i < COUNT_OF(rows) - (v->torn_bytes == 0); i++) {
         sheet_cell(t, "%s", say(c, rows[i].zh, rows[i].en));
         sheet_cell(t, "%llu", (unsigned long long)rows[i].value);
         sheet_cell(t, "%s", "");
@@ -144,9 +144,10 @@ static void hex_print(const char *name, const struct hash *h) {
 /* What was not reached has no digest. */
 static void json_verified(const struct verify_result *v, bool folded, bool good) {
     printf("{\"agreed\":%s,\"first_seq\":\"%llu\",\"base_seq\":\"%llu\",\"seq\":\"%llu\",\"records\":\"%llu\","
-           "\"batches\":\"%llu\",\"cases\":\"%llu\"", good ? "true" : "false", (unsigned long long)v->first_seq,
-           (unsigned long long)v->base_seq, (unsigned long long)v->seq, (unsigned long long)v->records,
-           (unsigned long long)v->batches, (unsigned long long)v->cases);
+           "\"batches\":\"%llu\",\"cases\":\"%llu\",\"torn_bytes\":\"%llu\"", good ? "true" : "false",
+           (unsigned long long)v->first_seq, (unsigned long long)v->base_seq, (unsigned long long)v->seq,
+           (unsigned long long)v->records, (unsigned long long)v->batches, (unsigned long long)v->cases,
+           (unsigned long long)v->torn_bytes);
     if (folded) {
         hex_print("journal_digest", &v->journal_digest);
         hex_print("state_digest", &v->state_digest);

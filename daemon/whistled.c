@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 enum { EXIT_BAD_CONFIG = 2, EXIT_CANNOT_START = 1, EXIT_FINAL_FAULT = 75 };
+enum { INSPECT_BYTES = 64 << 20 };                /* of tables: looked at in a fraction of a second */
 
 /* ---- ends ------------------------------------------------------------------------------------------------------ */
 
@@ -69,7 +70,7 @@ static struct store_options store_options_of(const struct settings *s, bool dril
         .map_bytes = s->map_bytes, .store_max_bytes = s->store_max_bytes, .slots_ahead = s->slots_ahead,
         .checkpoint_bytes_journal = s->checkpoint_bytes, .checkpoint_changes = s->checkpoint_changes,
         .checkpoint_idle_ms = (int64_t)s->checkpoint_idle_ms, .checkpoint_age_ms = (int64_t)s->checkpoint_age_ms,
-        .verify_full = s->verify_full, .folded = pulse_folded,
+        .verify_full = s->verify_full, .inspect_bytes = INSPECT_BYTES, .folded = pulse_folded,
     };
 }
 

@@ -74,7 +74,7 @@ static int errno_of(MDB_env *env, int rc) {
     case MDB_TXN_FULL:
         return -E2BIG;
     case MDB_INVALID: case MDB_VERSION_MISMATCH: case MDB_CORRUPTED: case MDB_PAGE_NOTFOUND: case MDB_CURSOR_FULL:
-    case MDB_INCOMPATIBLE: case MDB_PAGE_FULL:
+    case MDB_INCOMPATIBLE: case MDB_PAGE_FULL: case MDB_BAD_TXN:    /* the last: what broke it was said to nobody */
         return -EBADMSG;
     default:
         return rc > 0 ? -rc : -EIO;

@@ -56,6 +56,7 @@ struct store_options {
     int64_t checkpoint_age_ms;                    /* 10,000 */
     bool read_only;                               /* a resting store: takes the lock, changes nothing */
     bool verify_full;                             /* every byte of journal and tables, before anything is served */
+    uint64_t inspect_bytes;                       /* tables in a file of at most so many: every row, at a start */
     void (*folded)(uint64_t seq);                 /* told of every record folded from the journal; or NULL */
 };
 
@@ -239,6 +240,7 @@ struct verify_result {
     uint64_t first_seq, base_seq;                 /* of the journal; that the fold began with: 0, with nothing */
     struct hash journal_digest;                   /* of the records that are there, however they were batched */
     struct hash state_digest;                     /* of the tables that they fold to */
+    uint64_t torn_bytes;                          /* behind the last batch: a write cut short, or damaged */
     bool equal;                                   /* the store's own tables are the same, where they stand */
     char problem[STORE_PROBLEM_SIZE];
 };

@@ -346,6 +346,7 @@ static int verify_journal(struct verification *v) {
     if (r < 0)
         return say(v, r, "journal", v->found.problem);
     v->ret->first_seq = v->found.first_seq;
+    v->ret->torn_bytes = v->found.torn_bytes;
     r = verify_fold(v);
     journal_close(v->journal);
     return r;

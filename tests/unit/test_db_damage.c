@@ -106,13 +106,15 @@ static void one_flipped_bit_of_a_value_is_told_at_the_read_and_by_verify(void **
 
 /* What a child saw in a file with one flipped bit. */
 enum { SEEN_NOTHING, SEEN_AT_OPEN, SEEN_BY_GET, SEEN_BY_VERIFY, SEEN_WRONG, SEEN_CRASH, SEEN_KINDS };
-enum { SWEEP_ROWS = 300, SWEEP_STEP = 53 };
+/* LMDB puts the names of the tables, and where they begin, on that page of this file. */
+enum { SWEEP_ROWS = 300, SWEEP_STEP = 53, NAMES_STEP = 3, PAGE = 4096, NAMES_PAGE = 12 };
 
 static int look(void) {
     struct db_options o = options_for(64 << 20);
     struct db *d = NULL;
-    if (db_open(&d, &o) < 0)
-        return SEEN_AT_OPEN;
+    int opened = db_open(&d, &o);
+    if (opened < 0)
+        return opened == -EBADMSG ? SEEN_AT_OPEN : SEEN_WRONG;
     int seen = SEEN_NOTHING;
     char text[64], problem[256];
     for (unsigned i = 0; i < SWEEP_ROWS; i++) {
@@ -120,6 +122,8 @@ static int look(void) {
         struct slice got;
         (void)snprintf(text, sizeof text, "row %u, and so on and so forth", i);
         int r = db_get(d, i % 2 == 0 ? CASES : TIMERS, key_of(&n, i), &got);
+        if (r < 0 && r != -EBADMSG && r != -ENOENT)
+            return SEEN_WRONG;
         if (r < 0)
             seen = SEEN_BY_GET;
         else if (!slice_equal(got, slice_of(text)))
@@ -136,8 +140,8 @@ static void no_flipped_bit_anywhere_gives_a_wrong_row(void **state) {
     unsigned count[SEEN_KINDS] = {0};
     struct stat st;
     assert_int_equal(stat(file, &st), 0);
-    for (off_t at = 0; at < st.st_size; at += SWEEP_STEP) {
-        uint8_t mask = (uint8_t)(1u << (at / SWEEP_STEP % 8));
+    for (off_t at = 0; at < st.st_size; at += at / PAGE == NAMES_PAGE ? NAMES_STEP : SWEEP_STEP) {
+        uint8_t mask = (uint8_t)(1u << (at / NAMES_STEP % 8));
         flip(at, mask);
         pid_t child = fork();
         assert_true(child >= 0);

@@ -83,18 +83,22 @@ static void a_truncated_table_file_is_folded_again(void **state) {
     }
 }
 
-/* Where the file is in use, a flip must be found; where it is not, it must do no harm. A start that did not live to its
- * first checkpoint leaves `starting` behind. */
-static void flips_are_found(struct world *w, bool full) {
+/* Why a start looks at every row: it is asked to; the one before did not live to its first checkpoint, which leaves
+ * `starting` behind; the tables are small. */
+enum why_look { ASKED, STARTED_BADLY, SMALL };
+
+/* Where the file is in use, a flip must be found; where it is not, it must do no harm. */
+static void flips_are_found(struct world *w, enum why_look why) {
     char path[192];
     struct stat st;
     unsigned found = 0;
     struct hash digest = lived(w, 30);
     world_path(w, "state.mdb", path);
-    w->options.verify_full = full;
+    w->options.verify_full = why == ASKED;
+    w->options.inspect_bytes = why == SMALL ? 64 << 20 : 0;
     for (unsigned i = 0; i < 40; i++) {
         keep(w, "FORMAT", "any-file");
-        if (!full)
+        if (why == STARTED_BADLY)
             put_back(w, "any-file", "starting");
         assert_int_equal(stat(path, &st), 0);
         world_flip(w, "state.mdb", (long)world_roll(w, (uint64_t)st.st_size < 400000 ? (uint64_t)st.st_size : 400000));
@@ -108,11 +112,15 @@ static void flips_are_found(struct world *w, bool full) {
 }
 
 static void flips_in_the_tables_are_found_by_the_full_check(void **state) {
-    flips_are_found(*state, true);
+    flips_are_found(*state, ASKED);
 }
 
 static void a_start_that_did_not_get_far_makes_the_next_one_look_at_everything(void **state) {
-    flips_are_found(*state, false);
+    flips_are_found(*state, STARTED_BADLY);
+}
+
+static void small_tables_are_looked_at_row_by_row_at_each_start(void **state) {
+    flips_are_found(*state, SMALL);
 }
 
 /* The value of an external id, in the middle of a row. */
@@ -435,6 +443,7 @@ int main(void) {
         WORLD(a_truncated_table_file_is_folded_again),
         WORLD(flips_in_the_tables_are_found_by_the_full_check),
         WORLD(a_start_that_did_not_get_far_makes_the_next_one_look_at_everything),
+        WORLD(small_tables_are_looked_at_row_by_row_at_each_start),
         WORLD(a_damaged_row_is_never_served_and_heals_at_the_next_start),
         WORLD(what_the_checkpoint_lacks_is_folded),
         WORLD(a_checkpoint_ahead_of_the_journal_is_refused),

@@ -201,7 +201,7 @@ test: deps         ## runs everything that can fail: tidy, unit tests (release a
 	@MAKE='$(MAKE)' tests/run.sh
 
 build/release/sim: $(SIM:%.c=build/release/%.o) $(patsubst %,build/release/tests/unit/%.o,laws rules_fixture) \
-		$(patsubst %,build/release/lib%.a,worker daemon store whistle-all)
+		$(patsubst %,build/release/lib%.a,worker daemon ctl store whistle-all)
 	@echo "  LD release $@"; $(COMPILE.release) -rdynamic $(SIM_SEES:%=-Wl,--wrap=%) -o $@ $^ $(LDLIBS)
 
 SEED  := 1

@@ -145,6 +145,8 @@ static void apply_case(const PbRecord *r) {
     for (size_t i = 0; i < r->n_events; i++) {
         evolve(&s->state, r->events[i], r->first_seq + i, r->at_ms);     /* O7: it checks */
         sometimes_event(r->events[i]);
+        uint8_t *seen = &s->seen[r->events[i]->event_case];
+        *seen = (uint8_t)(*seen + (*seen < UINT8_MAX));
         steps++;
     }
     case_check(&s->state);

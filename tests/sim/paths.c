@@ -8,7 +8,7 @@
 /* SELDOM: taken by long runs only (REACH_ALL). ELSEWHERE: not in these worlds at all; other tests have it. */
 enum rank { OFTEN, SELDOM, ELSEWHERE };
 enum {
-    NAMED_MAX = 64, EVENTS_MAX = 96, REFUSALS_MAX = 96,
+    NAMED_MAX = 64, EVENTS_MAX = SIM_EVENTS_MAX, REFUSALS_MAX = 96,
     EVENTS_AT = NAMED_MAX, REFUSALS_AT = EVENTS_AT + EVENTS_MAX,
 };
 _Static_assert(REFUSALS_AT + REFUSALS_MAX == SIM_PATHS_MAX, "each path has its number");
@@ -30,7 +30,7 @@ static const struct { const char *name; enum rank rank; } named[] = {
     {"console.resumed", OFTEN}, {"console.slow", OFTEN}, {"stranger.was_answered", OFTEN},
     {"stranger.changed_a_command", OFTEN}, {"world.night", OFTEN}, {"rules.others_at_start", OFTEN},
     {"rules.reloaded", OFTEN}, {"recompute.over", OFTEN}, {"backup.taken", OFTEN},
-    {"backup.again", SELDOM}, {"backup.restored", OFTEN},
+    {"backup.again", SELDOM}, {"backup.restored", OFTEN}, {"returns.judged", OFTEN},
 };
 _Static_assert(COUNT_OF(named) <= NAMED_MAX, "room for names");
 

@@ -230,6 +230,7 @@ void sim_run(const struct sim_run *run, struct sim_report *report) {
     if (run->until > run->steps) {
         come_to_rest();
         oracle_end(broker_store());
+        counts_judge(broker_store());
         count_all();
         struct hash digest = broker_final();
         sim_history(digest.byte, HASH_SIZE);

@@ -9,6 +9,7 @@
  *   paths.c    rare paths by name, and how often each was taken
  *   broker.c   the daemon's lives: started, passing, killed, without power, on a full disk
  *   backup.c   copies of the living store, and what comes back of them
+ *   counts.c   returns, against what was counted
  *   actors.c   reporters, desks, an office, consoles, strangers
  *   oracle.c   what must hold: kept beside the broker from what it says and commits, checked after every step
  *
@@ -18,7 +19,7 @@
 #include "daemon/daemon.h"
 #include "lib/client/whistle.h"
 
-enum { SIM_PATHS_MAX = 256, SIM_COUNTS_MAX = 12 };
+enum { SIM_PATHS_MAX = 256, SIM_COUNTS_MAX = 12, SIM_EVENTS_MAX = 96 };
 
 /* ---- the world (sim.c) ------------------------------------------------------------------------------------------- */
 
@@ -146,6 +147,7 @@ struct shadow {
     bool overdue_told;
     uint64_t offered_in;                          /* an epoch */
     int64_t due_since_ms;                         /* since when it is known what is due first */
+    uint8_t seen[SIM_EVENTS_MAX];                 /* events of each kind; 255: or more */
 };
 
 void judge(const struct case_state *before, struct shadow *after, const PbRecord *r);               /* judge.c */
@@ -160,6 +162,7 @@ void oracle_console_again(unsigned console);      /* it begins a new past: a sna
 void oracle_console_is(unsigned console, const uint64_t *prefixes, unsigned count);
 bool oracle_consoles_know_all(void);
 void oracle_end(struct store *s);
+void counts_judge(struct store *s);               /* counts.c: and the returns that are made of it */
 unsigned oracle_cases(void);
 struct shadow *oracle_case(unsigned index);
 uint64_t oracle_on_disk(void);                    /* the last seq that is */

@@ -1,5 +1,5 @@
-/* backup.c: copies of the living store, taken beside its broker as whistlectl takes them, each into the directory of the
- * one before; and at the end of the world what a restore makes of the last one.
+/* backup.c: copies of the living store, taken beside its broker as whistlectl takes them, each into the directory of
+ * the one before; and at the end of the world what a restore makes of the last one.
  *
  *   K1  a backup reaches as far as what was durable when it was taken, and every byte of it is what it was
  *   K2  it becomes a store again that is, byte for byte, the one that was copied */
@@ -32,8 +32,8 @@ void backup_take(struct store *living, const char *scratch, const char *store, u
     if (!now.live || now.seq != oracle_on_disk())
         sim_broken("K1: a backup reaches to seq %llu of %llu", (unsigned long long)now.seq,
                    (unsigned long long)oracle_on_disk());
-    if (store_digest(living, &digest, &seq) < 0 || seq != now.seq) sim_broken("K2: no digest at seq %llu",
-                                                                              (unsigned long long)now.seq);
+    if (store_digest(living, &digest, &seq) < 0 || seq != now.seq)
+        sim_broken("K2: no digest at seq %llu", (unsigned long long)now.seq);
     sometimes(last.seq ? "backup.again" : "backup.taken");
     trace("backup.taken seq=%llu", (unsigned long long)now.seq);
     last = now;

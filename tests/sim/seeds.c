@@ -243,7 +243,8 @@ static void tell(unsigned missed, double seconds) {
     uint64_t lost = paths_count(all.paths, "broker.without_power");
     printf("sim: worlds=%" PRIu64 " broken=%u missed=%u steps=%" PRIu64 " kernel=%" PRIu64 " deadlines=%" PRIu64
            " in-time=%" PRIu64 "/%" PRIu64 " passes=%" PRIu64 " cases=%" PRIu64 " acknowledged=%" PRIu64
-           " kills=%" PRIu64 " power-cuts=%" PRIu64 " exits=%" PRIu64 " rebuilt=%" PRIu64 " simulated=%.1f days (%.2f years) history=%016" PRIx64
+           " kills=%" PRIu64 " power-cuts=%" PRIu64
+           " exits=%" PRIu64 " rebuilt=%" PRIu64 " simulated=%.1f days (%.2f years) history=%016" PRIx64
            " in %.1f s\n",
            runs_count, broken, missed, all.counts[COUNT_STEPS], all.counts[COUNT_KERNEL], all.counts[COUNT_DEADLINES],
            all.counts[COUNT_JUDGED] - all.counts[COUNT_LATE], all.counts[COUNT_JUDGED],

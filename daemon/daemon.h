@@ -88,6 +88,7 @@ struct daemon {
     struct broker_clock clock;
     struct arena room;
     int64_t now_ms, mono_ms;                      /* this turn's */
+    int64_t resumes_ms;                           /* monotonic; until then nothing is begun that nobody asks for */
     int64_t since_ms, turn_took_ms;               /* monotonic; of the last turn, with its rest */
     struct histogram lateness;                    /* of fired deadlines, in milliseconds */
     unsigned commands;                            /* decided in this turn */
@@ -109,6 +110,7 @@ struct daemon {
 
 /* turn.c */
 void turn(struct daemon *d);
+bool turn_pauses(const struct daemon *d);         /* a turn was abandoned: deadlines, desks and housework wait a second */
 
 /* command.c: one message -> decided, journaled, folded, its reply queued. 0; -ENOSPC: the turn must be abandoned; other
  * negative: final. */

@@ -8,6 +8,8 @@
 
 #include <errno.h>
 
+enum { ABANDONED_PAUSE_MS = 1000 };
+
 /* ---- limits ---------------------------------------------------------------------------------------------------- */
 
 /* The clock is only read every 16th time. */
@@ -72,20 +74,30 @@ static int turn_lane(struct daemon *d, enum lane lane, unsigned most, int64_t un
     return 0;
 }
 
+bool turn_pauses(const struct daemon *d) {
+    return d->mono_ms < d->resumes_ms;
+}
+
+/* What the broker does of itself. */
+static int turn_housework(struct daemon *d) {
+    int r = reload_take(d);
+    if (r == 0) r = recompute_take(d);
+    return r == 0 ? housekeeping_take(d) : r;
+}
+
 /* Deadlines take at most half of the time: after downtime thousands are due, and new reports must not wait for them. */
 static int turn_take(struct daemon *d, enum clock_word word) {
     front_drain(d->front, d->mono_ms);
     feed_take(d->feed, d->mono_ms, d->now_ms);
     int64_t since_ns = clock_mono_ns(), until_ns = since_ns + TURN_DECIDE_NS_MAX;        /* however much has arrived */
     if (d->drill && drill_is_driven(d)) return drill_take(d);
+    bool pauses = turn_pauses(d);
     int r = turn_doubt(d, word);
-    if (r == 0) r = turn_deadlines(d, since_ns + TURN_DECIDE_NS_MAX / 2);
-    if (r == 0) r = turn_work(d, until_ns);
+    if (r == 0 && !pauses) r = turn_deadlines(d, since_ns + TURN_DECIDE_NS_MAX / 2);
+    if (r == 0 && !pauses) r = turn_work(d, until_ns);
     if (r == 0) r = turn_lane(d, LANE_URGENT, TURN_COMMANDS_MAX, until_ns);
     if (r == 0) r = turn_lane(d, LANE_REPORTS, TURN_REPORTS_MAX, until_ns);
-    if (r == 0) r = reload_take(d);
-    if (r == 0) r = recompute_take(d);
-    return r == 0 ? housekeeping_take(d) : r;
+    return r == 0 && !pauses ? turn_housework(d) : r;
 }
 
 /* ---- commit and speak ------------------------------------------------------------------------------------------ */
@@ -98,9 +110,11 @@ static void turn_commit(struct daemon *d) {
             "the journal could not be written; what became of the last batch is unknown; the next start finds out");
 }
 
-/* No space for the folds: this turn did not happen. Nothing was said, so nothing is broken; its senders ask again. */
+/* No space for the folds: this turn did not happen. Nothing was said, so nothing is broken; its senders ask again. What
+ * nobody asks for waits a while, or it would be tried without end and take every answer in its turn down with it. */
 static void turn_abandon(struct daemon *d) {
     COUNT(ABANDONED);
+    d->resumes_ms = d->mono_ms + ABANDONED_PAUSE_MS;
     log_error("turn.abandoned commands=%u reason=space", d->commands);
     front_forget(d->front);
     pool_forget(d->pool);

@@ -197,22 +197,25 @@ enum { LOOK_MS = 100 };                           /* the longest sleep: then it 
 /* How long nothing can become due by itself: the next deadline, lease or heartbeat. */
 static int64_t next_wait_ms(struct daemon *d) {
     struct due_row due;
-    int64_t wait = pool_next_ms(d->pool, d->mono_ms), feed = feed_next_ms(d->feed, d->mono_ms);
+    bool pauses = turn_pauses(d), driven = d->drill && drill_is_driven(d);
+    int64_t wait = pauses ? d->resumes_ms - d->mono_ms : pool_next_ms(d->pool, d->mono_ms);
+    int64_t feed = feed_next_ms(d->feed, d->mono_ms);
     if (feed < wait) wait = feed;
-    bool driven = d->drill && drill_is_driven(d);
-    if (!driven && store_first_due(d->store, &due) == 0 && due.due_ms - d->now_ms < wait) wait = due.due_ms - d->now_ms;
+    if (!pauses && !driven && store_first_due(d->store, &due) == 0 && due.due_ms - d->now_ms < wait)
+        wait = due.due_ms - d->now_ms;
     return wait < 1 ? 1 : wait < LOOK_MS ? wait : LOOK_MS;
 }
 
 static void serve(struct daemon *d) {
     while (!d->stopping) {
         turn(d);
-        bool more = d->more || pool_wants_turn(d->pool) || feed_wants_turn(d->feed);
+        bool pauses = turn_pauses(d);
+        bool more = d->more || (!pauses && pool_wants_turn(d->pool)) || feed_wants_turn(d->feed);
         bool idle = d->commands == 0 && !more;
         int r = d->read_only ? 0 : store_rest(d->store, d->mono_ms, d->now_ms, idle);
         if (r < 0 && r != -ENOSPC) die("state.lost", r, "a checkpoint failed; the next start folds the journal again");
         if (idle) housekeeping_ballast(d);
-        bool housework = r > 0 || housekeeping_wants_turn(d) || reload_busy(d) || recompute_busy(d);
+        bool housework = r > 0 || (!pauses && (housekeeping_wants_turn(d) || reload_busy(d) || recompute_busy(d)));
         horizon_look(d);
         if (d->web) web_rest(d->web, d->mono_ms);
         d->turn_took_ms = clock_mono_ns() / 1000000 - d->mono_ms;

@@ -24,7 +24,7 @@ static struct settings settings;
 static char dir[128], scratch[160];
 static void *room;
 static struct arena rules_room;
-static bool alive, adopted, wants_more, housework;   /* adopted: rules, once */
+static bool alive, adopted, wants_more, works, rests;        /* adopted: rules, once */
 static bool excused;                              /* what is due now may be late */
 static int64_t wakes_ns, busy_until_ns, up_since_ns, paused_until_ns, wall_step_ms;
 static int64_t look_ms = LOOK_MS, rests_ms, restart_ms;
@@ -179,11 +179,13 @@ static void start(void *unused) {
 static void pass(void *unused) {
     (void)unused;
     turn(&d);
-    wants_more = d.more || pool_wants_turn(d.pool) || feed_wants_turn(d.feed);
+    bool pauses = turn_pauses(&d);
+    wants_more = d.more || (!pauses && pool_wants_turn(d.pool)) || feed_wants_turn(d.feed);
     bool idle = d.commands == 0 && !wants_more;
     int r = store_rest(d.store, d.mono_ms, d.now_ms, idle);
     if (r < 0 && r != -ENOSPC) die("state.lost", r, "a checkpoint failed");
-    housework = r > 0 || housekeeping_wants_turn(&d) || reload_busy(&d) || recompute_busy(&d);
+    works = !pauses && (housekeeping_wants_turn(&d) || reload_busy(&d) || recompute_busy(&d));
+    rests = r > 0;
     for (unsigned i = 0; i < 4 && store_prepare(d.store, 256 << 10) > 0;) i++;
 }
 
@@ -221,7 +223,15 @@ static void enlarge(void) {
 }
 
 void broker_no_room(void) {
+    static int64_t last_ns, up_ns;
+    static uint64_t commands;
     if (settings.map_bytes == MAP_BYTES) sim_broken("O9: a turn was abandoned, and the tables have room");
+    bool again = last_ns && up_ns == up_since_ns && counters[COUNTER_COMMANDS] == commands;
+    if (again && sim_now_ns() - last_ns < SECOND_NS - 2000000)       /* turns count whole milliseconds */
+        sim_broken("O10: a turn was abandoned that nobody had asked for, soon after another");
+    last_ns = sim_now_ns();
+    up_ns = up_since_ns;
+    commands = counters[COUNTER_COMMANDS];
     no_room++;
 }
 
@@ -232,10 +242,11 @@ static int64_t sleep_ms(void) {
     bool alone = pool_workers_all(d.pool) + feed_consoles(d.feed) == 0;
     look_ms = d.commands || wants_more || !alone ? LOOK_MS : least(2 * look_ms, LOOK_MOST_MS);
     if (wants_more || d.commands) return 0;
-    if (housework) return housekeeping_wants_turn(&d) || reload_busy(&d) || recompute_busy(&d) ? 1 : rests_ms;
-    int64_t wait = least(pool_next_ms(d.pool, d.mono_ms), feed_next_ms(d.feed, d.mono_ms));
-    if (alone) wait = look_ms;
-    if (store_first_due(d.store, &due) == 0) wait = least(wait, due.due_ms - d.now_ms);
+    if (works || rests) return works ? 1 : rests_ms;
+    bool pauses = turn_pauses(&d);
+    int64_t wait = alone ? look_ms : least(pool_next_ms(d.pool, d.mono_ms), feed_next_ms(d.feed, d.mono_ms));
+    if (pauses) wait = least(look_ms, d.resumes_ms - d.mono_ms);
+    if (!pauses && store_first_due(d.store, &due) == 0) wait = least(wait, due.due_ms - d.now_ms);
     return wait < 1 ? 1 : wait;
 }
 

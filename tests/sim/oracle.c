@@ -10,7 +10,8 @@
  *   O6  seqs have no gap; nothing committed is ever missing after a start; every start is an epoch of its own
  *   O7  a case takes no way that lifecycle.c does not have; its laws hold after every event (case_check)
  *   O8  the broker does not turn round and round with nothing to do (broker.c)
- *   O9  a full disk abandons no turn: only tables without room do (broker.c) */
+ *   O9  a full disk abandons no turn: only tables without room do (broker.c)
+ *   O10 such a turn is begun again at once only for somebody who asks (broker.c) */
 #include "daemon/store/rows.h"
 #include "tests/sim/sim.h"
 

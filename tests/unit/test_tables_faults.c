@@ -39,7 +39,7 @@ static void every_word_of_lmdb_becomes_the_errno_that_says_what_to_do(void **sta
     static const struct { int why, r; } words[] = {
         {MDB_MAP_FULL, -ENOSPC}, {ENOSPC, -ENOSPC}, {EDQUOT, -ENOSPC}, {EFBIG, -ENOSPC}, {EIO, -EIO},
         {MDB_TXN_FULL, -E2BIG}, {MDB_CORRUPTED, -EBADMSG}, {MDB_PAGE_NOTFOUND, -EBADMSG}, {MDB_CURSOR_FULL, -EBADMSG},
-        {ENOMEM, -ENOMEM}, {MDB_PANIC, -EIO}, {MDB_BAD_TXN, -EIO},
+        {ENOMEM, -ENOMEM}, {MDB_PANIC, -EIO}, {MDB_BAD_TXN, -EBADMSG},
     };
     struct world *w = *state;
     struct case_state c;

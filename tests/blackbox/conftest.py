@@ -20,6 +20,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import wl  # noqa: E402
 
+# Whoever is run in the background by a shell has SIGINT ignored, children inherit that, and no script can undo it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 WHISTLED, WORKER, CTL = (BUILD / "bin" / name for name in ("whistled", "whistle-worker", "whistlectl"))
 QINDU, DRILL = ROOT / "config/qindu", ROOT / "config/drill"
 SMALL = {"segment-bytes": "1MiB", "slots-ahead": "1024", "map-bytes": "1GiB"}

@@ -112,5 +112,9 @@ def test_the_script_serves_until_it_is_interrupted_and_leaves_nothing_behind(fol
                 assert asked.returncode == 0, command + asked.stdout + asked.stderr
         finally:
             script.send_signal(signal.SIGINT)
-        assert script.wait(30) == 0
+            try:
+                ended = script.wait(30)
+            finally:
+                script.kill()                     # else leaving here would wait for it
+        assert ended == 0
     assert list(scratch.iterdir()) == []

@@ -110,7 +110,7 @@ struct daemon {
 
 /* turn.c */
 void turn(struct daemon *d);
-bool turn_pauses(const struct daemon *d);         /* a turn was abandoned: deadlines, desks and housework wait a second */
+bool turn_pauses(const struct daemon *d);         /* one was abandoned: deadlines, desks and housework wait */
 
 /* command.c: one message -> decided, journaled, folded, its reply queued. 0; -ENOSPC: the turn must be abandoned; other
  * negative: final. */

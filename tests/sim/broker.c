@@ -299,7 +299,7 @@ void broker_fate(void) {
     if (sim_chance(SIM_FATE, swarm.disk_slow)) fate.slow_until_ns = a_while_ns;
     if (sim_chance(SIM_FATE, swarm.rules)) edit_rules();
     if (alive && swarm.backup && sim_chance(SIM_LATER, swarm.backup))
-        backup_take(d.store, scratch, dir, settings.map_bytes);
+        backup_take(d.store, scratch, dir, settings.map_bytes, settings.map_bytes == MAP_BYTES);
     if (sim_chance(SIM_FATE, swarm.clock_jump)) {
         int64_t step_ms = (int64_t)sim_roll(SIM_FATE, 2 * 86400000) - 86400000;
         sometimes(step_ms < wall_step_ms ? "clock.jumped_back" : "clock.jumped_forward");

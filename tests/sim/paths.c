@@ -30,7 +30,7 @@ static const struct { const char *name; enum rank rank; } named[] = {
     {"console.resumed", OFTEN}, {"console.slow", OFTEN}, {"stranger.was_answered", OFTEN},
     {"stranger.changed_a_command", OFTEN}, {"world.night", OFTEN}, {"rules.others_at_start", OFTEN},
     {"rules.reloaded", OFTEN}, {"recompute.over", OFTEN}, {"backup.taken", OFTEN},
-    {"backup.again", SELDOM}, {"backup.restored", OFTEN}, {"returns.judged", OFTEN},
+    {"backup.again", SELDOM}, {"backup.without_digest", SELDOM}, {"backup.restored", OFTEN}, {"returns.judged", OFTEN},
 };
 _Static_assert(COUNT_OF(named) <= NAMED_MAX, "room for names");
 

@@ -122,7 +122,8 @@ struct hash broker_final(void);                   /* stops it cleanly, verifies 
 
 /* ---- copies of its store (backup.c) ------------------------------------------------------------------------------ */
 
-void backup_take(struct store *living, const char *scratch, const char *store, uint64_t map_bytes);
+/* roomy: its tables have room, so their digest can be taken. */
+void backup_take(struct store *living, const char *scratch, const char *store, uint64_t map_bytes, bool roomy);
 void backup_restore(uint64_t map_bytes, uint64_t segment_bytes, uint64_t slots_ahead);     /* the last; at the end */
 
 /* ---- who acts (actors.c) ----------------------------------------------------------------------------------------- */

@@ -52,6 +52,8 @@ static size_t next_code(const char *text, uint32_t *ret) {
             len = 0;
         code = code << 6 | (at[i] & 0x3Fu);
     }
+    if (len > 1 && !utf8_valid(slice_from(at, len)))         /* longer than need be, half a pair, beyond the last */
+        len = 0;
     *ret = len ? code : MARK;
     return len ? len : 1;
 }

@@ -99,6 +99,18 @@ static void nothing_that_people_wrote_moves_the_cursor_or_turns_the_text(void **
     assert_string_equal(to, "x\xEF\xBF\xBDy");
 }
 
+/* Longer than it need be, half of a pair, beyond the last character: some terminals make something of it. */
+static void what_only_looks_like_utf8_is_marked_byte_by_byte(void **state) {
+    (void)state;
+    static const char *const texts[] = {"\xE0\x9E\x9E", "\xED\xA0\x80", "\xF0\x80\x80\x9B", "\xF4\x90\x80\x80"};
+    for (unsigned i = 0; i < COUNT_OF(texts); i++) {
+        char to[64];
+        text_clean(texts[i], 60, to, sizeof to);
+        assert_int_equal(text_width(to), strlen(texts[i]));
+        assert_true(utf8_valid(slice_of(to)));
+    }
+}
+
 static void a_long_cell_does_not_widen_its_column_past_the_limit(void **state) {
     (void)state;
     struct sheet *t;
@@ -134,6 +146,7 @@ int main(void) {
         cmocka_unit_test(a_cell_is_cut_between_characters),
         cmocka_unit_test(whatever_is_cut_fits_its_columns_and_its_room),
         cmocka_unit_test(nothing_that_people_wrote_moves_the_cursor_or_turns_the_text),
+        cmocka_unit_test(what_only_looks_like_utf8_is_marked_byte_by_byte),
         cmocka_unit_test(a_long_cell_does_not_widen_its_column_past_the_limit),
         cmocka_unit_test(rows_past_the_limit_are_counted),
     };

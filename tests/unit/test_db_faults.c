@@ -91,16 +91,21 @@ static void a_table_that_sorts_otherwise_is_not_opened(void **state) {
     assert_non_null(strstr(db_problem(NULL), "notes"));
 }
 
+static void keep_a_row(void) {
+    struct db *d = open_small();
+    put_text(d, CASES, 1, "row");
+    assert_int_equal(db_commit(d), 0);
+    db_close(d);
+}
+
 /* The header's number of the last page, in both of its copies. */
 static void a_header_that_speaks_of_more_pages_than_there_can_be_is_refused(void **state) {
     enum { LAST_PAGE_AT = 136 };
     static const uint8_t absurd[8] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f};
     (void)state;
     struct db_options o = options_for(64 << 20);
-    struct db *d = open_small();
-    put_text(d, CASES, 1, "row");
-    assert_int_equal(db_commit(d), 0);
-    db_close(d);
+    struct db *d = NULL;
+    keep_a_row();
     int fd = open(file, O_RDWR | O_CLOEXEC);
     for (off_t page = 0; page < 2; page++)
         assert_int_equal(pwrite(fd, absurd, sizeof absurd, page * 4096 + LAST_PAGE_AT), sizeof absurd);
@@ -213,10 +218,8 @@ static void a_reader_that_gets_no_new_snapshot_says_so_until_it_is_closed(void *
     enum { SNAPSHOT_READS = 1024 };
     (void)state;
     struct db_options o = options_for(64 << 20);
-    struct db *d = open_small();
-    put_text(d, CASES, 1, "row");
-    assert_int_equal(db_commit(d), 0);
-    db_close(d);
+    struct db *d = NULL;
+    keep_a_row();
     o.read_only = true;
     for (size_t i = 0; i < COUNT_OF(readers); i++) {
         d = NULL;

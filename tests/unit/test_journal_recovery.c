@@ -97,14 +97,19 @@ static void a_torn_tail_is_saved_byte_for_byte_and_under_a_new_name_each_time(vo
     }
 }
 
-/* Somebody starts it again and again, and each time the power goes before the torn tail is zeroed. */
-static void a_tail_that_cannot_be_saved_under_any_name_is_not_cut(void **state) {
-    (void)state;
+/* Two batches, and the second does not verify. */
+static void torn_journal(void) {
     create_journal();
     append(5, 500);
     append(5, 500);
     close_journal();
     flip_byte("00000001.seg", ONE + EXTENT + 300);
+}
+
+/* Somebody starts it again and again, and each time the power goes before the torn tail is zeroed. */
+static void a_tail_that_cannot_be_saved_under_any_name_is_not_cut(void **state) {
+    (void)state;
+    torn_journal();
     for (unsigned n = 1; n < 1000; n++) {
         char name[32];
         (void)snprintf(name, sizeof name, n == 1 ? "torn-6.bin" : "torn-6-%u.bin", n);
@@ -120,11 +125,7 @@ static void a_tail_that_cannot_be_saved_under_any_name_is_not_cut(void **state) 
 /* Garbage up to the last byte of a file that ends inside a block. */
 static void a_tail_that_ends_inside_a_block_is_looked_through_to_its_end(void **state) {
     (void)state;
-    create_journal();
-    append(5, 500);
-    append(5, 500);
-    close_journal();
-    flip_byte("00000001.seg", ONE + EXTENT + 300);
+    torn_journal();
     cut_file("00000001.seg", ONE + 2 * EXTENT + 100);
     fill_bytes("00000001.seg", ONE + 2 * EXTENT, 7, 100);
     assert_refused("00000001.seg at byte 3584 (seq 6)", "no single write reaches");

@@ -183,6 +183,7 @@ static bool on_frame(struct pool *p, const struct wire_message *m, int64_t mono_
     struct worker *w = worker_of(p, m->from);
     if (!w) return refuse(p, m->from, REFUSED_NO_SESSION), false;
     w->heard_ms = mono_ms;
+    w->lapsed = false;
     switch (f->worker_says_case) {
     case WORKER_SAYS_CREDIT: return on_credit(w, f->credit), false;
     case WORKER_SAYS_RESULT: return on_result(p, w, &source, f->result, ret);
@@ -203,6 +204,12 @@ static void silence(struct pool *p, int64_t mono_ms) {
     }
 }
 
+/* Who lets a lease run out is perhaps not there any more: what it did not answer goes to others, not to it again. */
+static void worker_lapses(struct pool *p, uint64_t session) {
+    for (unsigned i = 0; i < p->workers_used; i++)
+        if (p->workers[i].session == session) p->workers[i].lapsed = true;
+}
+
 /* A lease that ran out is a failed attempt, and the turn journals it. */
 static bool expire_one(struct pool *p, int64_t mono_ms, struct pool_item *ret) {
     for (uint32_t i = 0; p->leases_count && i < LEASES_MAX; i++) {
@@ -212,6 +219,7 @@ static bool expire_one(struct pool *p, int64_t mono_ms, struct pool_item *ret) {
             .kind = POOL_FAILED, .current = true, .how = OFFER_EXPIRED, .token = lease_token(p, l),
         };
         COUNT(OFFERS_EXPIRED);
+        worker_lapses(p, l->worker);
         lease_end(p, l);
         return true;
     }
@@ -304,7 +312,7 @@ int pool_speak(struct pool *p, int64_t mono_ms, int64_t now_ms, struct arena *ro
     unsigned left = SPEAK_OFFERS_MAX;
     for (unsigned i = 0; i < p->workers_used && left; i++) {
         struct worker *w = &p->workers[(p->turn_of + i) % p->workers_used];
-        int r = w->session && w->credit ? offer_to(p, w, &left, mono_ms, now_ms, room) : 0;
+        int r = w->session && w->credit && !w->lapsed ? offer_to(p, w, &left, mono_ms, now_ms, room) : 0;
         if (r < 0) return r;
     }
     p->turn_of++;                                             /* nobody is always served first */

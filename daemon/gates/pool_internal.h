@@ -19,6 +19,7 @@ struct worker {
     unsigned credit, divisions_count;
     uint64_t divisions[WORKER_DIVISIONS_MAX];
     int64_t heard_ms, told_ms;
+    bool lapsed;                                  /* a lease ran out, and it was not heard since: no offers meanwhile */
     bool seen_any;
     struct work_row seen;                         /* the last row it looked at */
 };

@@ -137,6 +137,20 @@ def test_a_lease_runs_out_unless_it_is_extended(make_broker):
     assert story_kinds(front.show(case_id)[1]).count("dispatched") == 1
 
 
+def test_who_lets_a_lease_run_out_is_offered_nothing_until_it_is_heard(make_broker):
+    broker = make_broker(lease_ms="1s")
+    front, still = broker.client(), broker.worker(pb.LEVEL_COMMUNITY)
+    case_id = front.call(report()).case_id
+    still.offer()
+    assert still.nothing("offer", 2.5) and failures(front, case_id) == [(pb.OFFER_EXPIRED, 1, False)]
+    still.say(heartbeat=pb.Heartbeat())
+    assert still.offer(1).token.tries == 1
+    other = broker.worker(pb.LEVEL_COMMUNITY)
+    again = other.offer(2)
+    assert again.token.tries == 2 and not other.done(again).HasField("refusal")
+    assert [how for how, _, _ in failures(front, case_id)] == [pb.OFFER_EXPIRED] * 2
+
+
 def test_goodbye_frees_what_a_worker_held_and_is_no_failure(broker):
     front, desk = broker.client(), broker.worker(pb.LEVEL_COMMUNITY)
     case_id = front.call(report()).case_id

@@ -4,6 +4,7 @@ import select
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -233,39 +234,38 @@ def free_port():
         return any.getsockname()[1]
 
 
-def library(tmp_path_factory, name):
+def library(folder, name):
     """tests/blackbox/NAME.c, to be preloaded."""
-    to = tmp_path_factory.mktemp(name) / f"{name}.so"
+    to = folder / f"{name}.so"
     source = ROOT / f"tests/blackbox/{name}.c"
     compiler = os.environ.get("CC", "cc")
     subprocess.run([compiler, "-shared", "-fPIC", "-D_GNU_SOURCE", "-o", to, source, "-ldl"], check=True)
     return to
 
 
-@pytest.fixture(scope="module")
-def skew_library(tmp_path_factory):
-    return library(tmp_path_factory, "skew")
+class Skew:
+    """What skew.c adds to the clock of the broker that has it preloaded; it maps the file that this writes."""
+
+    def __init__(self, folder):
+        self.path = folder / "skew"
+        self.path.write_bytes(bytes(24))
+        self.environment = {"LD_PRELOAD": str(library(folder, "skew")), "SKEW": str(self.path)}
+
+    def __call__(self, ms, synchronised=False, slept_ms=0):
+        with self.path.open("r+b") as file:
+            file.write(struct.pack("<3q", synchronised, slept_ms, ms))
 
 
 @pytest.fixture(scope="module")
 def stall_library(tmp_path_factory):
-    return library(tmp_path_factory, "stall")
+    return library(tmp_path_factory.mktemp("stall"), "stall")
 
 
 @pytest.fixture
-def skewed(make_broker, folder, skew_library):
+def skewed(make_broker, folder):
     """A broker whose wall clock we turn, and whose machine slept: skewed(ms, synchronised, slept_ms)."""
-    skew = folder / "skew"
-    skew.write_text("0 0")
-    broker = make_broker(environment={"LD_PRELOAD": str(skew_library), "SKEW": str(skew)})
-
-    def turn(ms, synchronised=False, slept_ms=0):
-        new = folder / "skew.new"
-        new.write_text(f"{ms} {int(synchronised)} {slept_ms}")
-        new.rename(skew)
-        return broker
-
-    turn.broker = broker
+    turn = Skew(folder)
+    turn.broker = make_broker(environment=turn.environment)
     return turn
 
 

@@ -165,7 +165,7 @@ class World:
 
 @pytest.fixture(scope="module")
 def faults_library(tmp_path_factory):
-    return library(tmp_path_factory, "faults")
+    return library(tmp_path_factory.mktemp("faults"), "faults")
 
 
 @pytest.fixture

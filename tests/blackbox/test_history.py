@@ -9,7 +9,7 @@ import pytest
 import history
 import whistle_pb2 as pb
 import wl
-from conftest import Broker, fill, scratch, small_disk
+from conftest import Broker, Skew, fill, scratch, small_disk
 from world import COMMUNITY, DISTRICT, GRID, GRID_WORKER, HOUR, OTHER_GRID, OTHER_STREET, report
 
 ROUNDS = 20
@@ -127,9 +127,7 @@ class Trouble:
 
     def ahead(self):
         self.ahead_ms += AHEAD_MS
-        new = self.skew.with_suffix(".new")
-        new.write_text(f"{self.ahead_ms} 1")
-        new.rename(self.skew)
+        self.skew(self.ahead_ms, synchronised=True)
 
 
 def live_through(broker, trouble):
@@ -165,13 +163,11 @@ def live_through(broker, trouble):
 
 
 @pytest.fixture(scope="module")
-def lived(skew_library):
+def lived():
     """One history, for all that follows."""
     with scratch() as folder, small_disk(folder, 64) as disk:
-        skew = folder / "skew"
-        skew.write_text("0 0")
-        turned = {"LD_PRELOAD": str(skew_library), "SKEW": str(skew)}
-        broker = Broker(folder / "b", data=disk / "store", environment=turned, map_bytes="32MiB",
+        skew = Skew(folder)
+        broker = Broker(folder / "b", data=disk / "store", environment=skew.environment, map_bytes="32MiB",
                         checkpoint_idle_ms="50ms")
         try:
             yield live_through(broker.start(), Trouble(broker, disk, skew))

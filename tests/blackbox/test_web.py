@@ -6,7 +6,7 @@ import time
 
 import pytest
 import wl
-from conftest import QINDU, ROOT, WHISTLED, Broker, run, scratch
+from conftest import QINDU, ROOT, WHISTLED, Broker, Skew, run, scratch
 from web import address_of, ask, figures
 from world import DAY, DISTRICT, report
 
@@ -114,19 +114,18 @@ def test_cases_by_state_outlive_a_restart(broker):
     assert now["whistled_epoch"] == 2
 
 
-def test_a_deadline_that_fires_late_is_seen_to_have_been(make_broker, folder, skew_library):
-    skew = folder / "skew"
-    skew.write_text("0 0")
-    broker = make_broker(http="127.0.0.1:0", environment={"LD_PRELOAD": str(skew_library), "SKEW": str(skew)})
+def test_a_deadline_that_fires_late_is_seen_to_have_been(make_broker, folder):
+    turn = Skew(folder)
+    broker = make_broker(http="127.0.0.1:0", environment=turn.environment)
     broker.client().call(report())
     before = figures(broker)
     assert before["whistled_deadline_lateness_seconds_count"] == 0 and before["whistled_deadlines_due"] == 0
-    skew.write_text(f"{10 * DAY} 0")
+    turn(10 * DAY)
     time.sleep(0.5)
     doubting = figures(broker)
     assert doubting["whistled_clock_doubting"] == 1 and doubting["whistled_clock_doubted_total"] == 1
     assert doubting["whistled_deadline_lateness_seconds_count"] == 0
-    skew.write_text(f"{10 * DAY} 1")
+    turn(10 * DAY, synchronised=True)
     time.sleep(0.5)
     after = figures(broker)
     fired = after["whistled_deadline_lateness_seconds_count"]

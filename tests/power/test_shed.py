@@ -17,7 +17,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "blackbox"))
 
 import wl  # noqa: E402
-from conftest import BUILD, ROOT, Broker, library, run, scratch  # noqa: E402
+from conftest import BUILD, ROOT, Broker, Skew, library, run, scratch  # noqa: E402
 from world import DAY, MONDAY, events_of, report  # noqa: E402
 
 SECONDS, FACTOR = int(os.environ.get("SECONDS", "8")), int(os.environ.get("FACTOR", "4"))
@@ -34,32 +34,28 @@ def go_first(process):
     return process
 
 
-def rewrite(path, text):
-    """At once, for whoever reads it meanwhile."""
-    new = path.with_suffix(".new")
-    new.write_text(text)
-    new.rename(path)
-
-
 class SlowDisk:
     """How long each sync takes is written into a file; so is what o'clock it is: a Monday morning that is to come."""
 
-    def __init__(self, folder, stall, skew):
-        self.slow, self.skew, self.ahead_ms = folder / "slow", folder / "skew", (MONDAY - wl.now_ms()) % (7 * DAY)
+    def __init__(self, folder):
+        self.slow, self.skew, self.ahead_ms = folder / "slow", Skew(folder), (MONDAY - wl.now_ms()) % (7 * DAY)
         self.sleep(0)
-        self.broker = Broker(folder / "b", environment=dict(LD_PRELOAD=f"{stall}:{skew}", STALL=str(self.slow),
-                                                            SKEW=str(self.skew)),
-                             segment_bytes="64MiB", map_bytes="4GiB", slots_ahead="200000", watchdog_ms="1s")
+        turned = dict(self.skew.environment, STALL=str(self.slow))
+        turned["LD_PRELOAD"] += f":{library(folder, 'stall')}"
+        self.broker = Broker(folder / "b", environment=turned, segment_bytes="64MiB", map_bytes="4GiB",
+                             slots_ahead="200000", watchdog_ms="1s")
         self.broker.start()
         go_first(self.broker.process.child)
 
     def sync_takes(self, ms):
-        rewrite(self.slow, str(ms))
+        new = self.slow.with_suffix(".new")
+        new.write_text(str(ms))
+        new.rename(self.slow)
 
     def sleep(self, ms):
         """As if the machine had slept so long: whole seconds."""
         self.slept_ms = ms // 1000 * 1000
-        rewrite(self.skew, f"{self.ahead_ms} 1 {self.slept_ms}")
+        self.skew(self.ahead_ms, synchronised=True, slept_ms=self.slept_ms)
 
     def load(self, *flags):
         command = [BUILD / "bench/load", "--endpoint", self.broker.front, "--seed", time.time_ns() % 10**9, *flags]
@@ -73,9 +69,9 @@ def result(process):
 
 
 @pytest.fixture
-def disk(tmp_path_factory):
+def disk():
     with scratch("ws.", MEMORY) as folder:
-        one = SlowDisk(folder, *(library(tmp_path_factory, name) for name in ("stall", "skew")))
+        one = SlowDisk(folder)
         try:
             yield one
         finally:

@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT / "tests/blackbox"))
 
 import wl  # noqa: E402
 import whistle_pb2 as pb  # noqa: E402
-from conftest import CTL, WORKER, Broker, Process, run, scratch  # noqa: E402
+from conftest import CTL, WORKER, Broker, Process, Skew, run, scratch  # noqa: E402
 from world import DAY, DISTRICT, GRID_WORKER, accept, done, report  # noqa: E402
 
 DAY_TAKES_S = 2.0
@@ -33,21 +33,16 @@ BOUNDS = {"memory": 2.0, "descriptors": 0.0, "threads": 0.0, "pages for a case":
 class Clock(threading.Thread):
     """Turns the broker's wall clock, a little at a time."""
 
-    def __init__(self, path):
+    def __init__(self, skew):
         super().__init__(daemon=True)
-        self.path, self.ahead_ms, self.over = path, 0, threading.Event()
-        self.write()
-
-    def write(self):
-        new = self.path.with_suffix(".new")
-        new.write_text(f"{self.ahead_ms} 1")
-        new.rename(self.path)
+        self.skew, self.ahead_ms, self.over = skew, 0, threading.Event()
+        skew(0, synchronised=True)
 
     def run(self):
         began = time.monotonic()
         while not self.over.wait(TICK_S):
             self.ahead_ms = int((time.monotonic() - began) / DAY_TAKES_S * DAY)
-            self.write()
+            self.skew(self.ahead_ms, synchronised=True)
 
     def now_ms(self):
         return wl.now_ms() + self.ahead_ms
@@ -165,14 +160,6 @@ def judge(samples):
     return good
 
 
-def broker_of(folder, skew):
-    library = folder / "skew.so"
-    built = run("cc", "-shared", "-fPIC", "-D_GNU_SOURCE", "-o", library, ROOT / "tests/blackbox/skew.c", "-ldl")
-    assert built.returncode == 0, built.stderr
-    return Broker(folder / "b", environment={"LD_PRELOAD": str(library), "SKEW": str(skew)},
-                  archive_after_days=14, clock_step_ms="1h", segment_bytes="16MiB")
-
-
 def live(folder, broker, clock, minutes):
     workers = {level: Process([WORKER, "--level", level, "--divisions", "610402", "--pool", broker.pool],
                               folder / f"{level}.log") for level in ("community", "street", "district")}
@@ -215,8 +202,9 @@ def main():
     minutes = float(os.environ.get("MINUTES") or 10)
     assert minutes >= 1.5, "MINUTES must be 1.5 at least: a receipt lives 30 days"
     with scratch("ws.") as folder:
-        clock = Clock(folder / "skew")
-        broker = broker_of(folder, clock.path)
+        clock = Clock(Skew(folder))
+        broker = Broker(folder / "b", environment=clock.skew.environment, archive_after_days=14, clock_step_ms="1h",
+                        segment_bytes="16MiB")
         try:
             good = live(folder, broker.start(), clock, minutes)
             assert "bug.check" not in broker.said() and broker.stop() == 0, broker.said()[-2000:]

@@ -23,21 +23,42 @@ static int wrong(const char *what, const char *argument, const char *advice) {
     return EXIT_USAGE;
 }
 
+static bool is_flag(const char *argument) {
+    return strncmp(argument, "--", 2) == 0;
+}
+
+/* The bool of --check and the like; NULL: it is none of them. */
+static bool *word_find(struct arguments *a, const char *argument) {
+    for (size_t i = 0; i < argument_words_count; i++)
+        if (strcmp(argument, argument_words[i].name) == 0) return (bool *)((char *)a + argument_words[i].at);
+    return NULL;
+}
+
+/* --name value and --name=value. *at stands on the flag, and behind it on its value. What begins with dashes is the next
+ * flag, and no directory of that name. */
+static const char *flag_value(int argc, char **argv, int *at) {
+    const char *equals = strchr(argv[*at], '=');
+    if (equals) return equals + 1;
+    return *at + 1 < argc && !is_flag(argv[*at + 1]) ? argv[++*at] : NULL;
+}
+
 /* --lease-ms -> lease_ms */
 static int set_flag(const char *flag, const char *value, struct settings *s) {
-    char name[64], advice[160];
+    char name[64], advice[OPTION_RIGHT_BYTES];
     const char *near = NULL;
-    size_t len = strlen(flag + 2);
+    size_t len = strcspn(flag + 2, "=");
     if (len == 0 || len >= sizeof name) return wrong("no such flag", flag, NULL);
-    for (size_t i = 0; i <= len; i++) name[i] = flag[2 + i] == '-' ? '_' : flag[2 + i];
-    int r = option_set(settings_table, settings_count, s, slice_of(name), slice_of(value ? value : ""), &near);
+    for (size_t i = 0; i < len; i++) name[i] = flag[2 + i] == '-' ? '_' : flag[2 + i];
+    struct slice option = {(const uint8_t *)name, len};
+    int r = option_set(settings_table, settings_count, s, option, slice_of(value ? value : ""), &near);
     if (r == -ENOENT) {
         snprintf(advice, sizeof advice, "the nearest is --%s (with - or _)", near ? near : "data");
         return wrong("no such flag", flag, advice);
     }
-    if (!value) return wrong("needs a value", flag, NULL);
-    if (r == -ERANGE) return wrong("the value is out of bounds", flag, "whistled --print-config shows them");
-    if (r < 0) return wrong("the value cannot be read", flag, "whistled --print-config shows what it looks like");
+    option_right(settings_table, settings_count, option, advice);
+    if (!value) return wrong("needs a value", flag, advice);
+    if (r == -ERANGE) return wrong("the value is out of bounds", flag, advice);
+    if (r < 0) return wrong("the value cannot be read", flag, advice);
     return 0;
 }
 
@@ -50,23 +71,20 @@ static int read_file(const char *file, struct settings *s) {
     return EXIT_USAGE;
 }
 
-static bool *word_at(struct arguments *a, size_t word) {
-    return (bool *)((char *)a + argument_words[word].at);
-}
-
 int arguments_read(int argc, char **argv, struct arguments *a, struct settings *s) {
     options_default(settings_table, settings_count, s);
-    for (int i = 1; i < argc; i++)                    /* the file first, so that flags win */
-        if (argv[i][0] != '-' && (i == 1 || strncmp(argv[i - 1], "--", 2) != 0)) a->file = argv[i];
+    for (int i = 1; i < argc; i++) {                  /* the file first, so that flags win */
+        if (word_find(a, argv[i])) continue;
+        if (is_flag(argv[i])) (void)flag_value(argc, argv, &i);
+        else if (!a->file && argv[i][0] != '-') a->file = argv[i];
+    }
     int r = a->file ? read_file(a->file, s) : 0;
     for (int i = 1; r == 0 && i < argc; i++) {
-        bool known = argv[i] == a->file;
-        for (size_t w = 0; w < argument_words_count; w++)
-            if (strcmp(argv[i], argument_words[w].name) == 0) known = *word_at(a, w) = true;
-        if (known) continue;
-        if (strncmp(argv[i], "--", 2) != 0) return wrong("what is this?", argv[i], "one settings file, then --flags");
-        r = set_flag(argv[i], i + 1 < argc ? argv[i + 1] : NULL, s);
-        i++;
+        const char *argument = argv[i];
+        bool *word = word_find(a, argument);
+        if (word) *word = true;
+        else if (is_flag(argument)) r = set_flag(argument, flag_value(argc, argv, &i), s);
+        else if (argument != a->file) r = wrong("not understood", argument, "give one settings file and --flags");
     }
     log_threshold = s->debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO;
     return r;

@@ -48,6 +48,21 @@ static void print_line(void *to, const char *text) {
     fprintf(to, "%s\n", text);
 }
 
+static int check_endpoints(const struct settings *s) {
+    const char *const endpoints[] = { s->front, s->pool, s->feed };
+    for (unsigned i = 0; i < COUNT_OF(endpoints); i++) {
+        if (guard_endpoint(endpoints[i])) continue;
+        fprintf(stderr, "whistled: %s: not listened on; use ipc:///PATH or tcp://127.0.0.1:PORT\n", endpoints[i]);
+        return -EINVAL;
+    }
+    struct sockaddr_storage address;
+    socklen_t len;
+    if (s->http[0] == '\0' || web_address_parse(s->http, &address, &len)) return 0;
+    fprintf(stderr, "whistled: http: %s: not served there; use 127.0.0.1:PORT or [::1]:PORT, or \"\" for nowhere\n",
+            s->http);
+    return -EINVAL;
+}
+
 /* The words that answer and exit: help, version, print-config, check. -1: go on. */
 static int answer_words(const struct arguments *a, const struct settings *s) {
     struct rules_loaded rules = { .rules = NULL };
@@ -55,7 +70,7 @@ static int answer_words(const struct arguments *a, const struct settings *s) {
     if (a->version) return puts("whistled " WHISTLED_VERSION), 0;
     if (a->print_config) return options_print(settings_table, settings_count, s, print_line, stdout), 0;
     if (!a->check) return -1;
-    if (rules_load(s->config, &rules) < 0) return EXIT_BAD_CONFIG;
+    if (check_endpoints(s) < 0 || rules_load(s->config, &rules) < 0) return EXIT_BAD_CONFIG;
     printf("%s: good: %zu divisions, %zu parties, %zu categories, %zu calendars, %zu playbooks, %zu bytes compiled\n",
            s->config, rules.rules->n_divisions, rules.rules->n_parties, rules.rules->n_categories,
            rules.rules->n_calendars, rules.rules->n_playbooks, rules.bytes.len);
@@ -140,21 +155,6 @@ static int bind_failed(const char *endpoint, int r) {
             r == -EADDRINUSE ? "; another program has it: stop that one or choose another endpoint"
             : r == -ENOENT || r == -EACCES ? "; does the directory exist, and may we write there?" : "");
     return r;
-}
-
-static int check_endpoints(const struct settings *s) {
-    const char *const endpoints[] = { s->front, s->pool, s->feed };
-    for (unsigned i = 0; i < COUNT_OF(endpoints); i++) {
-        if (guard_endpoint(endpoints[i])) continue;
-        fprintf(stderr, "whistled: %s: not listened on; use ipc:///PATH or tcp://127.0.0.1:PORT\n", endpoints[i]);
-        return -EINVAL;
-    }
-    struct sockaddr_storage address;
-    socklen_t len;
-    if (s->http[0] == '\0' || web_address_parse(s->http, &address, &len)) return 0;
-    fprintf(stderr, "whistled: http: %s: not served there; use 127.0.0.1:PORT or [::1]:PORT, or \"\" for nowhere\n",
-            s->http);
-    return -EINVAL;
 }
 
 /* After the loop, on which it is served. */

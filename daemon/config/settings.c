@@ -9,6 +9,8 @@ enum { SETTINGS_ARENA_BYTES = CONFIG_FILE_BYTES_MAX + (8 << 20) };
 static int setting_set(struct reading *r, const struct node *n, const struct option_spec *table, size_t count,
                        void *into) {
     const char *near = "";
+    char right[OPTION_RIGHT_BYTES];
+    option_right(table, count, n->key, right);
     if (n->kind != NODE_TEXT)
         return fail(r, n, "must be a single value");
     switch (option_set(table, count, into, n->key, n->text, &near)) {
@@ -17,9 +19,9 @@ static int setting_set(struct reading *r, const struct node *n, const struct opt
     case -ENOENT:
         return fail(r, n, "is not a setting; the nearest is '%s'", near ? near : "");
     case -ERANGE:
-        return fail(r, n, "is out of bounds; --print-config says which");
+        return fail(r, n, "is out of bounds; %s", right);
     default:
-        return fail(r, n, "cannot be read as this setting's kind of value; --print-config shows what it looks like");
+        return fail(r, n, "cannot be read; %s", right);
     }
 }
 

@@ -121,12 +121,25 @@ static int bool_set(struct slice value, bool *at) {
     return 0;
 }
 
+/* A value is part of one line wherever it is printed, and YAML reads it back as it was: no controls, nor those from
+ * U+0080 to U+009F (to YAML one of them is a line break, and the others are no text), no U+2028 and U+2029, which break
+ * lines as well, and no U+FFFE and U+FFFF, which are no text either. */
+static bool one_line(struct slice text) {
+    static const char never[][4] = {"\xE2\x80\xA8", "\xE2\x80\xA9", "\xEF\xBF\xBE", "\xEF\xBF\xBF"};
+    for (size_t i = 0; i < text.len; i++) {
+        struct slice rest = {text.at + i, text.len - i};
+        if (rest.at[0] < ' ' || rest.at[0] == 0x7F || (rest.at[0] == 0xC2 && rest.at[1] < 0xA0))
+            return false;
+        for (size_t n = 0; n < COUNT_OF(never); n++)
+            if (slice_starts(rest, slice_of(never[n])))
+                return false;
+    }
+    return true;
+}
+
 static int text_set(const struct option_spec *o, struct slice value, char *at) {
-    if (!utf8_valid(value))
+    if (!utf8_valid(value) || !one_line(value))
         return -EINVAL;
-    for (size_t i = 0; i < value.len; i++)
-        if (value.at[i] < ' ' || value.at[i] == 0x7F)    /* a value is part of one line wherever it is printed */
-            return -EINVAL;
     if (value.len < o->min || value.len > text_max(o))
         return -ERANGE;
     memset(at, 0, OPTION_TEXT_MAX);
@@ -186,6 +199,28 @@ static void value_print(enum option_type type, const void *at, char *to, size_t 
         while (unit->factor > 1 && (number == 0 || number % unit->factor))
             unit++;
         snprintf(to, size, "%llu%s", (unsigned long long)(number / unit->factor), unit->name);
+    }
+}
+
+void option_right(const struct option_spec *table, size_t count, struct slice name, char to[static OPTION_RIGHT_BYTES]) {
+    static const char *const kinds[] = {
+        [OPTION_U64] = "a number", [OPTION_MS] = "a time with its unit, such as 30s",
+        [OPTION_BYTES] = "a size with its unit, such as 64MiB",
+    };
+    char low[32], high[32];
+    to[0] = '\0';
+    for (const struct option_spec *o = table; o < table + count; o++) {
+        if (!slice_equal(name, slice_of(o->name)))
+            continue;
+        if (o->type == OPTION_BOOL) {
+            snprintf(to, OPTION_RIGHT_BYTES, "it must be true or false");
+        } else if (o->type == OPTION_TEXT) {
+            snprintf(to, OPTION_RIGHT_BYTES, "it must be one line of %u to %zu bytes", (unsigned)o->min, text_max(o));
+        } else {
+            value_print(o->type, &o->min, low, sizeof low);
+            value_print(o->type, &o->max, high, sizeof high);
+            snprintf(to, OPTION_RIGHT_BYTES, "it must be %s, from %s to %s", kinds[o->type], low, high);
+        }
     }
 }
 

@@ -316,6 +316,23 @@ static void a_name_that_is_not_there_is_answered_with_the_nearest(void **state) 
     }
 }
 
+static void whoever_gave_a_wrong_value_is_told_what_would_be_right(void **state) {
+    (void)state;
+    static const struct { const char *name, *right; } cells[] = {
+        {"retries", "it must be a number, from 1 to 10"},
+        {"lease_ms", "it must be a time with its unit, such as 30s, from 1s to 1d"},
+        {"batch_bytes", "it must be a size with its unit, such as 64MiB, from 512 to 4GiB"},
+        {"web", "it must be true or false"},
+        {"directory", "it must be one line of 1 to 255 bytes"},
+        {"nothing", ""},
+    };
+    char right[OPTION_RIGHT_BYTES];
+    for (size_t i = 0; i < COUNT_OF(cells); i++) {
+        option_right(TABLE, COUNT_OF(TABLE), slice_of(cells[i].name), right);
+        assert_string_equal(right, cells[i].right);
+    }
+}
+
 struct printed { char lines[32][512]; size_t count; };
 
 static void keep_line(void *to, const char *text) {
@@ -359,6 +376,21 @@ static void a_text_with_quotes_is_printed_as_yaml_has_it(void **state) {
     assert_int_equal(set(&s, "directory", "/srv/\"w\\"), 0);
     options_print(TABLE, COUNT_OF(TABLE), &s, keep_line, &p);
     assert_string_equal(p.lines[9], "directory: \"/srv/\\\"w\\\\\"");
+}
+
+/* To YAML some characters are line breaks, one of which it makes a blank, and some are no text: the file that is printed
+ * would say something else, or could not be read. */
+static void a_text_that_yaml_would_not_read_back_is_refused(void **state) {
+    (void)state;
+    static const char *const texts[] = {
+        "/srv/\nw", "/srv/\x7Fw", "/srv/\xC2\x80w", "/srv/\xC2\x85w", "/srv/\xC2\x9F", "/srv/\xE2\x80\xA8w",
+        "/srv/\xE2\x80\xA9", "/srv/\xEF\xBF\xBE", "/srv/\xEF\xBF\xBF",
+    };
+    struct settings s;
+    options_default(TABLE, COUNT_OF(TABLE), &s);
+    for (size_t i = 0; i < COUNT_OF(texts); i++)
+        assert_int_equal(set(&s, "directory", texts[i]), -EINVAL);
+    assert_int_equal(set(&s, "directory", "/srv/\xC2\xA0\xE2\x80\xA7\xEF\xBF\xBD/区"), 0);
 }
 
 /* ---- histogram --------------------------------------------------------------------------------------------------- */
@@ -410,8 +442,10 @@ int main(void) {
         cmocka_unit_test(options_take_their_units_and_keep_their_bounds),
         cmocka_unit_test(words_are_options_too),
         cmocka_unit_test(a_name_that_is_not_there_is_answered_with_the_nearest),
+        cmocka_unit_test(whoever_gave_a_wrong_value_is_told_what_would_be_right),
         cmocka_unit_test(what_is_printed_can_be_read_back),
         cmocka_unit_test(a_text_with_quotes_is_printed_as_yaml_has_it),
+        cmocka_unit_test(a_text_that_yaml_would_not_read_back_is_refused),
         cmocka_unit_test(a_quantile_is_never_below_the_truth_and_at_most_twice_it),
         cmocka_unit_test(a_histogram_has_a_place_for_every_number),
     };

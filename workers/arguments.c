@@ -99,7 +99,16 @@ const char worker_story[]
     = "It keeps trying while the broker is away. Any number may serve the same divisions: each case goes to one.\n"
       "SIGTERM ends it: what it holds is offered to others at once.";
 
-static const char KNOWN[] = "no such flag; there are --level, --divisions, --endpoint, --credit, --program and --help";
+/* Whoever gave another flag is told all there are. */
+static int no_such_flag(const char *flag, char why[static WORKER_WHY_MAX]) {
+    char known[WORKER_WHY_MAX / 2];
+    int len = snprintf(known, sizeof known, "no such flag; there are ");
+    for (size_t i = 0; i < worker_flags_count; i++)
+        len += snprintf(known + len, sizeof known - (size_t)len, "%s, ", worker_flags[i].name);
+    CHECK((size_t)len < sizeof known - sizeof "--help");
+    (void)snprintf(known + len, sizeof known - (size_t)len, "--help");
+    return wrong(why, flag, NULL, known);
+}
 
 static const struct worker_flag *flag_find(struct slice name) {
     for (size_t i = 0; i < COUNT_OF(worker_flags); i++) {
@@ -118,7 +127,7 @@ static int flag_read(int argc, char **argv, int *at, struct worker_settings *s, 
         value = (const char *)rest.at;
     const struct worker_flag *f = flag_find(name);
     if (f == NULL)
-        return wrong(why, argv[*at], NULL, KNOWN);
+        return no_such_flag(argv[*at], why);
     if (value == NULL && *at + 1 < argc)
         value = argv[++*at];
     if (value == NULL)

@@ -94,6 +94,16 @@ static void a_complaint_names_the_flag_and_what_would_be_right(void **state) {
     }
 }
 
+static void whoever_gave_a_flag_that_is_none_is_told_all_there_are(void **state) {
+    (void)state;
+    struct worker_settings s;
+    char why[WORKER_WHY_MAX] = "";
+    assert_int_equal(read_words((const char *const[WORDS]){"--verbose"}, &s, why), -EINVAL);
+    for (size_t i = 0; i < worker_flags_count; i++)
+        assert_non_null(strstr(why, worker_flags[i].name));
+    assert_non_null(strstr(why, "--help"));
+}
+
 /* ---- an offer ---------------------------------------------------------------------------------------------------- */
 
 static PbWorkerFrame *hear(struct broker *b, struct whistle_worker *w, PbWorkerFrame__WorkerSaysCase what) {
@@ -209,6 +219,7 @@ int main(void) {
         cmocka_unit_test(every_flag_has_two_spellings),
         cmocka_unit_test(help_is_given_to_whoever_asks),
         cmocka_unit_test(a_complaint_names_the_flag_and_what_would_be_right),
+        cmocka_unit_test(whoever_gave_a_flag_that_is_none_is_told_all_there_are),
         STORY(who_is_to_be_asked_is_dispatched_with_a_lead),
         STORY(what_is_not_ours_is_sent_up_with_its_cause),
         STORY(what_nobody_can_take_comes_back_in_a_minute),

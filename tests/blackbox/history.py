@@ -15,6 +15,7 @@ journal does not give a state. All is judged from docs/protocol.md and docs/life
 """
 import re
 from collections import Counter, namedtuple
+from itertools import dropwhile
 from pathlib import Path
 
 import whistle_pb2 as pb
@@ -22,6 +23,7 @@ import whistle_pb2 as pb
 LIFECYCLE = Path(__file__).resolve().parents[2] / "docs/lifecycle.md"
 OPEN = {"reported", "accepted", "dispatched", "handling", "resolved", "suspended", "followup", "transferred"}
 EFFECTS = {"report": "reported", "note": "noted", "self_handle": "self_handled"}
+NOT_NOW = (pb.REFUSED_BUSY, pb.REFUSED_RETRY_LATER, pb.REFUSED_STOPPING)
 CLOCK_MS = 2000                                          # what two clocks of one machine may differ by
 
 # Which clocks run in a state ("clocks that run", and the timers' own table, in docs/lifecycle.md). A reminder goes
@@ -182,18 +184,29 @@ def check_command(id, data, done, at):
     return []
 
 
+def refused_after_done(told):
+    """For good: "not now" is no answer, and what was refused first may be taken later."""
+    since = dropwhile(lambda r: not r.HasField("done"), told)
+    return any(r.HasField("refused") and r.refused.code not in NOT_NOW for r in since)
+
+
 def check_commands(h):
-    wrong, taken = [], Counter()
+    """Every command has had its answer by now, so what was not acknowledged has no effect either."""
+    wrong, taken, notes = [], Counter(), 0
     at = {seq: pb.Update.FromString(body) for seq, body in h.journal}
     for id, (data, replies) in h.commands.items():
         told = [pb.Reply.FromString(r) for r in replies]
         done = [r.done for r in told if r.HasField("done")]
-        if any(d != done[0] for d in done):
+        if any(d != done[0] for d in done) or refused_after_done(told):
             wrong.append(f"P2 {id.hex()}: a repeat was answered otherwise than the first")
         if done:
             taken[done[0].seq] += 1
+            notes += pb.Envelope.FromString(data).HasField("note")
             wrong += check_command(id, data, done[0], at)
     wrong += [f"P2 seq {seq}: {n} commands were acknowledged with it" for seq, n in taken.items() if n > 1]
+    noted = sum(event_of(e)[0] == "noted" for u in at.values() for e in u.events)
+    if noted != notes:
+        wrong.append(f"P2 {notes} notes were acknowledged, and {noted} are in the journal")
     reported = Counter(event_of(u.events[0])[1].external_id for u in at.values()
                        if event_of(u.events[0])[0] == "reported" and event_of(u.events[0])[1].external_id)
     return wrong + [f"P2 {x}: reported once, and {n} times in the journal" for x, n in reported.items() if n > 1]

@@ -249,6 +249,23 @@ def repeat_with_another_answer(h):
             return
 
 
+def refused_after_it_was_taken(h):
+    for entry in h.commands.values():
+        r = pb.Reply.FromString(entry[1][0]) if entry[1] else pb.Reply()
+        if r.HasField("done"):
+            entry[1].append(pb.Reply(command_id=r.command_id,
+                                     refused=pb.Refused(code=pb.REFUSED_CASE_CLOSED)).SerializeToString())
+            return
+
+
+def noted_twice(h):
+    seq = first(h, lambda kind, _: kind == "noted")
+    twin = pb.Update.FromString(dict(h.journal)[seq])
+    twin.first_seq = h.journal[-1][0] + 1
+    h.journal.append((twin.first_seq, twin.SerializeToString()))
+    h.again = list(h.journal)
+
+
 def reported_twice(h):
     seq, body = h.journal[-1]
     twin = next(pb.Update.FromString(b) for _, b in h.journal
@@ -327,10 +344,11 @@ def from_outside(h):
 
 
 MUTATIONS = {
-    acknowledged_and_gone: "P1", acknowledged_with_another_seq: "P1", repeat_with_another_answer: "P2",
-    reported_twice: "P2", fires_early: "P3", fires_twice: "P3", without_a_clock: "P3", no_such_arrow: "P4",
-    journal_told_otherwise: "P4", frame_dropped: "P5", frame_dropped_and_renumbered: "P5", frame_repeated: "P5",
-    frames_swapped: "P5", heard_before_it_was: "P3", from_outside: "P5",
+    acknowledged_and_gone: "P1", acknowledged_with_another_seq: "P1",
+    repeat_with_another_answer: "P2", refused_after_it_was_taken: "P2", noted_twice: "P2", reported_twice: "P2",
+    fires_early: "P3", fires_twice: "P3", without_a_clock: "P3", heard_before_it_was: "P3",
+    no_such_arrow: "P4", journal_told_otherwise: "P4",
+    frame_dropped: "P5", frame_dropped_and_renumbered: "P5", frame_repeated: "P5", frames_swapped: "P5", from_outside: "P5",
 }
 
 

@@ -3,13 +3,13 @@
 #
 #   DATA=build/bench-data     where the stores lie: on the disk that is meant
 #   CASES="1000 10000 100000 1000000"   open cases; the last one is also what consoles resume from
-#   ROWS="cases year stall due deadlines consoles resume answers"   which of them
+#   ROWS="cases restart resume year stall due deadlines consoles answers"   which of them
 # Ends with status 1 when an aim is missed.
 set -eu
 cd "$(dirname "$0")/.."
 data=${DATA:-$PWD/build/bench-data} missed=0
 cases=${CASES:-1000 10000 100000 1000000}
-rows=${ROWS:-cases resume year stall due deadlines consoles answers}
+rows=${ROWS:-cases restart resume year stall due deadlines consoles answers}
 . bench/servers.sh
 trap clean EXIT
 trap 'exit 130' INT TERM
@@ -46,7 +46,16 @@ now() { date +%s.%N; }
 
 # ---- rows --------------------------------------------------------------------------------------------------------------
 
-# Every power of ten: quiet publishers, one report each at a time. The flood between has no worker, so nothing ends.
+open_cases() { "$bin/whistlectl" --front "ipc://$data/front" status | awk '/^open cases/{print $NF}'; }
+# A broker with as many open cases as `cases` ends with: the one it left, or a new one. No worker, so nothing ends.
+flooded() {
+    [ -z "$server" ] || return 0
+    prepare
+    start_broker
+    load --publishers 64 --window 64 --count "${cases##* }"
+}
+
+# Every power of ten: quiet publishers, one report each at a time; a flood between.
 grow() {
     have=0 first_p50='' first_cpu=''
     prepare
@@ -55,7 +64,7 @@ grow() {
         [ "$n" -le "$have" ] || load --publishers 64 --window 64 --count $((n - have))
         sleep 1
         load --publishers 4 --window 1 --count 4000
-        have=$(($("$bin/whistlectl" --front "ipc://$data/front" status | awk '/^open cases/{print $NF}')))
+        have=$(open_cases)
         p50=$(of "$line" p50_us) cpu=$(of "$line" cpu_us)
         : "${first_p50:=$p50}" "${first_cpu:=$cpu}"
         say "$n open cases, 4x1: p50 / CPU of a command / resident" "$p50" "us / $cpu us / $(resident) MiB"
@@ -63,6 +72,12 @@ grow() {
     show "p50 at the last, to the first" "$(calc "$p50 / $first_p50")" "times" most 1.5
     show "CPU of a command at the last, to the first" "$(calc "$cpu / $first_cpu")" "times" most 4
     show "resident beyond LMDB's map" "$(resident)" MiB most 64
+}
+
+# On the store of `cases`.
+restart() {
+    flooded
+    have=$(open_cases)
     stop -KILL
     began=$(now)
     resume_broker
@@ -71,7 +86,7 @@ grow() {
 
 # On the store of `cases`: consoles that missed a million updates come back at once.
 resume() {
-    [ -n "$server" ] || { prepare; start_broker; load --publishers 64 --window 64 --count 1000000; }
+    flooded
     load --publishers 4 --window 64 --rate 2000 --seconds 5
     before=$(of "$line" p99_us)
     "$tools/consoles" --endpoint "ipc://$data/feed" --consoles 1000 --communities --behind 1000000 \
@@ -182,8 +197,8 @@ echo "scale; load at start: $(cut -d' ' -f1 /proc/loadavg)"
 for row in $rows; do
     case $row in
     cases) grow ;;
-    resume | year | stall | due | deadlines | consoles | answers) "$row" ;;
-    *) die "$row: no such row; there are: cases resume year stall due deadlines consoles answers" ;;
+    restart | resume | year | stall | due | deadlines | consoles | answers) "$row" ;;
+    *) die "$row: no such row; there are: cases restart resume year stall due deadlines consoles answers" ;;
     esac
 done
 exit $missed

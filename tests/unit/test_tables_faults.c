@@ -296,29 +296,40 @@ static const struct { const char *what; int (*record)(struct world *w); } record
     {"rules begun", rules_begun}, {"rules, a part", rules_part}, {"rules begun anew", rules_begun},
 };
 
+/* A record's calls of LMDB fail one by one, and each time `after` sees to it that the tables are what they were; then none
+ * fails, and the record stays. */
+static void let_each_call_fail(struct world *w, unsigned record, void (*arm)(unsigned at), int expected,
+                               void (*after)(struct world *w, unsigned record)) {
+    struct hash before = world_digest(w);
+    bool hit = true;
+    for (unsigned at = 1; hit; at++) {
+        world_begin(w);
+        arm(at);
+        int r = records[record].record(w);
+        hit = mend_tables();
+        if (r != (hit ? expected : 0))
+            fail_msg("%s gave %d at call %u", records[record].what, r, at);
+        if (hit) {
+            after(w, record);
+            world_has(w, &before);
+        }
+    }
+    world_commit(w);
+    struct hash now = world_digest(w);
+    assert_memory_not_equal(&now, &before, sizeof now);
+}
+
+static void abandoned(struct world *w, unsigned record) {
+    (void)record;
+    assert_int_equal(store_abandon(w->store), 0);
+}
+
 /* A lack of space is waited out: the turn is abandoned, and the tables are what they were. */
 static void a_record_that_could_not_be_folded_was_never_there(void **state) {
     struct world *w = *state;
     world_create(w);
-    for (unsigned i = 0; i < COUNT_OF(records); i++) {
-        struct hash before = world_digest(w);
-        bool hit = true;
-        for (unsigned at = 1; hit; at++) {
-            world_begin(w);
-            fill_tables(at);
-            int r = records[i].record(w);
-            hit = mend_tables();
-            if (r != (hit ? -ENOSPC : 0))
-                fail_msg("%s gave %d at call %u", records[i].what, r, at);
-            if (!hit)
-                break;
-            assert_int_equal(store_abandon(w->store), 0);
-            world_has(w, &before);
-        }
-        world_commit(w);
-        struct hash after = world_digest(w);
-        assert_memory_not_equal(&after, &before, sizeof after);
-    }
+    for (unsigned i = 0; i < COUNT_OF(records); i++)
+        let_each_call_fail(w, i, fill_tables, -ENOSPC, abandoned);
     struct hash live = world_digest(w);
     world_close(w);
     assert_int_equal(store_rebuild(&w->options, &w->found), 0);
@@ -336,30 +347,22 @@ static void is_the_last(struct world *w, int (*record)(struct world *w)) {
     assert_false(store_admits(w->store, ADMIT_CLOSURE));
 }
 
+static void damage_tables(unsigned at) {
+    break_tables(at, MDB_CORRUPTED);
+}
+
+static void started_again(struct world *w, unsigned record) {
+    if (w->store->fault)                          /* and not what was asked before it could be decided */
+        is_the_last(w, records[record].record);
+    world_close(w);
+    world_open(w);
+}
+
 static void a_record_whose_fold_finds_damage_is_the_last(void **state) {
     struct world *w = *state;
     world_create(w);
-    for (unsigned i = 0; i < COUNT_OF(records); i++) {
-        struct hash before = world_digest(w);
-        bool hit = true;
-        for (unsigned at = 1; hit; at++) {
-            world_begin(w);
-            break_tables(at, MDB_CORRUPTED);
-            int r = records[i].record(w);
-            hit = mend_tables();
-            if (r != (hit ? -EBADMSG : 0))
-                fail_msg("%s gave %d at call %u", records[i].what, r, at);
-            if (!hit)
-                break;
-            if (w->store->fault)                  /* and not what was asked before it could be decided */
-                is_the_last(w, records[i].record);
-            world_close(w);
-            world_open(w);
-            struct hash now = world_digest(w);
-            assert_memory_equal(&now, &before, sizeof now);
-        }
-        world_commit(w);
-    }
+    for (unsigned i = 0; i < COUNT_OF(records); i++)
+        let_each_call_fail(w, i, damage_tables, -EBADMSG, started_again);
 }
 
 /* The way of a restart: cases from their rows, and events from the journal. */

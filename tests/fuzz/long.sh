@@ -32,7 +32,7 @@ fuzz() {
     printf '   %-10s %9d executions %9s/s %5d in the corpus %5d ways taken, %2d finds%s\n' "$target" \
         "$(stat "$target" execs_done)" "$(stat "$target" execs_per_sec)" "$(stat "$target" corpus_count)" \
         "$(stat "$target" edges_found)" $found "$([ $status -eq 0 ] || echo " (afl-fuzz ended with $status)")"
-    echo "$(stat "$target" execs_done) $found" > "$scratch/$target.sum"
+    echo "$(stat "$target" execs_done | grep . || echo 0) $found" > "$scratch/$target.sum"
     [ $found -eq 0 ] || echo "-- repeat them: TMPDIR=/dev/shm build/fuzz/tests/fuzz/fuzz_$target $finds/$target-afl-*"
 }
 

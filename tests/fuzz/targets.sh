@@ -17,6 +17,9 @@ fuzz_each() {
         fuzz "$target" &
     done
     wait
+    for target; do                                  # one that left no sum was not tried
+        [ -s "$scratch/$target.sum" ] || { echo "-- $target ended before it had begun"; echo 0 1 > "$scratch/$target.sum"; }
+    done
     read -r executed found < <(cat "$scratch"/*.sum | awk '{n += $1; f += $NF} END {printf "%d %d\n", n, f}')
     echo "fuzz: $executed executions of $# targets in $((SECONDS - began)) s, $found finds"
     [ "$found" -eq 0 ]

@@ -289,7 +289,7 @@ fuzz: fuzzers      ## replays the corpora of tests/fuzz, then lets libFuzzer run
 
 LONG := frames journal store
 fuzz-long: export TARGETS := $(or $(TARGETS),$(LONG))
-fuzz-long:         ## lets AFL++ run SECONDS (600) a target: TARGETS, or envelopes, journal and store; installs afl++
+fuzz-long:         ## lets AFL++ run SECONDS (600) a target: TARGETS, or frames, journal and store; installs afl++
 	@./deps.sh fuzz
 	@$(MAKE) -j$(JOBS) --no-print-directory $(TARGETS:%=build/afl/tests/fuzz/fuzz_%)
 	@SECONDS_EACH='$(or $(SECONDS),600)' JOBS='$(JOBS)' tests/fuzz/long.sh $(TARGETS)

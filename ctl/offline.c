@@ -1,8 +1,6 @@
 /* offline.c: `verify`, `replay`, `recover`: a store without its broker. All three take the store's lock, so a running
  * broker is never disturbed: they say that the store is in use. */
 #include "ctl/commands.h"
-#include "ctl/commands.h"
-#include "ctl/commands.h"
 #include "ctl/offline.h"
 
 #include <errno.h>
@@ -82,6 +80,9 @@ struct store_options offline_options(const char *dir, bool read_only) {
 /* What keeps a store from being opened, as an exit code; said. */
 int offline_failed(const struct ctl *c, const char *dir, int r, const char *problem) {
     const char *why = problem[0] ? problem : r == -ENOENT ? say(c, "这里没有数据", "there is no store") : strerror(-r);
+    if (r == -ENOENT && access(dir, F_OK) != 0)
+        why = say(c, "没有这个目录；数据目录是 whistled.yaml 中的 data",
+                  "there is no such directory; a store's is `data` in whistled.yaml");
     if (r == -EBUSY)
         why = say(c, "数据正被另一个程序使用；请先停止 whistled", "another process has this store open; stop whistled first");
     (void)fprintf(stderr, "whistlectl: %s: %s\n", dir, why);

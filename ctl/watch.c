@@ -167,9 +167,16 @@ static bool is_echo(const struct whistle_update *u, const char *not_origin) {
     return not_origin && origin && strcmp(origin, not_origin) == 0;
 }
 
+/* Before the first word from the broker it may be the wrong endpoint. Once, and then it goes on trying. */
+static void say_silent(const struct ctl *c) {
+    (void)fprintf(stderr, c->language == LANGUAGE_ZH ? "whistlectl: %s 尚无回答，继续尝试。whistled 在运行吗？--feed 对吗？\n"
+                  : "whistlectl: nobody has answered at %s yet; still trying. Is whistled running? Is --feed right?\n", c->feed);
+}
+
 static int watch(struct ctl *c, struct whistle_feed *f, const struct watch_line *l) {
     struct whistle_update u;
     uint64_t seen = 0;
+    int patience_ms = c->wait_ms;
     while (!stopped && !ferror(stdout)) {
         int r = whistle_feed_next(f, WATCH_WAIT_MS, &u);
         if (r < 0) {
@@ -177,6 +184,10 @@ static int watch(struct ctl *c, struct whistle_feed *f, const struct watch_line 
             (void)fprintf(stderr, "whistlectl: %s: %s\n", c->feed, r == -EBADMSG ? newer : strerror(-r));
             return CTL_FAULT;
         }
+        if (r == 0 && patience_ms > 0 && (patience_ms -= WATCH_WAIT_MS) <= 0)
+            say_silent(c);
+        if (r != 0)
+            patience_ms = 0;
         if (r == 0 || is_echo(&u, l->not_origin))
             continue;
         if (c->json)

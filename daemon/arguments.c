@@ -29,6 +29,7 @@ static bool is_flag(const char *argument) {
 
 /* The bool of --check and the like; NULL: it is none of them. */
 static bool *word_find(struct arguments *a, const char *argument) {
+    if (strcmp(argument, "-h") == 0) return &a->help;
     for (size_t i = 0; i < argument_words_count; i++)
         if (strcmp(argument, argument_words[i].name) == 0) return (bool *)((char *)a + argument_words[i].at);
     return NULL;

@@ -51,9 +51,15 @@ static void print_line(void *to, const char *text) {
 static int check_endpoints(const struct settings *s) {
     const char *const endpoints[] = { s->front, s->pool, s->feed };
     for (unsigned i = 0; i < COUNT_OF(endpoints); i++) {
-        if (guard_endpoint(endpoints[i])) continue;
-        fprintf(stderr, "whistled: %s: not listened on; use ipc:///PATH or tcp://127.0.0.1:PORT\n", endpoints[i]);
-        return -EINVAL;
+        if (!guard_endpoint(endpoints[i])) {
+            fprintf(stderr, "whistled: %s: not listened on; use ipc:///PATH or tcp://127.0.0.1:PORT\n", endpoints[i]);
+            return -EINVAL;
+        }
+        for (unsigned before = 0; before < i; before++) {
+            if (strncmp(endpoints[i], "ipc:", 4) != 0 || strcmp(endpoints[before], endpoints[i]) != 0) continue;
+            fprintf(stderr, "whistled: %s: given twice; front, pool and feed want a path each\n", endpoints[i]);
+            return -EINVAL;
+        }
     }
     struct sockaddr_storage address;
     socklen_t len;
@@ -105,7 +111,9 @@ static int open_store(struct daemon *d, bool drill) {
         r = store_open(&d->store, &o, &found);
     }
     if (r < 0) {
-        fprintf(stderr, "whistled: %s: %s\n", o.dir, found.problem[0] ? found.problem : strerror(-r));
+        fprintf(stderr, "whistled: %s: %s%s\n", o.dir, found.problem[0] ? found.problem : strerror(-r),
+                r == -ENOENT || r == -EACCES || r == -EROFS
+                ? "; does the directory above it exist, and may this user read and write there?" : "");
         return r;
     }
     d->drill = store_is_drill(d->store);
@@ -153,7 +161,9 @@ static int begin_epoch(struct daemon *d, const struct rules_loaded *rules) {
 static int bind_failed(const char *endpoint, int r) {
     fprintf(stderr, "whistled: %s: cannot listen: %s%s\n", endpoint, strerror(-r),
             r == -EADDRINUSE ? "; another program has it: stop that one or choose another endpoint"
-            : r == -ENOENT || r == -EACCES ? "; does the directory exist, and may we write there?" : "");
+            : r == -ENOENT || r == -EACCES ? "; does the directory exist, and may we write there?"
+            : r == -ENAMETOOLONG ? "; the path of a socket has 107 bytes at most"
+            : r == -EINVAL ? "; use ipc:///PATH or tcp://127.0.0.1:PORT" : "");
     return r;
 }
 

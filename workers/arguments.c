@@ -138,7 +138,7 @@ static int flag_read(int argc, char **argv, int *at, struct worker_settings *s, 
 int worker_arguments(int argc, char **argv, struct worker_settings *ret, char why[static WORKER_WHY_MAX]) {
     struct worker_settings s = {.endpoint = ENDPOINT, .credit = CREDIT, .program = PROGRAM};
     for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             ret->help = true;
             return 0;
         }

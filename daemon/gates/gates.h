@@ -42,7 +42,7 @@ struct source { char name[SOURCE_MAX]; };                     /* "uid:1000", "tc
 /* From the transport's address of the peer. false: a stranger (other tcp addresses than loopback, or unknown): count
  * and drop. */
 bool guard_source(const char *address, struct source *ret);
-/* Whether we listen there at all: ipc, or tcp on loopback. */
+/* Whether we listen there at all: an ipc path from the root, or tcp on loopback. */
 bool guard_endpoint(const char *endpoint);
 /* Before any gate is open: whose store it is, and whether whoever is on loopback may operate it, too. */
 void guard_open(uint64_t owner_uid, bool loopback_operates);

@@ -29,7 +29,7 @@ bool guard_source(const char *address, struct source *ret) {
 }
 
 bool guard_endpoint(const char *endpoint) {
-    static const char *const allowed[] = { "ipc://", "tcp://127.0.0.1:", "tcp://[::1]:", "tcp://localhost:" };
+    static const char *const allowed[] = { "ipc:///", "tcp://127.0.0.1:", "tcp://[::1]:", "tcp://localhost:" };
     for (unsigned i = 0; i < COUNT_OF(allowed); i++)
         if (slice_starts(slice_of(endpoint), slice_of(allowed[i]))) return true;
     return false;

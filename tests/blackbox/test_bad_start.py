@@ -78,7 +78,10 @@ def test_a_data_directory_that_cannot_be_made_is_said(make_broker, folder):
     broker.data = folder / "file"
     does_not_start(broker, str(folder / "file"))
     broker.data = "/proc/nowhere/store"
-    does_not_start(broker, "/proc/nowhere")
+    assert "does the directory above it exist" in does_not_start(broker, "/proc/nowhere")
+    broker.data = folder / "locked/store"
+    broker.data.parent.mkdir(mode=0o500)
+    assert "may this user read and write there" in does_not_start(broker, f"create {broker.data}.new: Permission denied")
 
 
 def test_a_directory_with_something_else_in_it_is_left_alone(make_broker, folder):
@@ -110,9 +113,15 @@ def test_endpoints_that_are_taken_or_impossible_are_said(make_broker, folder):
         does_not_start(second, "another program has it")
     second.front = f"ipc://{folder}/no/such/folder"
     does_not_start(second, "does the directory exist")
-    for nowhere in ("carrier-pigeon://loft", "tcp://0.0.0.0:7001", "tcp://*:7001", "front"):
+    for nowhere in ("carrier-pigeon://loft", "tcp://0.0.0.0:7001", "tcp://*:7001", "front", "ipc://front"):
         second.front = nowhere
         does_not_start(second, "not listened on", code=2)
+    second.front = second.pool
+    does_not_start(second, "given twice; front, pool and feed want a path each", code=2)
+    second.front = f"ipc://{folder}/{'f' * 108}"
+    does_not_start(second, "the path of a socket has 107 bytes at most")
+    second.front = "tcp://127.0.0.1:99999"
+    does_not_start(second, "use ipc:///PATH or tcp://127.0.0.1:PORT")
     (folder / "file").write_text("precious")
     second.front = f"ipc://{folder}/file"
     does_not_start(second, "cannot listen")

@@ -58,6 +58,9 @@ static void help_is_given_to_whoever_asks(void **state) {
     char why[WORKER_WHY_MAX];
     assert_int_equal(read_words((const char *const[WORDS]){"--credit", "1", "--help"}, &s, why), 0);
     assert_true(s.help);
+    s.help = false;
+    assert_int_equal(read_words((const char *const[WORDS]){"-h"}, &s, why), 0);
+    assert_true(s.help);
 }
 
 static void a_complaint_names_the_flag_and_what_would_be_right(void **state) {

@@ -1,5 +1,6 @@
 /* A backup that is asked for in a bad place or at a bad moment: what is refused, in which words, and what is not
  * taken for more than it is. */
+#include "daemon/store/store_internal.h"
 #include "tests/unit/backup_scratch.h"
 
 #include <fcntl.h>
@@ -263,6 +264,39 @@ static void the_archive_of_slots_may_be_gone_but_not_damaged_or_anothers(void **
     assert_int_equal(check(w, "nowhere", &b), -ENOENT);
 }
 
+/* ---- a journal that another version wrote on ----------------------------------------------------------------------- */
+
+/* Its bytes are ours, and say nothing to this version. */
+static void add_unreadable_record(struct world *w) {
+    struct identity id = w->store->identity;
+    struct journal_found found;
+    struct journal *j = NULL;
+    world_close(w);
+    const struct journal_options o = journal_options_of(&w->options, w->dir, &id);
+    assert_int_equal(journal_open(&j, &o, false, &found), 0);
+    journal_begin(j, w->now_ms, found.epoch);
+    assert_int_equal(journal_add(j, SLICE("no record of this version"), 1), 0);
+    assert_int_equal(journal_append(j), 0);
+    journal_close(j);
+}
+
+static void a_cut_by_time_does_not_fall_where_a_record_cannot_be_read(void **state) {
+    struct world *w = *state;
+    struct restore_result back;
+    char tables[192], words[64];
+    small(w);
+    (void)snprintf(words, sizeof words, "the record of seq %llu cannot be read",
+                   (unsigned long long)store_durable_seq(w->store) + 1);
+    uint64_t seq = store_durable_seq(w->store);
+    add_unreadable_record(w);
+    world_path(w, "state.mdb", tables);
+    assert_int_equal(unlink(tables), 0);          /* as it was followed */
+    struct wish wish = {.until_ms = w->now_ms + 1, .no_slots = true};
+    told_why(restore_try(w, "store", "back", wish, &back), -EBADMSG, back.problem, words);
+    wish = (struct wish){.until_seq = seq, .no_slots = true};
+    assert_int_equal(restore(w, "store", "back", wish).seq, seq);
+}
+
 /* A name that can be opened, and to which nothing can be added. */
 static void a_name_that_is_too_long_to_look_beside_is_refused(void **state) {
     struct world *w = *state;
@@ -289,6 +323,7 @@ int main(void) {
         WORLD(a_segment_of_another_history_is_refused),
         WORLD(a_purged_store_whose_base_is_damaged_is_not_copied),
         WORLD(the_archive_of_slots_may_be_gone_but_not_damaged_or_anothers),
+        WORLD(a_cut_by_time_does_not_fall_where_a_record_cannot_be_read),
         WORLD(a_name_that_is_too_long_to_look_beside_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

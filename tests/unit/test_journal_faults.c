@@ -1,5 +1,6 @@
 /* What the disk says no to, of the journal and the key slots: every system call that can fail is made to, one after the
  * other. Whatever comes of it, the next opening must find all that was acknowledged. */
+#include "daemon/store/file.h"
 #include "daemon/store/slots.h"
 #include "tests/unit/broken_disk.h"
 #include "tests/unit/journal_scratch.h"
@@ -125,25 +126,24 @@ static void a_segment_that_could_not_be_filled_is_filled_later(void **state) {
     assert_holds(1, 5, LEN);
 }
 
-/* Two segments sealed, one active whose last batch is torn, one ready. */
-static void live_and_crash(void) {
+/* Two segments sealed, one active whose last batch is torn `inside`, one ready. */
+static void live_and_crash(size_t len, uint64_t inside) {
     create_journal();
     for (unsigned segment = 0; segment < 2; segment++) {
         fill_ahead();
-        append(4, LEN);
+        append(4, len);
         assert_int_equal(journal_turn_over(j), 0);
     }
-    append(4, LEN);
-    append(4, LEN);
+    append(4, len);
+    append(4, len);
     close_journal();
-    flip_byte("00000003.seg", ONE + EXTENT + 300);
+    flip_byte("00000003.seg", ONE + round_up(168 + 4 * (12 + len), 512) + inside);
 }
 
-static void an_opening_that_fails_leaves_everything_for_the_next(void **state) {
-    (void)state;
+static void openings_fail(size_t len, uint64_t inside) {
     bool hit = true;
     for (unsigned at = 1; hit; at++) {
-        live_and_crash();
+        live_and_crash(len, inside);
         break_disk(at, at % 2 ? ONCE : FROM_THEN_ON, EIO);
         int r = journal_open(&j, &options, at % 3 == 0, &found);
         hit = mend_disk();
@@ -152,12 +152,19 @@ static void an_opening_that_fails_leaves_everything_for_the_next(void **state) {
         assert_true(at < 300);
         assert_int_equal(journal_open(&j, &options, true, &found), 0);
         assert_int_equal(journal_durable_seq(j), 12);
-        assert_holds(1, 12, LEN);
-        append(1, LEN);
-        assert_holds(1, 13, LEN);
+        assert_holds(1, 12, len);
+        append(1, len);
+        assert_holds(1, 13, len);
         close_journal();
         remove_journal();
     }
+}
+
+/* Long batches are read piece by piece; and so is what stands behind one whose header is torn. */
+static void an_opening_that_fails_leaves_everything_for_the_next(void **state) {
+    (void)state;
+    openings_fail(LEN, 300);
+    openings_fail(LONG, 20);
 }
 
 static void a_read_that_fails_is_no_damage_and_succeeds_later(void **state) {

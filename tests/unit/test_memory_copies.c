@@ -8,9 +8,9 @@
 
 #include <fcntl.h>
 
-/* Allocations far into it are like those beside them: the further, the wider the stride. */
+/* Allocations far into it, where tables are folded, are like those beside them: the further, the wider the stride. */
 static unsigned after(unsigned at) {
-    return at + 1 + at / 6;
+    return at < 60 ? at + 1 : at + 1 + at / 6;
 }
 
 static void lose(const char *path) {

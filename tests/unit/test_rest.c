@@ -1,6 +1,7 @@
 /* Between turns, on a disk that says no: what may wait is tried again, what may not is final, and a doubt gets onto the
  * disk as soon as it can. */
 #include "daemon/store/base.h"
+#include "daemon/store/journal_internal.h"
 #include "daemon/store/store_internal.h"
 #include "tests/unit/broken_disk.h"
 #include "tests/unit/store_world.h"
@@ -121,6 +122,50 @@ static void a_rest_that_could_not_prepare_a_segment_is_made_good_by_the_next(voi
     }
 }
 
+/* As it was killed between sealing a segment and beginning the next, which was lost: opened on a disk whose `at`th call
+ * finds no space. false: there are not so many. */
+static bool opens_sealed(struct world *w, const char *killed, unsigned at, uint64_t used) {
+    char active[192], ready[192];
+    assert_int_equal(path_remove(w->dir), 0);
+    path_copy(killed, w->dir);
+    world_path(w, "journal/00000001.seg", active);
+    world_path(w, "journal/00000002.seg", ready);
+    assert_true(truncate(active, (off_t)used) == 0 && unlink(ready) == 0);
+    break_disk(at, ONCE, ENOSPC);
+    int r = world_try(w);
+    bool hit = mend_disk();
+    assert_true(hit || r == 0);
+    return hit;
+}
+
+static void without_room_for_a_witness_the_checkpoint_covers_the_last_batch(void **state) {
+    struct world *w = *state;
+    char killed[160];
+    unsigned without = 0;
+    (void)snprintf(killed, sizeof killed, "%s/killed", w->top);
+    w->options.slots_ahead = 64;
+    world_create(w);
+    world_random_turns(w, 2, 5);
+    path_copy(w->dir, killed);
+    uint64_t used = w->store->journal->used, seq = store_durable_seq(w->store);
+    assert_true(w->store->journal->ordinal == 1 && journal_segments_ready(w->store->journal) == 1);
+    world_close(w);
+    bool hit = true;
+    for (unsigned at = 1; hit; at++) {
+        hit = opens_sealed(w, killed, at, used);
+        if (w->store && journal_segments_ready(w->store->journal) == 0) {
+            without++;
+            assert_true(store_rest(w->store, INT64_MAX / 2, w->now_ms, true) >= 0);
+            assert_false(journal_witnessed(w->store->journal));
+            assert_true(w->store->fault == 0 && w->store->tables.meta.folded_seq == seq);
+            assert_int_equal(rest(w), 0);         /* with space: a segment, whose header witnesses */
+            assert_true(journal_witnessed(w->store->journal));
+        }
+        world_close(w);
+    }
+    assert_true(without > 0);
+}
+
 /* Read from its first byte to its last: what the disk does not give is no damage of the base. */
 static void a_base_that_cannot_be_read_is_not_called_damaged(void **state) {
     struct world *w = *state;
@@ -162,6 +207,7 @@ int main(void) {
         WORLD(a_segment_that_could_not_be_prepared_is_prepared_when_there_is_space),
         WORLD(a_rest_without_space_waits_and_one_without_a_disk_is_the_last),
         WORLD(a_rest_that_could_not_prepare_a_segment_is_made_good_by_the_next),
+        WORLD(without_room_for_a_witness_the_checkpoint_covers_the_last_batch),
         WORLD(a_base_that_cannot_be_read_is_not_called_damaged),
         WORLD(a_disk_that_does_not_say_how_full_it_is_is_not_full),
     };

@@ -180,8 +180,7 @@ static int from_broker(struct ctl *c, struct returns_line *l, struct returns_opt
 /* ---- from a resting store ---------------------------------------------------------------------------------------- */
 
 static int rules_stored(void *to, uint32_t number, const PbRules **ret) {
-    *ret = store_rules(to, number);
-    return 0;
+    return store_rules(to, number, ret);
 }
 
 /* As a console with these prefixes would be told it, so that both ways see the same. */

@@ -228,8 +228,7 @@ static int journal(struct daemon *d, const char *source, const PbEnvelope *envel
     int r = store_record(d->store, record, &d->before, &d->after, &d->room);
     if (r < 0) return r;
     COUNT_ADD(EVENTS, decision->count);
-    feed_record(d->feed, record, &d->room);
-    return 0;
+    return feed_record(d->feed, record, &d->room);
 }
 
 /* ---- one command ----------------------------------------------------------------------------------------------- */
@@ -258,7 +257,7 @@ static PbRefusal check_envelope(const struct daemon *d, const PbEnvelope *e, con
 
 /* The case, the rules it is pinned to, and for a new one its number of the day. 0; refusal in *ret; negative: fault. */
 static int load(struct daemon *d, const struct parts *p, struct decide_input *in, PbRefusal *ret) {
-    uint32_t rules = store_rules_number(d->store);
+    uint32_t now = store_rules_number(d->store), rules = now;
     d->before.id = 0;
     d->before.state = STATE_NONE;
     if (p->case_id) {
@@ -270,13 +269,13 @@ static int load(struct daemon *d, const struct parts *p, struct decide_input *in
         memset(&d->before, 0, sizeof d->before);
     }
     *in = (struct decide_input){
-        .state = &d->before, .rules = store_rules(d->store, rules), .rules_number = rules, .now_ms = d->now_ms,
-        .room = &d->room,
+        .state = &d->before, .rules_number = rules, .rules_now_number = now, .now_ms = d->now_ms, .room = &d->room,
     };
-    uint32_t now = store_rules_number(d->store), calendars = d->before.more.calendar_rules;
-    if (calendars) in->calendar_rules = store_rules(d->store, calendars);
-    in->rules_now = now == rules ? in->rules : store_rules(d->store, now);
-    in->rules_now_number = now;
+    uint32_t calendars = d->before.more.calendar_rules;
+    int r = store_rules(d->store, rules, &in->rules);
+    if (r == 0 && calendars) r = store_rules(d->store, calendars, &in->calendar_rules);
+    if (r == 0) r = store_rules(d->store, now, &in->rules_now);
+    if (r < 0) return r;
     uint32_t district = p->report ? decide_district(p->report) : 0;
     if (district) {
         const PbCalendar *calendar = rules_calendar(in->rules, in->rules->calendar);

@@ -1,12 +1,12 @@
 /* horizon.c: a calendar is known up to a date; behind it every day is guessed at. Whoever keeps it is told in time. */
-#include "daemon/daemon.h"
+#include "daemon/query.h"
 
 enum { HORIZON_DAYS = 60 };
 #define DAY_MS 86400000LL
 
 int64_t horizon_days(struct daemon *d, const PbCalendar **ret) {
     uint32_t number = store_rules_number(d->store);
-    const PbRules *rules = number && !d->drill ? store_rules(d->store, number) : NULL;
+    const PbRules *rules = number && !d->drill ? must_have_rules(d, number) : NULL;
     int64_t least = INT64_MAX;
     *ret = NULL;
     for (size_t i = 0; rules && i < rules->n_calendars; i++) {

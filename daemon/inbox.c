@@ -50,7 +50,7 @@ static bool looks_on(struct inbox *b) {
 
 static bool is_ours(const struct inbox *b, const struct case_state *c) {
     if (!b->division || !case_waits_for_desk(c, b->level)) return false;
-    const PbRules *rules = store_rules(b->d->store, c->rules);
+    const PbRules *rules = must_have_rules(b->d, c->rules);
     return division_at_level(rules, c->division, b->level, b->d->now_ms) == b->division;
 }
 
@@ -76,7 +76,7 @@ static void gather_under(struct inbox *b, uint64_t prefix) {
 
 /* 代管: what others are the territory of and this division manages, too. */
 static void gather_desk(struct inbox *b) {
-    const PbRules *rules = store_rules(b->d->store, store_rules_number(b->d->store));
+    const PbRules *rules = must_have_rules(b->d, store_rules_number(b->d->store));
     gather_under(b, b->division);
     for (size_t i = 0; i < rules->n_managed_by; i++) {
         const PbManagedBy *m = rules->managed_by[i];
@@ -99,14 +99,14 @@ static PbInboxItem *view_item(struct inbox *b, const struct item *item) {
     struct case_state *c = &d->before;
     must_read(store_case(d->store, item->case_id, c));
     const struct ask *ask = item->stage ? case_ask(c, b->party, item->stage, item->attempt) : NULL;
-    const PbRules *calendars = c->more.calendar_rules ? store_rules(d->store, c->more.calendar_rules) : NULL;
+    const PbRules *calendars = c->more.calendar_rules ? must_have_rules(d, c->more.calendar_rules) : NULL;
     struct wait w = wait_of(c, ask);
     PbInboxItem *to = arena_must(&d->room, sizeof *to);
-    to->case_view = view_case(d->store, c, false, &d->room);
+    to->case_view = must_view(d, c, false);
     SET(to, waits_for, w.kind);
     SET(to, due_ms, w.due_ms);
     SET(to, budget_percent,
-        wait_percent(&w, case_calendar(c, store_rules(d->store, c->rules), calendars), d->now_ms));
+        wait_percent(&w, case_calendar(c, must_have_rules(d, c->rules), calendars), d->now_ms));
     to->party = b->party;
     if (ask) SET(to, lead, ask->lead);
     return to;
@@ -137,7 +137,7 @@ static void show(struct inbox *b, const PbShowInbox *w, PbInbox *to) {
 
 /* Whose inbox. NOTHING, or why there is none, with the field. */
 static PbRefusal open_inbox(struct daemon *d, const PbShowInbox *w, struct inbox *b, const char **ret_field) {
-    const PbRules *rules = store_rules(d->store, store_rules_number(d->store));
+    const PbRules *rules = must_have_rules(d, store_rules_number(d->store));
     struct slice role;
     uint64_t at;
     *b = (struct inbox){ .d = d };

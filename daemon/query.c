@@ -9,6 +9,18 @@ void must_read(int r) {
     if (r < 0) die("state.unreadable", r, "a row or a record could not be read; the next start folds it again");
 }
 
+const PbRules *must_have_rules(struct daemon *d, uint32_t number) {
+    const PbRules *rules = NULL;
+    must_read(store_rules(d->store, number, &rules));
+    return rules;
+}
+
+PbCaseView *must_view(struct daemon *d, const struct case_state *c, bool with_text) {
+    PbCaseView *view = NULL;
+    must_read(view_case(d->store, c, with_text, &d->room, &view));
+    return view;
+}
+
 bool was_found(int r) {
     if (r != -ENOENT) must_read(r);
     return r == 0;
@@ -93,7 +105,7 @@ static void show_case(struct daemon *d, const struct query *q) {
     if (r == -ENOENT) return query_refuse(d, q, REFUSED_NO_SUCH_CASE, s->number ? "number" : "case_id");
     must_read(r);
     if (!guard_may(&q->source, GUARD_QUERY, d->before.division)) return query_refuse(d, q, REFUSED_NOT_PERMITTED, NULL);
-    PbCaseStory story = { .case_view = view_case(d->store, &d->before, true, &d->room) };
+    PbCaseStory story = { .case_view = must_view(d, &d->before, true) };
     tell_story(d, s, &story, &d->before);
     PbReply reply = { .reply_case = REPLY_STORY, .story = &story };
     query_reply(d, q, &reply);
@@ -115,7 +127,7 @@ bool page_full(const struct page *p) {
 }
 
 void page_add(struct daemon *d, struct page *p, const struct case_state *c) {
-    PbCaseView *view = p->list.cases[p->list.n_cases++] = view_case(d->store, c, false, &d->room);
+    PbCaseView *view = p->list.cases[p->list.n_cases++] = must_view(d, c, false);
     codec_prepare(CODEC_CASE_VIEW, view);
     p->bytes_used += codec_size(CODEC_CASE_VIEW, view);
 }

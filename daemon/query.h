@@ -8,6 +8,8 @@ enum { LIST_MAX = 200, STORY_MAX = 100, SCAN_MAX = 4000, PAGE_BYTES_MAX = 64 << 
 
 /* What cannot be read is not told, and nothing else after it: the next start folds the state again from the journal. */
 void must_read(int r);
+const PbRules *must_have_rules(struct daemon *d, uint32_t number);
+PbCaseView *must_view(struct daemon *d, const struct case_state *c, bool with_text);
 bool was_found(int r);                            /* of a walk's step: 0; -ENOENT: false; else it must be read */
 /* Questions that walk over many rows ask first; else refused BUSY, so that many of them do not keep reports waiting. */
 bool may_look(struct daemon *d, const struct query *q);

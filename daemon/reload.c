@@ -8,7 +8,7 @@
  *
  * One at a time. Cases stay pinned to the rules that they opened under; new ones open under the new. */
 #include "daemon/config/config.h"
-#include "daemon/daemon.h"
+#include "daemon/query.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -115,15 +115,18 @@ static ProtobufCBinaryData hash_told(struct daemon *d, const struct hash *hash) 
 /* Of an adoption that is journaled: from the store alone, so that a repeat is told the same. */
 static int tell_adopted(struct daemon *d, uint32_t number, PbReloaded *to) {
     struct hash before, after;
+    const PbRules *old = NULL, *new = NULL;
     int r = store_rules_hash_of(d->store, number, &after);
     if (r == 0 && number > 1) r = store_rules_hash_of(d->store, number - 1, &before);
+    if (r == 0) r = store_rules(d->store, number, &new);
+    if (r == 0 && number > 1) r = store_rules(d->store, number - 1, &old);
     if (r < 0) return r;
     SET(to, adopted, true);
     SET(to, rules, number);
     SET(to, hash_after, hash_told(d, &after));
     if (number == 1) return 0;
     SET(to, hash_before, hash_told(d, &before));
-    tell_difference(d, store_rules(d->store, number - 1), store_rules(d->store, number), to);
+    tell_difference(d, old, new, to);
     return 0;
 }
 
@@ -156,7 +159,7 @@ static bool judge(struct daemon *d) {
         SET(&to, hash_after, hash_told(d, &f->adoption.hash));
         bool same = hash_equal(&now, &f->adoption.hash);
         if (!same && !r->dry_run) return true;
-        if (!same) tell_difference(d, store_rules(d->store, to.rules), f->rules, &to);
+        if (!same) tell_difference(d, must_have_rules(d, to.rules), f->rules, &to);
         log_info(same ? "rules.same" : "rules.dry_run");
     }
     answer(d, &to);

@@ -248,24 +248,25 @@ static bool concerns(const struct console *c, const struct live *l, PbFeedKind *
 
 /* ---- live ------------------------------------------------------------------------------------------------------ */
 
-static struct wire_shared *packed_update(const PbRecord *record, struct arena *room) {
+static int packed_update(const PbRecord *record, struct arena *room, struct wire_shared **ret) {
     PbUpdate update;
     codec_update_of(record, &update);
     struct slice bytes = codec_packed(CODEC_UPDATE, &update, room);
     CHECK(bytes.at);
-    struct wire_shared *shared = wire_share(bytes);
-    CHECK(shared);
-    return shared;
+    *ret = wire_share(bytes);
+    return *ret ? 0 : -ENOMEM;
 }
 
-void feed_record(struct feed *f, PbRecord *record, struct arena *room) {
-    if (f->listening == 0 || record->case_id == 0) return;
-    if (f->live_count == LIVE_MAX) return; /* feed_speak sees the gap and sends everybody back to the journal */
+int feed_record(struct feed *f, PbRecord *record, struct arena *room) {
+    if (f->listening == 0 || record->case_id == 0) return 0;
+    if (f->live_count == LIVE_MAX) return 0; /* feed_speak sees the gap and sends everybody back to the journal */
     size_t mark = room->used;
-    struct live *l = &f->live[f->live_count++];
+    struct live *l = &f->live[f->live_count];
     live_of(record, l);
-    l->update = packed_update(record, room);
+    int r = packed_update(record, room, &l->update);
+    if (r == 0) f->live_count++;
     room->used = mark;
+    return r;
 }
 
 /* It does not read, or has gone and nobody has noticed yet: it is left alone for a moment, or the loop would only turn
@@ -311,7 +312,9 @@ static int say_row(struct feed *f, struct console *c, uint64_t case_id, struct a
     size_t mark = room->used;
     int r = store_case(f->store, case_id, &state);
     if (r < 0) return r;
-    PbCaseView *view = view_case(f->store, &state, true, room);
+    PbCaseView *view = NULL;
+    r = view_case(f->store, &state, true, room, &view);
+    if (r < 0) return r;
     struct slice bytes = codec_packed(CODEC_CASE_VIEW, view, room);
     CHECK(bytes.at);
     r = say(f, c, FEED_SNAPSHOT, state.last_seq, bytes);
@@ -355,11 +358,11 @@ static void now_live(struct feed *f, struct console *c) {
     set_mode(f, c, MODE_LIVE);
 }
 
-/* One record of the journal to all who stand before it, or in it. Who does not take it stays where it is. false: nobody
- * goes on to the next. */
-static bool say_record(struct feed *f, const PbRecord *record, struct arena *room) {
+/* One record of the journal to all who stand before it, or in it. Who does not take it stays where it is. 1: somebody
+ * goes on to the next; 0: nobody; negative: it could not be packed. */
+static int say_record(struct feed *f, const PbRecord *record, struct arena *room) {
     struct live l;
-    bool anybody = false;
+    int anybody = 0;
     PbFeedKind kind;
     live_of(record, &l);
     for (unsigned i = 0; i < f->travellers_count; i++) {
@@ -367,9 +370,10 @@ static bool say_record(struct feed *f, const PbRecord *record, struct arena *roo
         struct console *c = t->console;
         if (t->next_seq < l.first_seq || t->next_seq > l.last_seq) continue;
         bool concerned = record->case_id && concerns(c, &l, &kind);
-        if (concerned && !l.update) l.update = packed_update(record, room);
+        int r = concerned && !l.update ? packed_update(record, room, &l.update) : 0;
+        if (r < 0) return r;
         if (concerned && !say_update(f, c, kind, &l)) t->next_seq = 0;
-        else t->next_seq = c->next_seq = l.last_seq + 1, anybody = true;
+        else t->next_seq = c->next_seq = l.last_seq + 1, anybody = 1;
     }
     if (l.update) wire_unshare(l.update);
     return anybody;
@@ -392,10 +396,10 @@ static int travel(struct feed *f, const struct console *first, int64_t until_ns,
         if (r <= 0) return r;
         r = codec_unpack_own(CODEC_RECORD, bytes, room, &record);
         if (r < 0) return r;
-        bool anybody = say_record(f, record, room);
+        r = say_record(f, record, room);
         room->used = mark;
         f->cursor_seq = seq + seqs;
-        if (!anybody) return 1;                               /* the journal is not read on for nobody */
+        if (r <= 0) return r < 0 ? r : 1;                     /* the journal is not read on for nobody */
     }
     return 1;
 }

@@ -118,11 +118,12 @@ int64_t pool_next_ms(const struct pool *p, int64_t mono_ms);  /* until the next 
 enum { NUMBER_BYTES = 24 };
 /* 610402-20260214-00123: the number that people read out. */
 void view_number(uint32_t district, uint32_t day, uint32_t day_number, char to[static NUMBER_BYTES]);
-/* A case for people and desks: names resolved, sealed text opened where allowed. Lives in the room. */
 /* What was written at this record of the case (an answer's, a note's text), opened; "" when nothing was, or it is
  * erased. */
 char *view_text_of(struct store *s, const struct case_state *c, const PbRecord *record, struct arena *room);
-PbCaseView *view_case(struct store *s, const struct case_state *c, bool with_text, struct arena *room);
+/* A case for people and desks: names resolved, sealed text opened where allowed. Lives in the room. Negative: its rules
+ * cannot be had. */
+int view_case(struct store *s, const struct case_state *c, bool with_text, struct arena *room, PbCaseView **ret);
 
 /* ---- feed ------------------------------------------------------------------------------------------------------ */
 
@@ -131,8 +132,8 @@ int feed_open(struct feed **ret, struct wire *w, const char *endpoint, struct st
 struct wire_socket *feed_socket(struct feed *f);
 void feed_close(struct feed *f);
 void feed_take(struct feed *f, int64_t mono_ms, int64_t now_ms);
-/* A record of this turn, told after its sync. */
-void feed_record(struct feed *f, PbRecord *record, struct arena *room);
+/* A record of this turn, told after its sync. -ENOMEM. */
+int feed_record(struct feed *f, PbRecord *record, struct arena *room);
 void feed_forget(struct feed *f);                             /* the turn was abandoned */
 /* Live updates, then slices of catching up, heartbeats. beside: commands came in this turn. Negative: what is on disk
  * cannot be read, which is final. */

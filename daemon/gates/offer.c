@@ -94,9 +94,13 @@ static void say_return(const struct case_state *c, PbOffer *o) {
     if (c->more.arbitrating) SET(o, arbitrating, true);
 }
 
-static PbOffer *offer_make(struct pool *p, const struct case_state *c, const struct lease *l, int64_t now_ms,
-                           struct arena *room) {
-    const PbRules *rules = store_rules(p->store, c->rules);
+static int offer_make(struct pool *p, const struct case_state *c, const struct lease *l, int64_t now_ms,
+                      struct arena *room, PbOffer **ret) {
+    const PbRules *rules = NULL;
+    PbCaseView *view = NULL;
+    int r = store_rules(p->store, c->rules, &rules);
+    if (r == 0) r = view_case(p->store, c, false, room, &view);
+    if (r < 0) return r;
     const PbCategory *g = rules_category(rules, slice_of(c->category));
     const PbStage *stage = rules->playbooks[c->playbook - 1]->stages[c->stage - 1];
     const PbDuty *duty = c->wall == WALL_OUTSIDE ? g->outside : g->inside;
@@ -104,7 +108,7 @@ static PbOffer *offer_make(struct pool *p, const struct case_state *c, const str
     o->token = arena_must(room, sizeof *o->token);
     *o->token = lease_token(p, l);
     SET(o, lease_ms, (uint32_t)p->options.lease_ms);
-    o->case_view = view_case(p->store, c, false, room);
+    o->case_view = view;
     SET(o, desk_level, (PbLevel)c->level);
     SET(o, duty_level, duty ? duty->level : LEVEL_COMMUNITY);
     SET(o, last_rung, stage->on_overdue == 0);
@@ -113,7 +117,8 @@ static PbOffer *offer_make(struct pool *p, const struct case_state *c, const str
     struct candidates x = { .rules = rules, .c = c, .now_ms = now_ms, .room = room, .offer = o };
     candidates_of(&x, duty, (PbLevel)c->level);
     say_return(c, o);
-    return o;
+    *ret = o;
+    return 0;
 }
 
 int pool_offer(struct pool *p, struct worker *w, const struct lease *l, int64_t now_ms, struct arena *room) {
@@ -122,7 +127,9 @@ int pool_offer(struct pool *p, struct worker *w, const struct lease *l, int64_t 
     int r = store_case(p->store, l->case_id, &c);
     if (r < 0) return r;
     if (c.stage != l->stage || c.attempt != l->attempt || c.offer_tries != l->tries) return -EBADMSG;
-    PbPoolFrame frame = { .pool_says_case = POOL_SAYS_OFFER, .offer = offer_make(p, &c, l, now_ms, room) };
+    PbPoolFrame frame = { .pool_says_case = POOL_SAYS_OFFER };
+    r = offer_make(p, &c, l, now_ms, room, &frame.offer);
+    if (r < 0) return r;
     struct slice bytes = codec_packed(CODEC_POOL_FRAME, &frame, room);
     CHECK(bytes.at);
     r = wire_send(p->socket, w->peer, &bytes, 1);

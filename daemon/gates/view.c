@@ -198,8 +198,10 @@ static void view_family(struct store *s, const struct case_state *c, PbCaseView 
     if (count) SET(v, followers, count);
 }
 
-PbCaseView *view_case(struct store *s, const struct case_state *c, bool with_text, struct arena *room) {
-    const PbRules *r = store_rules(s, c->rules);
+int view_case(struct store *s, const struct case_state *c, bool with_text, struct arena *room, PbCaseView **ret) {
+    const PbRules *r = NULL;
+    int error = store_rules(s, c->rules, &r);
+    if (error < 0) return error;
     const PbCategory *g = rules_category(r, slice_of(c->category));
     const PbPlaybook *p = r->playbooks[c->playbook - 1];
     char number[NUMBER_BYTES];
@@ -226,5 +228,6 @@ PbCaseView *view_case(struct store *s, const struct case_state *c, bool with_tex
     if (c->external_id[0]) v->external_id = text_in(room, c->external_id);
     v->waiting_for = waiting_for(c, r, room);
     if (with_text && (c->has_text || c->has_address)) view_text(s, c, v, room);
-    return v;
+    *ret = v;
+    return 0;
 }

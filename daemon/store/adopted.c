@@ -139,6 +139,7 @@ int rules_find(struct tables *t, uint32_t number, const PbRules **ret) {
         return r;
     struct rules_kept unpacked;
     r = unpack(t, number, &p, &unpacked);
+    t->doubtful |= r == -EBADMSG;
     if (r < 0)
         return r;
     struct rules_kept *place = place_for_one(t);

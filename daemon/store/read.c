@@ -271,11 +271,8 @@ uint32_t store_rules_number(const struct store *s) {
     return s->tables.facts.rules;
 }
 
-const PbRules *store_rules(struct store *s, uint32_t number) {
-    const PbRules *rules = NULL;
-    int r = store_given(s, rules_find(&s->tables, number, &rules));
-    CHECK(r == 0 && rules);
-    return rules;
+int store_rules(struct store *s, uint32_t number, const PbRules **ret) {
+    return store_given(s, rules_find(&s->tables, number, ret));
 }
 
 int store_rules_packed(struct store *s, uint32_t number, uint32_t part, uint8_t *to, size_t cap,

@@ -183,8 +183,8 @@ int store_wipe_slot(struct store *s, uint64_t slot);
 /* ---- rules ------------------------------------------------------------------------------------------------------- */
 
 uint32_t store_rules_number(const struct store *s);                                     /* in force; 0: none yet */
-/* CHECKs that it is there. Unpacked once and kept; when more are in use than are kept, until the next such call. */
-const PbRules *store_rules(struct store *s, uint32_t number);
+/* Unpacked once and kept; when more are in use than are kept, until the next such call. 0, -ENOENT, -ENOMEM. */
+int store_rules(struct store *s, uint32_t number, const PbRules **ret);
 struct hash store_rules_hash(const struct store *s);                                    /* of those in force */
 int store_rules_hash_of(struct store *s, uint32_t number, struct hash *ret);            /* 0, -ENOENT */
 uint32_t store_recompute(const struct store *s);  /* a recomputing of deadlines begun and not ended; 0: none */

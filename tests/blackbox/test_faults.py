@@ -28,7 +28,6 @@ ENDS = {                                                # exit code, what was sa
     (1, "whistled: "): "could not start", (2, "whistled: "): "bad config",
     (-signal.SIGABRT, "[(]src/[a-z_]+[.][ch]pp:[0-9]+[)]|bad_alloc"): "libzmq aborts",
     (-signal.SIGILL, 'bug.check .*what="memory"'): "memory_or_die",
-    (-signal.SIGILL, 'bug.check .*what="r == 0 && rules"'): "no memory for rules",
 }
 
 

@@ -20,8 +20,7 @@ static const struct { enum tick tick; PbEvent__EventCase event; const char *name
 };
 
 static int rules_of(void *to, uint32_t number, const PbRules **ret) {
-    *ret = store_rules(to, number);
-    return 0;
+    return store_rules(to, number, ret);
 }
 
 static struct returns *made_of(struct store *s) {

@@ -267,6 +267,12 @@ static void record_sign(struct world *w, PbRecord *r, const struct order *order,
     SET(r, command_hash, ((ProtobufCBinaryData){sizeof *hash, hash->byte}));
 }
 
+const PbRules *world_rules(struct world *w, uint32_t number) {
+    const PbRules *rules = NULL;
+    assert_int_equal(store_rules(w->store, number, &rules), 0);
+    return rules;
+}
+
 static void input_for(struct world *w, const struct order *order, const struct case_state *c,
                       struct decide_input *ret) {
     *ret = (struct decide_input){
@@ -274,7 +280,7 @@ static void input_for(struct world *w, const struct order *order, const struct c
         .source = SLICE("tcp:loopback"), .slot = store_next_slot(w->store), .room = &w->room,
         .origin = w->origin ? slice_of(w->origin) : (struct slice){NULL, 0},
     };
-    ret->rules = store_rules(w->store, ret->rules_number);
+    ret->rules = world_rules(w, ret->rules_number);
     if (c->id)
         return;
     const PbReport *report = order->kind == ORDER_REPORT ? order->report
@@ -398,7 +404,7 @@ static int random_report(struct world *w) {
 }
 
 static int random_desk(struct world *w, const struct case_state *c) {
-    const PbRules *rules = store_rules(w->store, c->rules);
+    const PbRules *rules = world_rules(w, c->rules);
     PbRefusal refusal;
     uint64_t id;
     if (world_roll(w, 8) == 0) {

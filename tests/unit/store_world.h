@@ -56,6 +56,7 @@ int world_order(struct world *w, const struct order *order, uint64_t case_id, co
 int world_events(struct world *w, PbEvent **events, size_t count);           /* a record of the broker's own */
 void world_epoch(struct world *w, uint64_t epoch);                           /* a turn of its own */
 void world_adopt(struct world *w, uint32_t number, size_t chunk_bytes);      /* the same */
+const PbRules *world_rules(struct world *w, uint32_t number);
 /* A report within a turn; the case it made. */
 uint64_t world_report(struct world *w, const char *category, uint64_t division);
 uint64_t world_report_as(struct world *w, const char *category, uint64_t division, const uint8_t *command_id);

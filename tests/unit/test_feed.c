@@ -1,5 +1,7 @@
-/* test_feed.c: what a console that does not read may cost, on a wire that takes nothing for it. How much of the journal
- * is read is told by the clock: it is asked before each record. */
+/* test_feed.c: what a console that does not read may cost, on a wire that takes nothing for it; and what becomes of an
+ * update when there is no memory for it. How much of the journal is read is told by the clock: it is asked before each
+ * record. */
+#include "lib/codec/codec.h"
 #include "tests/unit/store_world.h"
 
 #include "daemon/gates/gates.h"
@@ -10,7 +12,7 @@ enum { REPORTS = 200, CREDIT = 1000, OF_A_TURN = 20 };
 /* ---- the wire ---------------------------------------------------------------------------------------------------- */
 
 struct wire { int unused; };
-struct wire_socket { struct slice said; bool full; uint64_t updates; };
+struct wire_socket { struct slice said; bool full, starved; uint64_t updates; };
 struct wire_shared { size_t len; uint8_t bytes[]; };
 
 static struct wire_socket wire;
@@ -36,6 +38,7 @@ int wire_send(struct wire_socket *s, struct wire_peer to, const struct slice *fr
 }
 
 struct wire_shared *wire_share(struct slice bytes) {
+    if (wire.starved) return NULL;
     struct wire_shared *b = test_malloc(sizeof *b + bytes.len);
     b->len = bytes.len;
     memcpy(b->bytes, bytes.at, bytes.len);
@@ -114,8 +117,39 @@ static void the_journal_is_not_read_on_for_a_console_that_does_not_read(void **s
     world_close(w);
 }
 
+/* The last record again, as a turn hands it over. */
+static int told_live(struct world *w, struct feed *f) {
+    PbRecord *record = NULL;
+    struct slice bytes;
+    assert_int_equal(store_read(w->store, store_durable_seq(w->store), &bytes), 0);
+    assert_int_equal(codec_unpack_own(CODEC_RECORD, bytes, &w->room, &record), 0);
+    return feed_record(f, record, &w->room);
+}
+
+static void an_update_without_memory_is_a_fault_that_the_turn_is_told(void **state) {
+    struct world *w = *state;
+    world_create(w);
+    world_begin(w);
+    world_report(w, "lamp", FIXTURE_GRID);
+    world_commit(w);
+    struct feed *f = watched(w);
+    wire.starved = true;
+    assert_int_equal(feed_speak(f, 1, false, &w->room), -ENOMEM);
+    wire.starved = false;
+    assert_int_equal(feed_speak(f, 2, false, &w->room), 0);
+    assert_int_equal(wire.updates, 1);
+    wire.starved = true;                          /* it has caught up */
+    assert_int_equal(told_live(w, f), -ENOMEM);
+    wire.starved = false;
+    assert_int_equal(told_live(w, f), 0);
+    feed_forget(f);
+    feed_close(f);
+    world_close(w);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        WORLD(an_update_without_memory_is_a_fault_that_the_turn_is_told),
         WORLD(the_journal_is_not_read_on_for_a_console_that_does_not_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,18 +1,13 @@
 /* How much of a turn the housekeeping takes, and when. The turn's clock is ours. */
 #include "tests/unit/store_world.h"
 
-#include "daemon/daemon.h"
+#include "tests/unit/final_fault.h"
 
 #define DAY_MS 86400000LL
 
 enum { ROOM = 4 << 20, RECEIPTS = 1000, SLICE_IDLE = 512, SLICE_BUSY = 64 };
 
 static struct daemon d;
-
-_Noreturn void die(const char *event, int error, const char *what) {
-    print_message("%s: %s: %s\n", event, strerror(-error), what);
-    abort();
-}
 
 /* A store full of receipts whose cases are closed and that are forty days old. */
 static void grown_old(struct world *w) {

@@ -124,10 +124,10 @@ static void rules_that_cannot_be_unpacked_are_unpacked_the_next_time(void **stat
     for (unsigned at = 1; hit; at++) {
         rules_forget(&w->store->tables, 0);
         starve(at, ONCE);
-        int r = rules_find(&w->store->tables, 1, &rules);
+        int r = store_rules(w->store, 1, &rules);
         hit = feed();
         assert_int_equal(r, hit ? -ENOMEM : 0);
-        assert_int_equal(rules_find(&w->store->tables, 1, &rules), 0);
+        assert_int_equal(store_rules(w->store, 1, &rules), 0);
         assert_string_equal(rules->name, fixture_rules()->name);
     }
 }

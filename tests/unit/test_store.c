@@ -344,7 +344,7 @@ static void rules_count_when_they_are_adopted_and_stay(void **state) {
     struct rules_problem problem;
     world_create(w);
     assert_int_equal(store_rules_number(w->store), 1);
-    const PbRules *first = store_rules(w->store, 1);
+    const PbRules *first = world_rules(w, 1);
     assert_true(rules_check(first, &problem));
     struct hash hash = store_rules_hash(w->store);
     for (uint32_t n = 2; n <= STORE_RULES_VERSIONS_MAX + 3; n++)
@@ -353,10 +353,10 @@ static void rules_count_when_they_are_adopted_and_stay(void **state) {
     struct hash same = store_rules_hash(w->store);
     assert_memory_equal(&hash, &same, sizeof hash);
     for (uint32_t n = 1; n <= STORE_RULES_VERSIONS_MAX + 3; n++)
-        assert_string_equal(store_rules(w->store, n)->name, "fixture");
+        assert_string_equal(world_rules(w, n)->name, "fixture");
     world_close(w);
     world_open(w);
-    assert_string_equal(store_rules(w->store, 1)->name, "fixture");
+    assert_string_equal(world_rules(w, 1)->name, "fixture");
 }
 
 /* ---- rest (rules 5, 10) ------------------------------------------------------------------------------------------ */

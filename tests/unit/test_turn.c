@@ -1,16 +1,11 @@
 /* test_turn.c: a turn of a broker that has no room to write, on a wire of its own. */
 #include "tests/unit/store_world.h"
 
-#include "daemon/daemon.h"
+#include "tests/unit/final_fault.h"
 
 enum { FLOOD = 500, CALL_NS = 5000000, A_MOMENT_US = 200000 };
 
 static struct daemon d;
-
-_Noreturn void die(const char *event, int error, const char *what) {
-    print_message("%s: %s: %s\n", event, strerror(-error), what);
-    abort();
-}
 
 static struct wire_socket *doors_open(struct world *w) {
     static uint8_t memory[TURN_ROOM_BYTES];

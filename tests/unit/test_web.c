@@ -12,6 +12,8 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/final_fault.h"
+
 /* ---- where we listen, what is asked ---------------------------------------------------------------------------- */
 
 static void only_loopback_is_an_address(void **state) {

@@ -390,6 +390,31 @@ static void flips_in_the_header_that_names_the_base_are_found(void **state) {
     verifies_as(w, &digest);
 }
 
+/* Between writing and reading back. */
+static void flip_the_base(void *to, enum purge_step step, uint64_t number) {
+    char name[BASE_NAME_SIZE];
+    base_name(number, name);
+    if (step == PURGE_BASE)
+        world_flip(to, name, 4000);
+}
+
+static void a_base_that_is_spoilt_as_it_is_written_removes_nothing(void **state) {
+    struct world *w = *state;
+    struct purge_options o = {.before_ms = INT64_MAX / 2, .open_too = true};
+    struct purge_result p;
+    char first[32];
+    struct hash digest = lived(w, 650);
+    unsigned before = segments_of(w, first);
+    assert_int_equal(store_purge(&w->options, w->top, &o, &p, flip_the_base, w), -EBADMSG);
+    assert_non_null(strstr(p.problem, "does not give back"));
+    assert_non_null(strstr(p.problem, "then purge again"));
+    assert_in_range(segments_of(w, first), before, before + 1);        /* one was prepared */
+    assert_string_equal(first, "00000001.seg");
+    verifies_as(w, &digest);
+    assert_int_equal(purge(w, NULL, &p), 0);      /* of itself it is in nobody's way */
+    verifies_as(w, &digest);
+}
+
 /* ---- what may go ------------------------------------------------------------------------------------------------- */
 
 static void an_ordinary_store_keeps_six_months_and_a_drill_what_it_likes(void **state) {
@@ -514,6 +539,7 @@ int main(void) {
         WORLD(a_base_that_was_named_and_lost_is_made_again_before_anything_goes),
         WORLD(every_kind_of_flip_in_the_base_is_found),
         WORLD(a_base_cut_short_or_gone_is_refused_by_name),
+        WORLD(a_base_that_is_spoilt_as_it_is_written_removes_nothing),
         WORLD(flips_in_the_header_that_names_the_base_are_found),
         WORLD(an_ordinary_store_keeps_six_months_and_a_drill_what_it_likes),
         WORLD(only_what_is_older_goes),

@@ -152,9 +152,9 @@ class Front(Peer):
                 return r
         raise Silence(f"no reply within {wait_s} s")
 
-    def call(self, command, wait_s=WAIT_S, **envelope_fields):
-        """Done, or the answer to a question; a refusal is raised."""
-        return answer_of(self.ask(envelope(command, **envelope_fields), wait_s))
+    def call(self, command, wait_s=WAIT_S, patient=False, **envelope_fields):
+        """Done, or the answer to a question; a refusal is raised. patient: as ask() has it."""
+        return answer_of(self.ask(envelope(command, **envelope_fields), wait_s, patient=patient))
 
     # ---- the words ---------------------------------------------------------------------------------------------------
 

@@ -93,17 +93,6 @@ static void digest_row(const struct ctl *c, struct sheet *t, const struct hash *
     sheet_cell(t, "%s", text);
 }
 
-int copy_failed(const struct ctl *c, const char *what, int r, const char *problem) {
-    static const struct { int error; enum ctl_exit code; } codes[] = {
-        {-EINVAL, CTL_USAGE}, {-EEXIST, CTL_USAGE}, {-ERANGE, CTL_USAGE}, {-ESTALE, CTL_DAMAGED},
-        {-EBUSY, CTL_UNREACHABLE},
-    };
-    for (size_t i = 0; problem[0] && i < COUNT_OF(codes); i++)
-        if (r == codes[i].error)
-            return (void)fprintf(stderr, "whistlectl: %s\n", problem), (int)codes[i].code;
-    return offline_failed(c, what, r, problem);
-}
-
 /* ---- backup ------------------------------------------------------------------------------------------------------ */
 
 struct asking { struct ctl *c; int code; };

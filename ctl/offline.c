@@ -89,6 +89,17 @@ int offline_failed(const struct ctl *c, const char *dir, int r, const char *prob
     return r == -EBUSY ? CTL_UNREACHABLE : r == -EBADMSG ? CTL_DAMAGED : r == -ENOENT ? CTL_USAGE : CTL_FAULT;
 }
 
+int copy_failed(const struct ctl *c, const char *what, int r, const char *problem) {
+    static const struct { int error; enum ctl_exit code; } codes[] = {
+        {-EINVAL, CTL_USAGE}, {-EEXIST, CTL_USAGE}, {-ERANGE, CTL_USAGE}, {-ESTALE, CTL_DAMAGED},
+        {-EBUSY, CTL_UNREACHABLE},
+    };
+    for (size_t i = 0; problem[0] && i < COUNT_OF(codes); i++)
+        if (r == codes[i].error)
+            return (void)fprintf(stderr, "whistlectl: %s\n", problem), (int)codes[i].code;
+    return offline_failed(c, what, r, problem);
+}
+
 /* ---- verify ------------------------------------------------------------------------------------------------------ */
 
 static void bar(void *to, uint64_t seq, uint64_t last) {

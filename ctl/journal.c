@@ -290,7 +290,7 @@ int journal_follow_main(struct ctl *c, int argc, char **argv) {
 
 /* ---- show -------------------------------------------------------------------------------------------------------- */
 
-struct showing { const struct ctl *c; struct sheet *sheet; };
+struct showing { const struct ctl *c; struct sheet *sheet; bool any; };
 
 static const char *state_of(const struct ctl *c, const struct segment_seen *s) {
     return !s->begun ? say(c, "备用", "ready") : s->sealed ? say(c, "封存", "sealed") : say(c, "当前", "active");
@@ -299,6 +299,7 @@ static const char *state_of(const struct ctl *c, const struct segment_seen *s) {
 static int show_segment(void *to, const struct segment_seen *s) {
     struct showing *p = to;
     const struct ctl *c = p->c;
+    p->any = true;
     char bytes[PRINTED_BYTES], first[PRINTED_BYTES] = "-", last[PRINTED_BYTES] = "-";
     if (c->json)
         return printf("{\"segment\":\"%llu\",\"state\":\"%s\",\"first_seq\":\"%llu\",\"last_seq\":\"%llu\","
@@ -340,6 +341,6 @@ int journal_show_main(struct ctl *c, int argc, char **argv) {
         sheet_cell(p.sheet, "%s", say(c, zh[i], en[i]));
     r = store_survey(l.dir, 0, show_segment, &p, problem);
     if (p.sheet)
-        sheet_close(p.sheet, r == -ENOENT ? NULL : stdout);
+        sheet_close(p.sheet, p.any ? stdout : NULL);
     return r < 0 ? offline_failed(c, l.dir, r, problem) : CTL_DONE;
 }

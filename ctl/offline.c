@@ -77,16 +77,29 @@ struct store_options offline_options(const char *dir, bool read_only) {
     };
 }
 
+/* Why no store can be opened there, whatever is in it; NULL: the place is none to blame. */
+static const char *place_wrong(const struct ctl *c, const char *dir) {
+    struct stat st;
+    if (stat(dir, &st) < 0)
+        return errno != ENOENT ? NULL : say(c, "没有这个目录；数据目录是 whistled.yaml 中的 data",
+                                            "there is no such directory; a store's is `data` in whistled.yaml");
+    if (!S_ISDIR(st.st_mode))
+        return say(c, "这不是目录；数据目录是 whistled.yaml 中的 data",
+                   "this is not a directory; a store's is `data` in whistled.yaml");
+    if (access(dir, R_OK | X_OK) < 0)
+        return say(c, "当前用户不能读取这个目录；请以 root 或其属主的身份再来一次",
+                   "this user may not read that directory; do it again as root or as its owner");
+    return NULL;
+}
+
 /* What keeps a store from being opened, as an exit code; said. */
 int offline_failed(const struct ctl *c, const char *dir, int r, const char *problem) {
-    const char *why = problem[0] ? problem : r == -ENOENT ? say(c, "这里没有数据", "there is no store") : strerror(-r);
-    if (r == -ENOENT && access(dir, F_OK) != 0)
-        why = say(c, "没有这个目录；数据目录是 whistled.yaml 中的 data",
-                  "there is no such directory; a store's is `data` in whistled.yaml");
+    const char *place = place_wrong(c, dir), *why = place ? place : problem[0] ? problem : strerror(-r);
     if (r == -EBUSY)
         why = say(c, "数据正被另一个程序使用；请先停止 whistled", "another process has this store open; stop whistled first");
     (void)fprintf(stderr, "whistlectl: %s: %s\n", dir, why);
-    return r == -EBUSY ? CTL_UNREACHABLE : r == -EBADMSG ? CTL_DAMAGED : r == -ENOENT ? CTL_USAGE : CTL_FAULT;
+    return r == -EBUSY ? CTL_UNREACHABLE : r == -EBADMSG ? CTL_DAMAGED
+        : r == -ENOENT || r == -ENOTDIR ? CTL_USAGE : CTL_FAULT;
 }
 
 int copy_failed(const struct ctl *c, const char *what, int r, const char *problem) {
@@ -179,8 +192,8 @@ int verify_main(struct ctl *c, int argc, char **argv) {
     if (draw)
         (void)fputs("\r\033[K", stderr);
     bool good = r == 0 && v.equal && v.problem[0] == '\0';
-    if (r == -EBUSY || r == -ENOENT || r == -ENOTDIR)
-        return offline_failed(c, l.dir, r == -ENOTDIR ? -ENOENT : r, r == -EBUSY ? v.problem : "");
+    if (r == -EBUSY || r == -ENOENT || place_wrong(c, l.dir))
+        return offline_failed(c, l.dir, r, v.problem);
     if (c->json)
         json_verified(&v, r == 0, good);
     else if (!l.quiet && r == 0)
@@ -301,7 +314,7 @@ int recover_main(struct ctl *c, int argc, char **argv) {
         store_close(s);
     c->drill = found.drill;
     print_drill_banner(c);
-    if (r != -EBUSY && r != -ENOENT) {
+    if (r != -EBUSY && !place_wrong(c, l.dir)) {
         if (c->json)
             json_found(&found, r == 0);
         else if (found.decision[0])

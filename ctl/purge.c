@@ -118,7 +118,7 @@ int purge_main(struct ctl *c, int argc, char **argv) {
         .open_too = l.open_too,
     };
     r = store_purge(&o, l.scratch ? l.scratch : l.dir, &what, &p, c->json ? NULL : tell_step, c);
-    if (c->json && r != -EBUSY && r != -ENOENT)
+    if (c->json && r != -EBUSY && r != -ENOENT && r != -ENOTDIR)
         json_purged(&l, &p, r == 0);
     else if (r == 0)
         print_purged(c, &l, &p);

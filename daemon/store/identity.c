@@ -203,8 +203,9 @@ int identity_read(int dir, struct identity *ret, char problem[static STORE_PROBL
     struct slice text, hex, rest;
     int r = identity_file(dir, "FORMAT", bytes, &text);
     if (r == -ENOENT)
-        (void)snprintf(problem, STORE_PROBLEM_SIZE, "there is no FORMAT here: not a store, or one whose creation was "
-                       "cut short" HELP);
+        (void)snprintf(problem, STORE_PROBLEM_SIZE, "there is no FORMAT here: not a store (`data` in whistled.yaml "
+                       "names it), or one that has lost it (put it back from a backup); for a new one name a directory "
+                       "that is not there yet" HELP);
     if (r == 0)
         r = format_read(text, ret, problem);
     if (r < 0)

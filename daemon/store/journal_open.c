@@ -347,7 +347,7 @@ static int judge_tail(struct scan *s, uint64_t covered_seq, uint64_t *ret_end) {
     }
     if (covered_seq >= s->next_seq) {
         (void)snprintf(words, sizeof words, "the journal ends here but the checkpoint stands at seq %" PRIu64
-                       "; restore the journal, or run `whistled recover --discard-state`", covered_seq);
+                       "; restore the journal, or run `whistlectl recover --discard-state`", covered_seq);
         return scan_refuse(s, s->offset, words);
     }
     *ret_end = end;

@@ -291,8 +291,10 @@ int store_purge(const struct store_options *o, const char *scratch_dir, const st
     *ret = (struct purge_result){0};
     opened.read_only = options->dry_run;
     int r = store_open(&p.s, &opened, &found);
-    if (r < 0)
-        return say(&p, r, "open the store", found.problem);
+    if (r < 0) {
+        memcpy(ret->problem, found.problem, sizeof ret->problem);
+        return r;
+    }
     r = purge(&p);
     if (p.archive >= 0)
         (void)close(p.archive);

@@ -408,15 +408,16 @@ int store_verify(const struct store_options *o, const char *scratch_dir, struct 
 
 /* ---- folding again ----------------------------------------------------------------------------------------------- */
 
-/* By doubt: the same path that a start takes when it finds a damaged row. */
+/* By doubt: the same path that a start takes when it finds a damaged row. Where no store is, its opening says so. */
 int store_rebuild(const struct store_options *o, struct store_found *found) {
     struct store *s = NULL;
     struct store_options writable = *o;
     writable.read_only = false;
     int dir = -1, r = store_lock(o->dir, &dir);
     *found = (struct store_found){0};
-    int fd = r == 0 ? openat(dir, "doubt", O_WRONLY | O_CREAT | O_CLOEXEC, 0600) : -1;
-    if (r == 0 && fd < 0)
+    bool store = r == 0 && faccessat(dir, "FORMAT", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+    int fd = store ? openat(dir, "doubt", O_WRONLY | O_CREAT | O_CLOEXEC, 0600) : -1;
+    if (store && fd < 0)
         r = -errno;
     if (fd >= 0)
         (void)close(fd);

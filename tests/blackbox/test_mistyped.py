@@ -7,7 +7,7 @@ import pytest
 
 from conftest import CTL, Process, run, until
 
-USAGE, UNREACHABLE = 2, 3
+USAGE, UNREACHABLE, DAMAGED, FAULT = 2, 3, 4, 6
 
 
 def ctl(*words, **more):
@@ -23,6 +23,39 @@ def test_a_directory_that_is_not_there_is_said_in_one_sentence(folder, words):
     assert said.returncode == USAGE and not said.stdout
     assert said.stderr == f"whistlectl: {folder}/nowhere: there is no such directory; a store's is `data` in whistled.yaml\n"
     assert not list(folder.iterdir())
+
+
+STORES = [["verify"], ["replay"], ["recover"], ["recover", "--discard-state"], ["purge", "--keep", "400d", "--delete"],
+          ["journal", "show"], ["emergency-grow", "--store"], ["returns", "daily", "--data"],
+          ["backup", "--to", "elsewhere", "--store"]]
+BACKUPS = [["backup", "--check"], ["restore", "--to", "elsewhere"]]
+
+
+def named(words):
+    return " ".join(w for w in words if w[0] != "-")
+
+
+@pytest.mark.parametrize("words", STORES + BACKUPS, ids=named)
+def test_a_place_where_no_store_can_be_is_said_in_one_sentence(folder, words):
+    (folder / "file").write_text("no store")
+    (folder / "closed").mkdir(mode=0)
+    said = ctl(*words, folder / "file")
+    assert said.returncode == USAGE and not said.stdout
+    assert said.stderr == f"whistlectl: {folder}/file: this is not a directory; a store's is `data` in whistled.yaml\n"
+    said = ctl(*words, folder / "closed")
+    assert said.returncode == FAULT and not said.stdout
+    assert said.stderr == f"whistlectl: {folder}/closed: this user may not read that directory; " \
+                          "do it again as root or as its owner\n"
+
+
+@pytest.mark.parametrize("words", STORES, ids=named)
+def test_a_directory_without_a_store_is_told_what_to_do_and_stays_as_it_is(folder, words):
+    (folder / "empty").mkdir()
+    said = ctl(*words, folder / "empty")
+    assert said.returncode in (USAGE, DAMAGED)
+    assert said.stderr.startswith(f"whistlectl: {folder}/empty: there is no FORMAT here: ")
+    assert "`data` in whistled.yaml" in said.stderr and "from a backup" in said.stderr and said.stderr.count("\n") == 1
+    assert not list((folder / "empty").iterdir())
 
 
 def test_who_watches_where_nobody_answers_is_told_so_once(broker, folder):

@@ -269,6 +269,16 @@ static void a_format_that_is_not_ours_is_refused_by_the_name_of_the_command_that
 
 /* ---- reading without touching ------------------------------------------------------------------------------------ */
 
+static void where_there_is_no_store_nothing_is_folded_again_and_nothing_is_left(void **state) {
+    struct world *w = *state;
+    struct store_found found;
+    assert_int_equal(store_rebuild(&w->options, &found), -ENOENT);
+    assert_int_equal(mkdir(w->dir, 0700), 0);
+    assert_int_equal(store_rebuild(&w->options, &found), -EBADMSG);
+    assert_non_null(strstr(found.problem, "there is no FORMAT here"));
+    assert_int_equal(rmdir(w->dir), 0);           /* as empty as it was */
+}
+
 static void a_resting_store_is_read_without_a_change(void **state) {
     struct world *w = *state;
     uint64_t id = 0, cases = 0;
@@ -452,6 +462,7 @@ int main(void) {
         WORLD(a_journal_that_is_gone_or_damaged_is_refused_by_place),
         WORLD(key_slots_older_than_the_journal_are_refused),
         WORLD(a_format_that_is_not_ours_is_refused_by_the_name_of_the_command_that_helps),
+        WORLD(where_there_is_no_store_nothing_is_folded_again_and_nothing_is_left),
         WORLD(a_resting_store_is_read_without_a_change),
         WORLD(verification_finds_a_flip_in_the_tables_and_in_the_journal),
         WORLD(verification_finds_a_deadline_that_no_case_speaks_of),

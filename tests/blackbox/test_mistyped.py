@@ -43,6 +43,7 @@ def test_a_place_where_no_store_can_be_is_said_in_one_sentence(folder, words):
     assert said.returncode == USAGE and not said.stdout
     assert said.stderr == f"whistlectl: {folder}/file: this is not a directory; a store's is `data` in whistled.yaml\n"
     said = ctl(*words, folder / "closed")
+    (folder / "closed").chmod(0o700)                    # so that it can be cleared away
     assert said.returncode == FAULT and not said.stdout
     assert said.stderr == f"whistlectl: {folder}/closed: this user may not read that directory; " \
                           "do it again as root or as its owner\n"

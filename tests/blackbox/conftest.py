@@ -234,10 +234,9 @@ def free_port():
         return any.getsockname()[1]
 
 
-def library(folder, name):
-    """tests/blackbox/NAME.c, to be preloaded."""
-    to = folder / f"{name}.so"
-    source = ROOT / f"tests/blackbox/{name}.c"
+def library(folder, name, part="blackbox"):
+    """tests/PART/NAME.c, to be preloaded."""
+    to, source = folder / f"{name}.so", ROOT / f"tests/{part}/{name}.c"
     compiler = os.environ.get("CC", "cc")
     subprocess.run([compiler, "-shared", "-fPIC", "-D_GNU_SOURCE", "-o", to, source, "-ldl"], check=True)
     return to

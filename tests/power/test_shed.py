@@ -4,8 +4,8 @@ FACTOR=f.
 
 The storm is bench/load beside the broker, on the same machine; both go before all other work there (SCHED_RR), or the
 figures would be those of the neighbours; and the broker before the storm, whose senders are other machines in truth and
-take nothing from it: among equals, whoever slept through a sync waits until the storm has had its 100 ms. On two cores four times the capacity leaves the broker its own; ten times is
-200,000 reports a second, and more than such a machine can send and hear."""
+take nothing from it: among equals, whoever slept through a sync waits until the storm has had its 100 ms. Ten times the
+capacity, some 300,000 reports a second, is about what two cores can send, carry and hear."""
 import json
 import os
 import subprocess

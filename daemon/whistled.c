@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 
 enum { EXIT_BAD_CONFIG = 2, EXIT_CANNOT_START = 1, EXIT_FINAL_FAULT = 75 };
-enum { INSPECT_BYTES = 64 << 20 };                /* of tables: looked at in a fraction of a second */
+enum { INSPECT_BYTES = 64 << 20 };                /* of tables: looked at in half a second (docs/store.md 13) */
 
 /* ---- ends ------------------------------------------------------------------------------------------------------ */
 

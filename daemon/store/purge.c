@@ -43,8 +43,8 @@ static int say(struct purging *p, int r, const char *what, const char *why) {
 static int damaged(struct purging *p, const struct journal_base *b) {
     char name[BASE_NAME_SIZE];
     base_name(b->seq, name);
-    (void)snprintf(p->ret->problem, sizeof p->ret->problem, "%s, just written, does not give back what the journal folds "
-                   "to: the disk or the memory of this machine spoils what it holds; nothing was removed: make a "
+    (void)snprintf(p->ret->problem, sizeof p->ret->problem, "%s, just written, does not give back what the journal "
+                   "folds to: the disk or the memory of this machine spoils what it holds; nothing was removed: make a "
                    "backup elsewhere, test disk and memory, run `whistlectl verify`, then purge again", name);
     return -EBADMSG;
 }

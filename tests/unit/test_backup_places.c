@@ -264,7 +264,7 @@ static void the_archive_of_slots_may_be_gone_but_not_damaged_or_anothers(void **
     assert_int_equal(check(w, "nowhere", &b), -ENOENT);
 }
 
-/* ---- a journal that another version wrote on ----------------------------------------------------------------------- */
+/* ---- a journal that another version wrote on --------------------------------------------------------------------- */
 
 /* Its bytes are ours, and say nothing to this version. */
 static void add_unreadable_record(struct world *w) {

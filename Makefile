@@ -197,7 +197,7 @@ run: deps          ## builds everything and runs ctl/run.sh, which is told ONCE=
 	@$(MAKE) -j$(JOBS) --no-print-directory all
 	@ONCE='$(ONCE)' LIVE='$(LIVE)' ctl/run.sh
 
-test: deps         ## runs everything that can fail: tidy, unit tests (release and sanitized), black-box tests
+test: deps         ## runs everything that can fail, part by part (tests/README.md): a quarter of an hour
 	@MAKE='$(MAKE)' tests/run.sh
 
 build/release/sim: $(SIM:%.c=build/release/%.o) $(patsubst %,build/release/tests/unit/%.o,laws rules_fixture) \

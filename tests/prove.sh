@@ -9,6 +9,7 @@ cd "$(dirname "$0")/.." || exit
 make="${MAKE:-make} --no-print-directory" times=${TIMES:-1} log=$(mktemp -d) failed=0
 trap 'rm -rf "$log"' EXIT
 table=$log/table names=
+: > "$log/table"
 unset MAKEFLAGS MAKELEVEL
 
 # $1 name, $2 aim, $3 which of its lines are its figures, then the command

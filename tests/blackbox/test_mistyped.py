@@ -91,7 +91,7 @@ def test_a_shift_that_hands_over_nothing_is_told_so(broker):
 
 def test_nobody_at_the_front_is_another_exit_code_than_a_wrong_endpoint(folder):
     said = ctl("--front", f"ipc://{folder}/nowhere", "--wait", "200ms", "status")
-    assert said.returncode == UNREACHABLE and "Is whistled running? Is --front right?" in said.stderr
+    assert said.returncode == UNREACHABLE and "Is whistled running, and does it listen there?" in said.stderr
     for wrong in ("front", "ipc://front", "tcp://1.2.3"):
         said = ctl("--front", wrong, "status")
         assert said.returncode == USAGE and "use ipc:///PATH or tcp://127.0.0.1:PORT" in said.stderr

@@ -224,7 +224,7 @@ static void print_restore(const struct ctl *c, const struct restore_line *l, con
         sheet_cell(t, "%s", at);
     }
     number_row(c, t, "案件", "cases", b->cases);
-    number_row(c, t, "下次启动为第几次", "the next epoch", b->epoch + 1);
+    number_row(c, t, "下次启动的纪元", "the next epoch", b->epoch + 1);
     digest_row(c, t, &b->digest);
     sheet_close(t, stdout);
     if (b->inside_first)

@@ -15,12 +15,17 @@
  *   B4  keys of sealed text never lie inside a backup: they are an archive of their own, <backup>.slots, that may be
  *       kept for a shorter time. Otherwise a restore would undo an erasure.
  *   B5  a restore makes all of a store or nothing: it gets its name at the end.
+ *   B6  its next epoch is above every one that anybody has seen, those of starts after the backup, too:
+ *       it is made of the clock.
  * 0 or a negative errno, with `problem` saying what, where and what to do. */
 #ifndef BACKUP_H
 #define BACKUP_H
 #include "daemon/store/store.h"
 
-enum { BACKUP_PATH_SIZE = 4096 + 32 };
+enum {
+    BACKUP_PATH_SIZE = 4096 + 32,
+    RESTORE_EPOCHS_LOST = 1000,                   /* where the clock is wrong: starts of which it cannot know */
+};
 
 /* ---- backup ------------------------------------------------------------------------------------------------------ */
 

@@ -254,7 +254,7 @@ static int look_at_identity(struct opening *p) {
     return r == -EPROTO || r == -ENOENT ? -EBADMSG : say(f, r, "read FORMAT and key");
 }
 
-/* A restore leaves a witness of the highest epoch that its source had seen: what began in those is over. */
+/* A restore leaves a witness of an epoch above all that anybody has seen: what began in those is over. */
 static void take_epoch(struct opening *p) {
     uint64_t *epoch = &p->s->tables.meta.epoch, seen = p->found->journal.epoch;
     *epoch = seen > *epoch ? seen : *epoch;

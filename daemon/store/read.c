@@ -297,6 +297,22 @@ uint64_t store_epoch(const struct store *s) {
     return s->tables.meta.epoch;
 }
 
+int store_epoch_at(struct store *s, uint64_t seq, uint64_t *ret) {
+    struct journal_cursor *c = NULL;
+    struct slice ignored;
+    uint64_t first;
+    uint32_t seqs;
+    if (seq < store_first_seq(s) || seq > store_durable_seq(s))
+        return -ENOENT;
+    int r = journal_cursor_open(&c, s->journal, seq);
+    if (r == 0)
+        r = journal_next(c, &first, &seqs, &ignored);
+    if (r == 1)
+        *ret = journal_cursor_epoch(c);
+    journal_cursor_close(c);
+    return r == 1 ? 0 : r == 0 ? -ENOENT : r;
+}
+
 bool store_is_drill(const struct store *s) {
     return s->identity.drill;
 }

@@ -3,8 +3,8 @@
  *
  * The journal may be wanted only up to a seq or an instant. Records are whole commands, so the cut falls between two of
  * them: the batch it falls into is written again with the records before it, under the store's own key. Behind the cut
- * stands a witness of the highest epoch that was seen, so that the next start begins one above it, and leases of all
- * starts before are late. */
+ * stands a witness of an epoch far above the highest that was seen: the next start begins one above it, and leases of
+ * all starts before are late, those of starts that are lost, too. */
 #include "daemon/store/backup_internal.h"
 #include "daemon/store/base.h"
 #include "lib/codec/codec.h"
@@ -274,12 +274,19 @@ static void learn_epoch(struct restore *p) {
     (void)close(journal);
 }
 
+/* Above all that anybody has seen: starts after the backup had epochs, too, and so had those of a store that was restored
+ * from the same one before. Of these nothing is known here but that a start takes more than a millisecond. */
+static uint64_t epoch_unseen(const struct restore *p) {
+    int64_t now_ms = clock_wall_ms();
+    return now_ms > (int64_t)p->epoch ? (uint64_t)now_ms : p->epoch + RESTORE_EPOCHS_LOST;
+}
+
 static int put_witness(struct restore *p) {
     char name[JOURNAL_NAME_SIZE];
     uint8_t block[BLOCK_MAX] = {0};
     struct batch_header h = {
-        .flags = BATCH_WITNESS, .ordinal = p->ordinal, .offset = p->end, .first_seq = p->next_seq, .epoch = p->epoch,
-        .at_ms = p->at_ms, .previous = p->chain,
+        .flags = BATCH_WITNESS, .ordinal = p->ordinal, .offset = p->end, .first_seq = p->next_seq,
+        .epoch = epoch_unseen(p), .at_ms = p->at_ms, .previous = p->chain,
     };
     journal_segment_name(p->ordinal, name);
     int fd = openat(p->to_journal, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);

@@ -220,6 +220,8 @@ void store_figures(struct store *s, struct store_figures *ret);
 enum admission { ADMIT_REPORT, ADMIT_ANSWER, ADMIT_CLOSURE };
 bool store_admits(struct store *s, enum admission what);
 uint64_t store_epoch(const struct store *s);
+/* In which that seq was journaled. 0, -ENOENT, -EBADMSG. */
+int store_epoch_at(struct store *s, uint64_t seq, uint64_t *ret);
 bool store_is_drill(const struct store *s);
 void store_id(const struct store *s, uint8_t ret[static 16]);
 /* The files that a follower keeps beside the journal. */

@@ -151,6 +151,14 @@ static PbRefusal check_subscription(const struct console *c, const PbSubscribe *
     return REFUSED_NOTHING;
 }
 
+/* It has seen a future that is not ours (a restored store), or misses a past that is no longer here (a purge). What it
+ * was told last is never younger than the session it was told in: else it is another's, under the same seq. */
+static bool has_another_past(struct feed *f, const PbSubscribe *s, uint64_t durable) {
+    uint64_t epoch = 0;
+    if (s->from_seq > durable || s->from_seq + 1 < store_first_seq(f->store)) return true;
+    return s->has_epoch && store_epoch_at(f->store, s->from_seq, &epoch) == 0 && epoch > s->epoch;
+}
+
 static void on_subscribe(struct feed *f, struct console *c, const PbSubscribe *s) {
     PbRefusal refusal = check_subscription(c, s);
     if (refusal) return refuse(f, c->peer, refusal);
@@ -159,8 +167,7 @@ static void on_subscribe(struct feed *f, struct console *c, const PbSubscribe *s
     c->session_seq = 0;
     c->live_said = false;
     c->credit = s->credit < CONSOLE_CREDIT_MAX ? s->credit : CONSOLE_CREDIT_MAX;
-    /* It has seen a future that is not ours (a restored store), or misses a past that is no longer here (a purge). */
-    if (!s->snapshot && (s->from_seq > durable || s->from_seq + 1 < store_first_seq(f->store))) {
+    if (!s->snapshot && has_another_past(f, s, durable)) {
         COUNT(RESYNCS);
         say(f, c, FEED_RESYNC, durable, (struct slice){ 0 });
         return;

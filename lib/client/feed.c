@@ -27,6 +27,7 @@ struct whistle_feed {
     uint64_t prefixes[WHISTLE_PREFIXES_MAX];
     unsigned prefixes_count;
     uint64_t last_seq;                            /* everything up to here has been given */
+    uint64_t epoch, last_epoch;                   /* of this session; of that in which last_seq was told, 0: unknown */
     bool snapshot;                                /* still to be given, from its first row */
     uint64_t session_seq;                         /* of the last frame */
     unsigned credit_used;
@@ -51,6 +52,7 @@ int whistle_feed_open(struct whistle_feed **ret, const struct whistle_feed_optio
     memcpy(f->prefixes, o->prefixes, o->prefixes_count * sizeof(f->prefixes[0]));
     f->snapshot = o->snapshot;
     f->last_seq = o->snapshot ? 0 : o->from_seq;
+    f->last_epoch = o->from_epoch;
     arena_wrap(&f->room, memory_or_die(ROOM_BYTES), ROOM_BYTES);
     *ret = f;
     return 0;
@@ -85,6 +87,8 @@ static int tell_subscription(struct whistle_feed *f) {
         subscribe.has_snapshot = subscribe.snapshot = true;
     else
         subscribe.has_from_seq = true, subscribe.from_seq = f->last_seq;
+    if (!f->snapshot && f->last_epoch)
+        subscribe.has_epoch = true, subscribe.epoch = f->last_epoch;
     PbConsoleFrame frame = {.console_says_case = CONSOLE_SAYS_SUBSCRIBE, .subscribe = &subscribe};
     return tell(f, &frame);
 }
@@ -134,9 +138,12 @@ void whistle_feed_close(struct whistle_feed *f) {
 
 /* The handlers of frames: 1, there is something for the caller; 0, go on. */
 
-static int on_welcome(struct whistle_feed *f, struct whistle_update *ret) {
+static int on_welcome(struct whistle_feed *f, struct slice body, struct whistle_update *ret) {
+    struct codec_result why;
     if (f->contact.state == CONTACT_AWAY)
         return 0;                                 /* to a hello whose subscription may never have gone out */
+    const PbWelcome *welcome = codec_unpack(CODEC_WELCOME, body, &f->room, &why);
+    f->epoch = welcome != NULL ? welcome->epoch : 0;
     f->contact.state = CONTACT_UP;
     f->session_seq = 0;
     f->credit_used = 0;
@@ -170,6 +177,7 @@ static int on_update(struct whistle_feed *f, uint64_t seq, bool left, struct sli
         return 0;
     }
     f->last_seq = seq;
+    f->last_epoch = f->epoch;
     const PbUpdate *update = codec_unpack(CODEC_UPDATE, body, &f->room, &why);
     if (update == NULL) {
         f->counts.unreadable++;
@@ -177,7 +185,7 @@ static int on_update(struct whistle_feed *f, uint64_t seq, bool left, struct sli
     }
     f->counts.updates++;
     *ret = (struct whistle_update){
-        .kind = WHISTLE_UPDATE, .seq = seq, .update = update, .left = left, .bytes = body,
+        .kind = WHISTLE_UPDATE, .seq = seq, .epoch = f->epoch, .update = update, .left = left, .bytes = body,
     };
     return 1;
 }
@@ -197,7 +205,8 @@ static int on_live(struct whistle_feed *f, uint64_t seq, struct whistle_update *
     f->snapshot = false;
     if (seq > f->last_seq)
         f->last_seq = seq;
-    *ret = (struct whistle_update){.kind = WHISTLE_LIVE, .seq = f->last_seq};
+    f->last_epoch = f->epoch;
+    *ret = (struct whistle_update){.kind = WHISTLE_LIVE, .seq = f->last_seq, .epoch = f->epoch};
     return 1;
 }
 
@@ -205,7 +214,7 @@ static int on_live(struct whistle_feed *f, uint64_t seq, struct whistle_update *
 static int on_resync(struct whistle_feed *f, struct whistle_update *ret) {
     f->counts.resyncs++;
     f->snapshot = true;
-    f->last_seq = 0;
+    f->last_seq = f->last_epoch = 0;
     contact_lost(&f->contact, GREETING_RETRY_MS);
     *ret = (struct whistle_update){.kind = WHISTLE_OTHER_PAST};
     return 1;
@@ -249,7 +258,7 @@ static int on_message(struct whistle_feed *f, const struct wire_message *m, stru
         return on_numbered(f, head, m->frame[1], ret);
     switch (head->kind) {
     case FEED_WELCOME:
-        return on_welcome(f, ret);
+        return on_welcome(f, m->frame[1], ret);
     case FEED_REFUSED:
         return on_refused(f, m->frame[1], ret);
     case FEED_GOODBYE:

@@ -86,6 +86,7 @@ struct whistle_feed_options {
     const uint64_t *prefixes;                     /* copied */
     unsigned prefixes_count;                      /* 1 .. WHISTLE_PREFIXES_MAX */
     uint64_t from_seq;                            /* everything after it */
+    uint64_t from_epoch;                          /* in which that was told; 0: not known */
     bool snapshot;                                /* instead: the open cases first, then what happens */
 };
 
@@ -101,6 +102,7 @@ struct whistle_update {
     enum whistle_feed_kind kind;
     uint64_t seq;                                 /* of an update its last, of a case its own, else the last one told */
     const PbUpdate *update;                       /* WHISTLE_UPDATE */
+    uint64_t epoch;                               /* of the broker that told it: to be kept with the seq */
     bool left;                                    /* it is the last of its case: that went to other divisions */
     const PbCaseView *case_view;                  /* WHISTLE_SNAPSHOT */
     const PbRefused *refused;                     /* WHISTLE_REFUSED */

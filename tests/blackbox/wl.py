@@ -350,10 +350,11 @@ class Console(Peer):
     def say(self, **what):
         self.socket.send(pb.ConsoleFrame(version=VERSION, **what).SerializeToString())
 
-    def subscribe(self, *prefixes, from_seq=0, snapshot=False, credit=65536):
+    def subscribe(self, *prefixes, from_seq=0, snapshot=False, credit=65536, epoch=None):
         self.session_seq = 0
         self.seq = from_seq
-        self.say(subscribe=pb.Subscribe(prefixes=prefixes, from_seq=from_seq, snapshot=snapshot, credit=credit))
+        self.say(subscribe=pb.Subscribe(prefixes=prefixes, from_seq=from_seq, snapshot=snapshot, credit=credit,
+                                        epoch=epoch))
         return self
 
     def credit(self, more):

@@ -70,9 +70,17 @@ static void say_row(struct broker *b, uint64_t case_id) {
     say(b, FEED_SNAPSHOT, ++b->session_seq, case_id, codec_packed(CODEC_CASE_VIEW, &view, &room));
 }
 
-static void say_welcome(struct broker *b) {
+static void say_welcome_in(struct broker *b, uint64_t epoch) {
+    uint8_t memory[64];
+    struct arena room;
+    PbWelcome welcome = {.has_epoch = epoch != 0, .epoch = epoch};
+    arena_wrap(&room, memory, sizeof(memory));
     b->session_seq = 0;
-    say(b, FEED_WELCOME, 0, 0, SLICE(""));
+    say(b, FEED_WELCOME, 0, 0, codec_packed(CODEC_WELCOME, &welcome, &room));
+}
+
+static void say_welcome(struct broker *b) {
+    say_welcome_in(b, 0);
 }
 
 static void say_refused(struct broker *b, PbRefusal code) {
@@ -281,6 +289,27 @@ static void another_past_is_told_and_begun_with_a_snapshot(void **state) {
     whistle_feed_close(f);
 }
 
+/* By which the broker knows a restored store's other records under the same seqs. A welcome alone is no proof that the
+ * seq is of its past: only what was told after it is. */
+static void the_epoch_in_which_the_last_seq_was_told_goes_with_it(void **state) {
+    struct broker *b = *state;
+    struct whistle_feed *f = feed_of(b, 40, false);
+    for (uint64_t epoch = 5; epoch <= 7; epoch++) {
+        hear(b, f);
+        say_welcome_in(b, epoch);
+        const PbSubscribe *s = hear(b, f)->subscribe;
+        assert_int_equal(s->from_seq, epoch == 7 ? 41 : 40);
+        assert_int_equal(s->has_epoch, epoch == 7);
+        assert_int_equal(s->epoch, epoch == 7 ? 6 : 0);
+        if (epoch == 6) {
+            say_update(b, 41);
+            assert_int_equal(next(f, WHISTLE_UPDATE, 41).epoch, 6);
+        }
+        say_refused(b, REFUSED_NO_SESSION);
+    }
+    whistle_feed_close(f);
+}
+
 static void a_refusal_is_told_and_tried_again_later(void **state) {
     struct broker *b = *state;
     struct whistle_feed *f = feed_of(b, 0, false);
@@ -384,6 +413,7 @@ int main(void) {
         STORY(silence_is_told_when_nobody_answers_the_new_connection_either),
         STORY(a_snapshot_comes_first_and_begins_again_when_it_is_broken_off),
         STORY(another_past_is_told_and_begun_with_a_snapshot),
+        STORY(the_epoch_in_which_the_last_seq_was_told_goes_with_it),
         STORY(a_refusal_is_told_and_tried_again_later),
         STORY(a_welcome_to_a_greeting_that_was_given_up_is_none),
         STORY(credit_is_given_back_in_halves),

@@ -109,13 +109,16 @@ static void console_step(struct actor *a) {
     if (!only_wait && a->absent) a->absent--;
     if (!only_wait && (a->absent || actor_chance(a, 300))) return;        /* it does not read for a while */
     for (unsigned i = 0; i < 256 && whistle_feed_next(a->feed, 0, &u) == 1; i++) {
-        if (u.kind == WHISTLE_OTHER_PAST) sim_broken("O5: console %u knows more than the journal", a->number);
+        if (u.kind == WHISTLE_OTHER_PAST) oracle_other_past(a->number), a->anew = true, a->last_seq = a->last_epoch = 0;
+        if (u.kind == WHISTLE_SNAPSHOT) oracle_row(a->number, u.case_view->case_id, u.seq);
+        if (u.kind == WHISTLE_LIVE) oracle_live(a->number, u.seq), a->anew = false;
         if (u.kind == WHISTLE_REFUSED) {
             sometimes("console.refused");
             if (a->mistyped) return leave(a, 1000000000);                 /* and types it again */
         }
         if (u.kind != WHISTLE_UPDATE) continue;
         a->last_seq = u.seq;
+        a->last_epoch = u.epoch;
         oracle_heard(a->number, u.update, u.seq);
     }
 }
@@ -164,10 +167,11 @@ static void console_open(struct actor *a) {
     static const uint64_t no_division = FIXTURE_DISTRICT / 10;
     unsigned count = mine[1] ? 2 : 1;
     struct whistle_feed_options o = {.endpoint = "sim:feed", .prefixes = mine, .prefixes_count = count,
-                                     .from_seq = a->last_seq};
+                                     .from_seq = a->last_seq, .from_epoch = a->last_epoch,
+                                     .snapshot = a->anew};
     a->mistyped = !only_wait && swarm.mistyped && sim_chance(SIM_LATER, swarm.mistyped);
     if (a->mistyped) o.prefixes = &no_division, o.prefixes_count = 1;
-    else oracle_console_is(a->number, mine, count);
+    else oracle_console_is(a->number, mine, count, a->last_seq);
     if (a->last_seq) sometimes("console.resumed");
     CHECK(whistle_feed_open(&a->feed, &o) == 0);
 }

@@ -25,8 +25,9 @@ struct actor {
     unsigned kept_count;
     unsigned absent;                              /* console: so many steps it will not read */
     unsigned in_hand;                             /* desk: offers that it will never answer */
-    uint64_t last_seq;                            /* console: where it goes on after a night */
+    uint64_t last_seq, last_epoch;                /* console: where it goes on after a night; in which it was told */
     bool mistyped;                                /* console: a prefix, until it is told */
+    bool anew;                                    /* console: was told to forget all, and knows not yet all that is */
     unsigned times;                               /* habit: said so often, */
     uint64_t about;                               /* about that case */
 };

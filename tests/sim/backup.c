@@ -3,7 +3,9 @@
  *
  *   K1  a backup reaches as far as what was durable when it was taken, and every byte of it is what it was
  *   K2  it becomes a store again that is, byte for byte, the one that was copied; where its tables had no room, nobody
- *       could say what they were, and it only becomes one */
+ *       could say what they were, and it only becomes one
+ *
+ * When all of the store is lost, the last one is served in its place: what then holds, oracle.c says (K3..K5). */
 #include "daemon/store/backup.h"
 #include "tests/sim/sim.h"
 
@@ -44,15 +46,27 @@ void backup_take(struct store *living, const char *scratch, const char *store, u
     last = now;
 }
 
-void backup_restore(uint64_t map_bytes, uint64_t segment_bytes, uint64_t slots_ahead) {
-    struct restore_options o = {.from = to, .to = back, .slots = last.slots, .map_bytes = map_bytes,
+static void restore(const char *as, uint64_t map_bytes, uint64_t segment_bytes, uint64_t slots_ahead) {
+    struct restore_options o = {.from = to, .to = as, .slots = last.slots, .map_bytes = map_bytes,
                                 .segment_bytes = segment_bytes, .slots_ahead = slots_ahead};
     struct restore_result now = {.seq = 0};
-    if (!last.seq) return;
     if (store_restore(&o, &now) < 0) sim_broken("K2: a backup cannot be restored: %s", now.problem);
     bool same = !digest_known || hash_equal(&now.digest, &digest);
     if (now.seq != last.seq || now.lost_slots || !same)
         sim_broken("K2: what was restored up to seq %llu of %llu is not what was copied", (unsigned long long)now.seq,
                    (unsigned long long)last.seq);
+}
+
+uint64_t backup_serve(const char *store, uint64_t map_bytes, uint64_t segment_bytes, uint64_t slots_ahead) {
+    if (!last.seq) return 0;
+    sim_remove(store);
+    restore(store, map_bytes, segment_bytes, slots_ahead);
+    sometimes("backup.served");
+    return last.seq;
+}
+
+void backup_restore(uint64_t map_bytes, uint64_t segment_bytes, uint64_t slots_ahead) {
+    if (!last.seq) return;
+    restore(back, map_bytes, segment_bytes, slots_ahead);
     sometimes("backup.restored");
 }

@@ -16,7 +16,7 @@
 enum {
     LOOK_MS = 100, LOOK_MOST_MS = 60000, RESTART_MS = 200, RESTART_MOST_MS = 10000,
     RULES_ROOM_BYTES = 4 << 20, SPINS_MAX = 5000, MAP_BYTES = 256 << 20, MAP_LEAST_BYTES = 512 << 10,
-    NO_ROOM_MAX = 20,
+    NO_ROOM_MAX = 20, SEGMENT_LEAST_BYTES = 256 << 10,     /* a turn wants a quarter, and a command 64 KiB */
 };
 
 static struct daemon d;
@@ -197,6 +197,19 @@ static void lose_tables(void) {
     if (unlink(path) == 0) sometimes("state.removed");
 }
 
+/* The machine is lost, with all that lay on it. Another one gets the newest backup, with tables that have room; its
+ * clock is right, for an epoch is made of it. */
+static void lose_all(void) {
+    if (!swarm.loss || settings.map_bytes != MAP_BYTES || !sim_chance(SIM_LOSS, swarm.loss)) return;
+    wall_step_ms = 0;
+    uint64_t seq = backup_serve(dir, settings.map_bytes, settings.segment_bytes, settings.slots_ahead);
+    if (!seq) return;
+    trace("broker.store is lost: goes on from seq %llu", (unsigned long long)seq);
+    if (disk_unsynced()) disk_lose(disk_roll);
+    oracle_lost(seq);
+    follower_lost();
+}
+
 static void bury(enum life_end how) {
     if (how == LIFE_GOES_ON) return;
     sim_history(&how, sizeof how);
@@ -209,6 +222,7 @@ static void bury(enum life_end how) {
     if (how == LIFE_NO_POWER) disk_lose(disk_roll);
     else disk_close_all();
     lose_tables();
+    lose_all();
     restart_ms = alive ? RESTART_MS : least(2 * restart_ms, RESTART_MOST_MS);
     alive = false;
     wakes_ns = sim_now_ns() + restart_ms * 1000000;
@@ -300,6 +314,7 @@ void broker_fate(void) {
     if (sim_chance(SIM_FATE, swarm.rules)) edit_rules();
     if (alive && swarm.backup && sim_chance(SIM_LATER, swarm.backup))
         backup_take(d.store, scratch, dir, settings.map_bytes, settings.map_bytes == MAP_BYTES);
+    if (alive && swarm.follow && sim_chance(SIM_FOLLOW, swarm.follow)) follower_step(d.store, scratch);
     if (sim_chance(SIM_FATE, swarm.clock_jump)) {
         int64_t step_ms = (int64_t)sim_roll(SIM_FATE, 2 * 86400000) - 86400000;
         sometimes(step_ms < wall_step_ms ? "clock.jumped_back" : "clock.jumped_forward");
@@ -325,7 +340,7 @@ void broker_world(const char *path) {
     options_default(settings_table, settings_count, &settings);
     snprintf(dir, sizeof dir, "%s/store", path);
     snprintf(scratch, sizeof scratch, "%s", path);
-    settings.segment_bytes = 1 << 20;
+    settings.segment_bytes = swarm.segments ? SEGMENT_LEAST_BYTES + ((uint64_t)swarm.segments << 10) : 1 << 20;
     settings.map_bytes = swarm.map ? MAP_LEAST_BYTES + ((uint64_t)swarm.map << 10) : MAP_BYTES;
     settings.slots_ahead = 64;
     settings.checkpoint_changes = 50 + sim_roll(SIM_SWARM, 5000);
@@ -375,6 +390,7 @@ static void verify(void *to) {
 struct hash broker_final(void) {
     struct hash digest = {{0}};
     CHECK(alive);
+    follower_end(d.store, scratch);
     if (life_run(stop, NULL) != LIFE_GOES_ON) sim_broken("a clean stop failed");
     alive = false;
     life_bury();
@@ -382,5 +398,6 @@ struct hash broker_final(void) {
     if (life_run(verify, &digest) != LIFE_GOES_ON) sim_broken("verifying failed");
     life_bury();
     backup_restore(settings.map_bytes, settings.segment_bytes, settings.slots_ahead);
+    follower_restore(scratch, settings.map_bytes, settings.segment_bytes, &digest);
     return digest;
 }

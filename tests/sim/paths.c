@@ -30,7 +30,10 @@ static const struct { const char *name; enum rank rank; } named[] = {
     {"console.resumed", OFTEN}, {"console.slow", OFTEN}, {"stranger.was_answered", OFTEN},
     {"stranger.changed_a_command", OFTEN}, {"world.night", OFTEN}, {"rules.others_at_start", OFTEN},
     {"rules.reloaded", OFTEN}, {"recompute.over", OFTEN}, {"backup.taken", OFTEN},
-    {"backup.again", SELDOM}, {"backup.without_digest", SELDOM}, {"backup.restored", OFTEN}, {"returns.judged", OFTEN},
+    {"backup.again", SELDOM}, {"backup.without_digest", SELDOM}, {"backup.restored", OFTEN}, {"backup.served", SELDOM},
+    {"console.other_past", SELDOM}, {"console.snapshot", SELDOM}, {"follow.step", OFTEN}, {"follow.killed", OFTEN},
+    {"follow.cut", OFTEN}, {"follow.segment", SELDOM}, {"follow.refused", SELDOM}, {"follow.restored", OFTEN},
+    {"returns.judged", OFTEN}, {"returns.of_a_day", OFTEN}, {"returns.of_a_month", OFTEN},
 };
 _Static_assert(COUNT_OF(named) <= NAMED_MAX, "room for names");
 

@@ -137,7 +137,7 @@ void __wrap_decide(const struct decide_input *in, const struct order *order, str
     __real_decide(in, order, ret);
 }
 
-/* ---- one seed ---------------------------------------------------------------------------------------------------- */
+/* ---- its time ---------------------------------------------------------------------------------------------------- */
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
@@ -201,6 +201,8 @@ static void come_to_rest(void) {
     }
 }
 
+/* ---- one seed ---------------------------------------------------------------------------------------------------- */
+
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *f) {
     (void)st, (void)type, (void)f;
     return remove(path);
@@ -239,6 +241,10 @@ void sim_run(const struct sim_run *run, struct sim_report *report) {
     }
 }
 
+void sim_remove(const char *path) {
+    nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
 void sim_tidy(const struct sim_report *report) {
-    if (report->dir[0]) nftw(report->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    if (report->dir[0]) sim_remove(report->dir);
 }

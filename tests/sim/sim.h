@@ -8,7 +8,8 @@
  *   seeds.c    many worlds, in children; what is broken is made smaller (main)
  *   paths.c    rare paths by name, and how often each was taken
  *   broker.c   the daemon's lives: started, passing, killed, without power, on a full disk
- *   backup.c   copies of the living store, and what comes back of them
+ *   backup.c   copies of the living store, and what comes back of them; or goes on in its place
+ *   follower.c its journal on another machine
  *   counts.c   returns, against what was counted
  *   actors.c   reporters, desks, an office, consoles, strangers
  *   oracle.c   what must hold: kept beside the broker from what it says and commits, checked after every step
@@ -23,9 +24,10 @@ enum { SIM_PATHS_MAX = 256, SIM_COUNTS_MAX = 12, SIM_EVENTS_MAX = 96 };
 
 /* ---- the world (sim.c) ------------------------------------------------------------------------------------------- */
 
-/* SIM_LATER: what worlds have since seeds were kept; one that draws none of it is as it was. */
+/* From SIM_LATER on: what worlds have since seeds were kept; one that draws none of it is as it was. */
 enum sim_stream {
-    SIM_SWARM, SIM_NET, SIM_DISK, SIM_FATE, SIM_BROKER, SIM_ACTOR, SIM_LATER = SIM_ACTOR + 32, SIM_STREAMS
+    SIM_SWARM, SIM_NET, SIM_DISK, SIM_FATE, SIM_BROKER, SIM_ACTOR, SIM_LATER = SIM_ACTOR + 32, SIM_COUNTS, SIM_FOLLOW,
+    SIM_LOSS, SIM_STREAMS
 };
 
 /* Which world, for how long. `without`: a bit for each switch of swarm.c. */
@@ -45,6 +47,7 @@ enum sim_count {
 
 void sim_run(const struct sim_run *run, struct sim_report *report);
 void sim_tidy(const struct sim_report *report);   /* removes what it left on disk */
+void sim_remove(const char *path);                /* with all below it */
 int64_t sim_now_ns(void);                         /* since the world began: every clock is made of it */
 uint64_t sim_roll(enum sim_stream stream, uint64_t sides);
 uint64_t disk_roll(uint64_t sides);
@@ -85,6 +88,9 @@ struct swarm {
     unsigned backup;                              /* of a thousand fate steps */
     unsigned habit;                               /* of words.c; 0: nobody has one */
     unsigned map;                                 /* KiB of the tables' map, which is soon full; 0: there is room */
+    unsigned loss;                                /* of a thousand ends of the broker: all of its store is lost */
+    unsigned follow;                              /* of a thousand fate steps: the follower goes on */
+    unsigned segments;                            /* KiB of each above the least; 0: a MiB */
 };
 extern struct swarm swarm;
 
@@ -125,6 +131,15 @@ struct hash broker_final(void);                   /* stops it cleanly, verifies 
 /* roomy: its tables have room, so their digest can be taken. */
 void backup_take(struct store *living, const char *scratch, const char *store, uint64_t map_bytes, bool roomy);
 void backup_restore(uint64_t map_bytes, uint64_t segment_bytes, uint64_t slots_ahead);     /* the last; at the end */
+/* The store is lost: the last one takes its place, and its seq is returned. 0: there is none. */
+uint64_t backup_serve(const char *store, uint64_t map_bytes, uint64_t segment_bytes, uint64_t slots_ahead);
+
+/* ---- its journal, followed (follower.c) -------------------------------------------------------------------------- */
+
+void follower_step(struct store *living, const char *scratch);
+void follower_lost(void);                         /* what was followed may be no more */
+void follower_end(struct store *living, const char *scratch);
+void follower_restore(const char *scratch, uint64_t map_bytes, uint64_t segment_bytes, const struct hash *digest);
 
 /* ---- who acts (actors.c) ----------------------------------------------------------------------------------------- */
 
@@ -148,7 +163,6 @@ struct shadow {
     bool overdue_told;
     uint64_t offered_in;                          /* an epoch */
     int64_t due_since_ms;                         /* since when it is known what is due first */
-    uint8_t seen[SIM_EVENTS_MAX];                 /* events of each kind; 255: or more */
 };
 
 void judge(const struct case_state *before, struct shadow *after, const PbRecord *r);               /* judge.c */
@@ -158,12 +172,18 @@ void oracle_abandoned(void);
 void oracle_recovered(struct store *s);           /* a start: what the journal holds is all there is */
 void oracle_acknowledged(unsigned uid, const uint8_t id[16], const PbDone *done);
 void oracle_passed(struct store *s, int64_t now_ms, bool healthy);
+void oracle_lost(uint64_t seq);                   /* what came behind that seq never was */
 void oracle_heard(unsigned console, const PbUpdate *update, uint64_t seq);
-void oracle_console_again(unsigned console);      /* it begins a new past: a snapshot */
-void oracle_console_is(unsigned console, const uint64_t *prefixes, unsigned count);
+void oracle_other_past(unsigned console);         /* it is told to forget all: a snapshot follows */
+void oracle_row(unsigned console, uint64_t case_id, uint64_t seq);
+void oracle_live(unsigned console, uint64_t seq);
+/* It subscribes from that seq, or from a snapshot, which has been promised to it. */
+void oracle_console_is(unsigned console, const uint64_t *prefixes, unsigned count, uint64_t from_seq);
 bool oracle_consoles_know_all(void);
 void oracle_end(struct store *s);
-void counts_judge(struct store *s);               /* counts.c: and the returns that are made of it */
+void counts_happened(const struct shadow *s, const PbEvent *e, uint64_t seq, int64_t at_ms);        /* counts.c */
+void counts_forget(void);
+void counts_judge(struct store *s);               /* and the returns that are made of it */
 unsigned oracle_cases(void);
 struct shadow *oracle_case(unsigned index);
 uint64_t oracle_on_disk(void);                    /* the last seq that is */

@@ -16,7 +16,7 @@ static const struct { const char *name; unsigned *at; } switches[] = {
     {"strangers", &swarm.strange}, {"consoles", &swarm.consoles}, {"desks", &swarm.desks}, {"wrong", &swarm.wrong},
     {"again", &swarm.again}, {"batches", &swarm.batches}, {"imports", &swarm.imports},
     {"playbook", &swarm.playbook}, {"mistyped", &swarm.mistyped}, {"habit", &swarm.habit}, {"map", &swarm.map},
-    {"backup", &swarm.backup},
+    {"backup", &swarm.backup}, {"loss", &swarm.loss}, {"follow", &swarm.follow}, {"segments", &swarm.segments},
 };
 _Static_assert(COUNT_OF(switches) <= 64, "a bit each");
 
@@ -74,6 +74,11 @@ void swarm_draw(uint64_t without) {
     swarm.habit = drawn_of(SIM_LATER, 60, HABITS);
     swarm.map = drawn_of(SIM_LATER, 8, 1024);
     swarm.backup = drawn_of(SIM_LATER, 35, 60);
+    swarm.loss = drawn_of(SIM_LOSS, 25, 600);
+    if (swarm.loss) swarm.backup += 60 + (unsigned)sim_roll(SIM_LOSS, 200);
+    swarm.follow = drawn_of(SIM_FOLLOW, 40, 100);
+    if (swarm.loss) swarm.follow += (unsigned)sim_roll(SIM_LOSS, 60);
+    swarm.segments = drawn_of(SIM_FOLLOW, 25, 200);
     for (unsigned i = 0; i < COUNT_OF(switches); i++)
         if (without >> i & 1) *switches[i].at = 0;
 }

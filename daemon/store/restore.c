@@ -274,8 +274,8 @@ static void learn_epoch(struct restore *p) {
     (void)close(journal);
 }
 
-/* Above all that anybody has seen: starts after the backup had epochs, too, and so had those of a store that was restored
- * from the same one before. Of these nothing is known here but that a start takes more than a millisecond. */
+/* Above all that anybody has seen: starts after the backup had epochs, too, and so had those of a store that was
+ * restored from the same one before. Of these nothing is known here but that a start takes more than a millisecond. */
 static uint64_t epoch_unseen(const struct restore *p) {
     int64_t now_ms = clock_wall_ms();
     return now_ms > (int64_t)p->epoch ? (uint64_t)now_ms : p->epoch + RESTORE_EPOCHS_LOST;

@@ -23,7 +23,8 @@ playbook) of_code daemon/config/{playbooks,reading,values}.c | cat - <(of_files 
 office) of_code daemon/config/{load,roles,reading,values}.c | cat - <(of_files tests/fuzz/office/*.yaml) | quoted ;;
 tables) of_code daemon/config/{divisions,categories,calendars,roles,csv,values}.c |
     cat - <(of_files tests/fuzz/office/*.csv tests/fuzz/office/calendars/*) | quoted ;;
-settings | flags) of_code daemon/settings.c daemon/arguments.c lib/base/options.c | quoted ;;
+settings | flags) of_code daemon/settings.c daemon/arguments.c lib/base/options.c |
+    cat - <(printf '%s\n' '\N' '\L' '\P' '\_' '\u' '\x' $'\u0085' $'\u2028') | quoted ;;       # what YAML makes of them
 arguments) of_code ctl/*.c workers/*.c | quoted ;;
 frames) tags ;;
 sheets) of_code ctl/{plan,csv,import_cases,import_row,import_config,words,choices}.c | quoted ;;

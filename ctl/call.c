@@ -53,8 +53,8 @@ static int unreachable(const struct ctl *c) {
     if (c->language == LANGUAGE_ZH)
         (void)fprintf(stderr, "whistlectl: %s 没有回答（等了 %s）。whistled 在运行、并在那里监听吗？\n", c->front, span);
     else
-        (void)fprintf(stderr, "whistlectl: nobody answered at %s within %s. Is whistled running, and does it listen there?\n",
-                      c->front, span);
+        (void)fprintf(stderr, "whistlectl: nobody answered at %s within %s. Is whistled running, and does it listen "
+                      "there?\n", c->front, span);
     return CTL_UNREACHABLE;
 }
 

@@ -70,7 +70,8 @@ int hand_over_main(struct ctl *c, int argc, char **argv) {
         return selection_free(&s), r;
     if (s.count == 0 && !c->json)
         (void)fprintf(stderr, say(c, "whistlectl: %s 没有未结的派单；写法是 角色@区划\n",
-                                  "whistlectl: nothing open is asked of %s; a party is written role@division\n"), l.from);
+                                  "whistlectl: nothing open is asked of %s; a party is written role@division\n"),
+                      l.from);
     outcome_open(&o, c);
     for (uint32_t i = 0; r == CTL_DONE && !o.over && i < s.count; i++)
         r = hand_over(c, &l, &s.at[i], &o);

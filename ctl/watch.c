@@ -170,7 +170,8 @@ static bool is_echo(const struct whistle_update *u, const char *not_origin) {
 /* Before the first word from the broker it may be the wrong endpoint. Once, and then it goes on trying. */
 static void say_silent(const struct ctl *c) {
     (void)fprintf(stderr, c->language == LANGUAGE_ZH ? "whistlectl: %s 尚无回答，继续尝试。whistled 在运行吗？--feed 对吗？\n"
-                  : "whistlectl: nobody has answered at %s yet; still trying. Is whistled running? Is --feed right?\n", c->feed);
+                  : "whistlectl: nobody has answered at %s yet; still trying. Is whistled running? Is --feed right?\n",
+                  c->feed);
 }
 
 static int watch(struct ctl *c, struct whistle_feed *f, const struct watch_line *l) {

@@ -35,8 +35,8 @@ static bool *word_find(struct arguments *a, const char *argument) {
     return NULL;
 }
 
-/* --name value and --name=value. *at stands on the flag, and behind it on its value. What begins with dashes is the next
- * flag, and no directory of that name. */
+/* --name value and --name=value. *at stands on the flag, and behind it on its value. What begins with dashes is the
+ * next flag, and no directory of that name. */
 static const char *flag_value(int argc, char **argv, int *at) {
     const char *equals = strchr(argv[*at], '=');
     if (equals) return equals + 1;

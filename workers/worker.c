@@ -47,7 +47,8 @@ int main(int argc, char **argv) {
     };
     int r = whistle_worker_open(&w, &o);
     if (r < 0) {
-        fprintf(stderr, "whistle-worker: --endpoint %s: %s; use ipc:///PATH or tcp://127.0.0.1:PORT\n", s.endpoint, strerror(-r));
+        fprintf(stderr, "whistle-worker: --endpoint %s: %s; use ipc:///PATH or tcp://127.0.0.1:PORT\n", s.endpoint,
+                strerror(-r));
         return EXIT_USAGE;
     }
     r = worker_serve(w, &s, &stop);

@@ -141,10 +141,11 @@ void options_default(const struct option_spec *table, size_t count, void *into);
  * Times accept `500ms 30s 5min 2h 1d`, sizes `512 64KiB 1MiB 4GiB`, booleans `true false`. */
 int option_set(const struct option_spec *table, size_t count, void *into, struct slice name, struct slice value,
                const char **ret_near);
-/* What a value of that option must be, said to whoever gave another: `it must be a time with its unit, such as 30s, from
- * 1s to 10min`. An option that is not there leaves nothing to say. */
+/* What a value of that option must be, said to whoever gave another: `it must be a time with its unit, such as 30s,
+ * from 1s to 10min`. An option that is not there leaves nothing to say. */
 enum { OPTION_RIGHT_BYTES = 160 };
-void option_right(const struct option_spec *table, size_t count, struct slice name, char to[static OPTION_RIGHT_BYTES]);
+void option_right(const struct option_spec *table, size_t count, struct slice name,
+                  char to[static OPTION_RIGHT_BYTES]);
 /* Hands `line` two lines an option, `# what it is for (bounds)` and `name: value`, as a settings file has them. */
 void options_print(const struct option_spec *table, size_t count, const void *values,
                    void (*line)(void *to, const char *text), void *to);

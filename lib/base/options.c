@@ -202,7 +202,8 @@ static void value_print(enum option_type type, const void *at, char *to, size_t 
     }
 }
 
-void option_right(const struct option_spec *table, size_t count, struct slice name, char to[static OPTION_RIGHT_BYTES]) {
+void option_right(const struct option_spec *table, size_t count, struct slice name,
+                  char to[static OPTION_RIGHT_BYTES]) {
     static const char *const kinds[] = {
         [OPTION_U64] = "a number", [OPTION_MS] = "a time with its unit, such as 30s",
         [OPTION_BYTES] = "a size with its unit, such as 64MiB",

@@ -378,8 +378,8 @@ static void a_text_with_quotes_is_printed_as_yaml_has_it(void **state) {
     assert_string_equal(p.lines[9], "directory: \"/srv/\\\"w\\\\\"");
 }
 
-/* To YAML some characters are line breaks, one of which it makes a blank, and some are no text: the file that is printed
- * would say something else, or could not be read. */
+/* To YAML some characters are line breaks, one of which it makes a blank, and some are no text: the file that is
+ * printed would say something else, or could not be read. */
 static void a_text_that_yaml_would_not_read_back_is_refused(void **state) {
     (void)state;
     static const char *const texts[] = {

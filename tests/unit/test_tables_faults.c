@@ -296,8 +296,8 @@ static const struct { const char *what; int (*record)(struct world *w); } record
     {"rules begun", rules_begun}, {"rules, a part", rules_part}, {"rules begun anew", rules_begun},
 };
 
-/* A record's calls of LMDB fail one by one, and each time `after` sees to it that the tables are what they were; then none
- * fails, and the record stays. */
+/* A record's calls of LMDB fail one by one, and each time `after` sees to it that the tables are what they were; then
+ * none fails, and the record stays. */
 static void let_each_call_fail(struct world *w, unsigned record, void (*arm)(unsigned at), int expected,
                                void (*after)(struct world *w, unsigned record)) {
     struct hash before = world_digest(w);

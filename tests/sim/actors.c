@@ -111,7 +111,8 @@ static void console_step(struct actor *a) {
     for (unsigned i = 0; i < 256 && whistle_feed_next(a->feed, 0, &u) == 1; i++) {
         if (u.kind == WHISTLE_OTHER_PAST) oracle_other_past(a->number), a->anew = true, a->last_seq = a->last_epoch = 0;
         if (u.kind == WHISTLE_SNAPSHOT) oracle_row(a->number, u.case_view->case_id, u.seq);
-        if (u.kind == WHISTLE_LIVE) oracle_live(a->number, u.seq), a->anew = false;
+        if (u.kind == WHISTLE_LIVE) oracle_live(a->number, u.seq);
+        if (u.kind == WHISTLE_LIVE && a->anew) a->anew = false, a->last_seq = u.seq, a->last_epoch = u.epoch;
         if (u.kind == WHISTLE_REFUSED) {
             sometimes("console.refused");
             if (a->mistyped) return leave(a, 1000000000);                 /* and types it again */

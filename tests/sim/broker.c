@@ -23,6 +23,7 @@ static struct daemon d;
 static struct settings settings;
 static char dir[128], scratch[160];
 static void *room;
+static pid_t world_pid;
 static struct arena rules_room;
 static bool alive, adopted, wants_more, works, rests;        /* adopted: rules, once */
 static bool excused;                              /* what is due now may be late */
@@ -48,8 +49,9 @@ static bool clock_is_synchronised(void) { return synchronised; }
 
 /* ---- the disk, as fate has it ------------------------------------------------------------------------------------ */
 
+/* A child of the store (daemon/store/child.c) has no fate of its own: it would go on as another world. */
 static int asks(enum disk_call call, uint64_t grows) {
-    if (!life_here()) return 0;
+    if (!life_here() || getpid() != world_pid) return 0;
     if (fate.power_after > 0 && --fate.power_after == 0) life_over(LIFE_NO_POWER);
     if (fate.kill_after > 0 && --fate.kill_after == 0) life_over(LIFE_KILLED);
     if (fate.fails[call]) {
@@ -197,10 +199,10 @@ static void lose_tables(void) {
     if (unlink(path) == 0) sometimes("state.removed");
 }
 
-/* The machine is lost, with all that lay on it. Another one gets the newest backup, with tables that have room; its
- * clock is right, for an epoch is made of it. */
+/* The machine that served is lost, with all that lay on it. Another one gets the newest backup, with tables that have
+ * room; its clock is right, for an epoch is made of it. */
 static void lose_all(void) {
-    if (!swarm.loss || settings.map_bytes != MAP_BYTES || !sim_chance(SIM_LOSS, swarm.loss)) return;
+    if (!alive || !swarm.loss || settings.map_bytes != MAP_BYTES || !sim_chance(SIM_LOSS, swarm.loss)) return;
     wall_step_ms = 0;
     uint64_t seq = backup_serve(dir, settings.map_bytes, settings.segment_bytes, settings.slots_ahead);
     if (!seq) return;
@@ -338,6 +340,7 @@ void broker_world(const char *path) {
     static const struct clock_source source = {wall_ms, boot_ms, mono_ns, clock_is_synchronised};
     clock_source = source;
     options_default(settings_table, settings_count, &settings);
+    world_pid = getpid();
     snprintf(dir, sizeof dir, "%s/store", path);
     snprintf(scratch, sizeof scratch, "%s", path);
     settings.segment_bytes = swarm.segments ? SEGMENT_LEAST_BYTES + ((uint64_t)swarm.segments << 10) : 1 << 20;

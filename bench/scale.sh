@@ -127,7 +127,7 @@ stall() {
 due() {
     prepare
     cc -shared -fPIC -O2 -o "$data/skew.so" tests/blackbox/skew.c -ldl
-    echo "-864000000 1" > "$data/skew"
+    python3 -c 'import struct, sys; sys.stdout.buffer.write(struct.pack("<3q", 1, 0, -864000000))' > "$data/skew"
     LD_PRELOAD=$data/skew.so SKEW=$data/skew start_broker
     LD_PRELOAD=$data/skew.so SKEW=$data/skew load --publishers 64 --window 64 --count 100000
     stop

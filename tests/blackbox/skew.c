@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/timex.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,9 +21,10 @@ static const volatile struct skew *skew = &none;
 __attribute__((constructor)) static void skew_map(void) {
     const char *path = getenv("SKEW");
     int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    struct stat st = {.st_size = 0};
     void *at = mmap(NULL, sizeof *skew, PROT_READ, MAP_SHARED, fd, 0);
-    if (at == MAP_FAILED) {
-        perror("skew: map SKEW");
+    if (at == MAP_FAILED || fstat(fd, &st) < 0 || st.st_size != sizeof *skew) {
+        (void)fprintf(stderr, "skew: SKEW names no file of %zu bytes\n", sizeof *skew);
         _exit(70);
     }
     (void)close(fd);
